@@ -1,0 +1,1 @@
+"""What flowsource costs, beside what it is held against."""

@@ -1,0 +1,90 @@
+"""What the benchmarks share: taking turns, medians, and a table that can be read aloud. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One child process, from spawn to exit: seconds of wall clock, and seconds of CPU."""
+
+    wall: float
+    cpu: float
+
+
+def run_python(code: str) -> Cost:
+    """Run `code` in a Python of its own and say what that cost; raises RuntimeError when it fails."""
+    began = time.perf_counter()
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    wall = time.perf_counter() - began
+    if status:
+        raise RuntimeError(f"python -c {code!r} ended with {os.waitstatus_to_exitcode(status)}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak_memory(code: str) -> float:
+    """The most memory, in MiB, that a Python of its own had resident by the end of `code`.
+
+    Asked of the child itself: what the kernel tells a parent counts the parent's own pages from before the exec.
+    """
+    code += "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    return int(said.split()[1]) / 1024
+
+
+def take_turns(first: Callable[[], T], second: Callable[[], T], *, rounds: int) -> tuple[list[T], list[T]]:
+    """The results of two things done alternately, so that what else the machine does meets both.
+
+    One more round comes first and does not count.
+    """
+    results: tuple[list[T], list[T]] = ([], [])
+    for number in range(rounds + 1):
+        pair = first(), second()
+        if number:
+            results[0].append(pair[0])
+            results[1].append(pair[1])
+    return results
+
+
+def paired_ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    """The median of the ratios of each pair, which drift of the machine moves less than the ratio of two medians."""
+    return median(a / b for a, b in zip(over, under, strict=True))
+
+
+def percentile(values: Sequence[float], rank: int) -> float:
+    """The value that `rank` (1 to 99) percent of `values` stay below; takes two values or more."""
+    return quantiles(values, n=100, method="inclusive")[rank - 1]
+
+
+def machine() -> str:
+    """What the numbers were taken on, in one line."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{python}, {_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text under a header, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    print(f"\n{title}\n{machine()}\n")
+    for name, *cells in (header, ["-" * width for width in widths], *rows):
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        print("  ".join([name.ljust(widths[0]), *aligned]))
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())

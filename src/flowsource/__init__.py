@@ -1,0 +1,86 @@
+"""flowsource: push to Git; the next run uses it.
+
+The public names are imported on first use, so that `import flowsource` stays cheap.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flowsource.context import RunContext, current_run, get_run_logger
+    from flowsource.deployments import Deployment
+    from flowsource.errors import FlowsourceError
+    from flowsource.flows import Flow, flow
+    from flowsource.runner.requests import arun_deployment, run_deployment
+    from flowsource.runner.serving import RunnerDeployment, aserve, serve
+    from flowsource.runs import Run, RunState
+    from flowsource.schedules import Cron, Interval
+    from flowsource.sources.git.credentials import GitCredentials
+    from flowsource.sources.git.repository import GitRepository
+    from flowsource.sources.local import LocalStorage
+
+    __version__: str
+
+_HOMES = {
+    "Cron": "schedules",
+    "Deployment": "deployments",
+    "Flow": "flows",
+    "FlowsourceError": "errors",
+    "GitCredentials": "sources.git.credentials",
+    "GitRepository": "sources.git.repository",
+    "Interval": "schedules",
+    "LocalStorage": "sources.local",
+    "Run": "runs",
+    "RunContext": "context",
+    "RunState": "runs",
+    "RunnerDeployment": "runner.serving",
+    "arun_deployment": "runner.requests",
+    "aserve": "runner.serving",
+    "current_run": "context",
+    "flow": "flows",
+    "get_run_logger": "context",
+    "run_deployment": "runner.requests",
+    "serve": "runner.serving",
+}
+
+__all__ = [
+    "Cron",
+    "Deployment",
+    "Flow",
+    "FlowsourceError",
+    "GitCredentials",
+    "GitRepository",
+    "Interval",
+    "LocalStorage",
+    "Run",
+    "RunContext",
+    "RunState",
+    "RunnerDeployment",
+    "arun_deployment",
+    "aserve",
+    "current_run",
+    "flow",
+    "get_run_logger",
+    "run_deployment",
+    "serve",
+]
+
+
+if not TYPE_CHECKING:  # With this in sight, a type checker would take any misspelt name for a public one.
+
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("flowsource")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'flowsource' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"flowsource.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

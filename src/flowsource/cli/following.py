@@ -1,0 +1,80 @@
+"""Following a run: its states and the lines of its log, as they come."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+
+from flowsource.cli.output import state_cell
+from flowsource.cli.times import clock, duration
+from flowsource.runner.requests import LOOK_EVERY
+from flowsource.runs import Run
+from flowsource.store.protocol import LogLine, Store, about
+from flowsource.text import painted, printable
+
+_LEVEL_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (logging.INFO, "2"))
+
+
+async def follow_run(
+    store: Store, run: Run, *, on_line: Callable[[LogLine], None], on_state: Callable[[Run], None]
+) -> Run:
+    """The run once it is final; each state it was seen in and each line of its log were handed over before, in order.
+
+    Woken by whoever writes.
+    """
+    seen, state = 0, None
+    async with store.changes(about(run.id)) as ear:
+        while True:
+            # The state before the lines: those of a run that is final are all there.
+            run = await store.run(str(run.id))
+            if run.state is not state and not run.state.is_final:
+                on_state(run)
+            state = run.state
+            seen = await read_log(store, run, on_line, after=seen)
+            if run.state.is_final:
+                on_state(run)
+                return run
+            await ear.wait(LOOK_EVERY)
+
+
+async def read_log(store: Store, run: Run, on_line: Callable[[LogLine], None], *, after: int = 0) -> int:
+    """Hand over the lines there are with a `seq` above `after`; returns the last `seq`."""
+    while lines := await store.lines(run.id, after=after):
+        for line in lines:
+            on_line(line)
+        after = lines[-1].seq
+    return after
+
+
+def show_line(line: LogLine) -> None:
+    """A line of a log on standard output, at once."""
+    print(line_text(line), flush=True)
+
+
+def line_text(line: LogLine) -> str:
+    """A line of a log with its time of day, and its level if a logger wrote it."""
+    level = ""
+    if line.logger is not None:
+        colour = next((colour for least, colour in _LEVEL_COLOURS if line.level >= least), "2")
+        level = painted(f"{logging.getLevelName(line.level):<8}", colour, sys.stdout)
+    text = printable(line.text).replace("\n", "\n" + " " * 10)
+    return f"{painted(clock(line.at), '2', sys.stdout)}  {level}{text}"
+
+
+def say_state(run: Run) -> None:
+    """A state that a run has come to, on standard error."""
+    cell = state_cell(run.state)
+    sign = painted(cell.text, cell.colour or "0", sys.stderr)
+    print(f"{clock(run.changed_at)}  {sign}{printable(_more_about(run))}", file=sys.stderr, flush=True)
+
+
+def _more_about(run: Run) -> str:
+    if not run.state.is_final:
+        return f" at {run.revision.short}" if run.revision else ""
+    took = ""
+    if run.started_at and run.ended_at:
+        took = f" after {duration(max(run.ended_at - run.started_at, timedelta()))}"
+    why = f": {run.failure.kind}: {run.failure.message}" if run.failure else ""
+    return f"{took}{why}"

@@ -1,0 +1,101 @@
+"""The shapes of what `--json` prints: one function for each value. Instants are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from flowsource.deployments import Deployment, Rejection
+from flowsource.revisions import Revision
+from flowsource.runs import Run
+from flowsource.store.protocol import LogLine
+
+
+def instant_json(at: datetime | None) -> str | None:
+    """An instant, or null."""
+    return at.isoformat() if at else None
+
+
+def revision_json(revision: Revision) -> dict[str, Any]:
+    """A revision with all that is known about it; `id` is a full commit id, or a digest."""
+    return {
+        "id": revision.id,
+        "ref": revision.ref,
+        "subject": revision.subject,
+        "author": revision.author,
+        "committed_at": instant_json(revision.committed_at),
+        "dirty": revision.dirty,
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """A run. `result` means something only where `has_result` is true."""
+    failure = run.failure
+    return {
+        "id": str(run.id),
+        "name": run.name,
+        "deployment": run.deployment,
+        "state": run.state.value,
+        "scheduled_at": instant_json(run.scheduled_at),
+        "created_at": instant_json(run.created_at),
+        "claimed_at": instant_json(run.claimed_at),
+        "started_at": instant_json(run.started_at),
+        "ended_at": instant_json(run.ended_at),
+        "parameters": dict(run.parameters),
+        "tags": list(run.tags),
+        "schedule": run.schedule,
+        "revision": revision_json(run.revision) if run.revision else None,
+        "failure": {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}
+        if failure
+        else None,
+        "has_result": run.has_result,
+        "result": run.result,
+    }
+
+
+def line_json(line: LogLine) -> dict[str, Any]:
+    """A line of a log; `level` and `logger` are null for what was written to standard output or standard error."""
+    return {
+        "seq": line.seq,
+        "at": instant_json(line.at),
+        "level": logging.getLevelName(line.level) if line.logger is not None else None,
+        "logger": line.logger,
+        "text": line.text,
+    }
+
+
+def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[str, Any]:
+    """A deployment; `next_at` is when its schedules want the next run."""
+    declared = deployment.declared
+    return {
+        "id": str(deployment.id),
+        "name": deployment.full_name,
+        "flow": deployment.flow,
+        "entrypoint": declared.entrypoint,
+        "source": declared.source_label,
+        "description": deployment.description,
+        "version": deployment.version,
+        "tags": list(declared.tags),
+        "limit": declared.limit,
+        "parameters": dict(declared.parameters),
+        "parameter_schema": dict(deployment.facts.parameter_schema),
+        "schedules": [{"said": schedule.describe(), **schedule.to_json()} for schedule in declared.schedules],
+        "next_at": instant_json(next_at),
+        "paused": deployment.paused,
+        "stopped": deployment.stopped,
+        "active": revision_json(deployment.active),
+        "rejected": _rejection_json(deployment.rejected) if deployment.rejected else None,
+        "created_at": instant_json(deployment.created_at),
+        "updated_at": instant_json(deployment.updated_at),
+    }
+
+
+def _rejection_json(rejection: Rejection) -> dict[str, Any]:
+    return {
+        "revision": revision_json(rejection.revision),
+        "kind": rejection.kind,
+        "message": rejection.message,
+        "details": rejection.details,
+        "at": instant_json(rejection.at),
+    }

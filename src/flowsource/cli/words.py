@@ -1,0 +1,34 @@
+"""What several commands say about the same thing, in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from flowsource.cli.output import Cell
+from flowsource.cli.times import both
+from flowsource.revisions import Revision
+
+
+def revision_text(revision: Revision) -> str:
+    """A revision in a few words: seven characters and the subject."""
+    return f"{revision.short} {revision.subject}" if revision.subject else revision.short
+
+
+def revision_fields(name: str, revision: Revision, now: datetime) -> list[tuple[str, Cell | str]]:
+    """A revision as fields of a page: whole, with all that is known about it."""
+    changed = " (with changes that are not committed)" if revision.dirty else ""
+    fields: list[tuple[str, Cell | str]] = [(name, f"{revision.id}{changed}")]
+    if revision.subject:
+        fields.append(("subject", revision.subject))
+    if revision.author:
+        when = f", {both(revision.committed_at, now=now)}" if revision.committed_at else ""
+        fields.append(("author", f"{revision.author}{when}"))
+    if revision.ref:
+        fields.append(("ref", revision.ref))
+    return fields
+
+
+def tags_text(tags: Sequence[str]) -> str:
+    """Tags, side by side."""
+    return ", ".join(tags)

@@ -1,0 +1,201 @@
+"""What can go wrong, as one tree; each message says what happened, where, and the next step.
+
+FlowsourceError
+├── InvalidInput               what a person gave cannot be used
+│   ├── InvalidParameters
+│   ├── InvalidSchedule
+│   ├── InvalidDeployment
+│   └── InvalidSettings
+├── SourceError                a place that code comes from
+│   ├── SourceUnavailable      a later try may succeed
+│   │   └── SnapshotGone
+│   └── SourceInvalid          only a person can help
+│       ├── SourceMissing
+│       ├── AuthenticationFailed
+│       ├── RefNotFound
+│       ├── RevisionGone
+│       └── UnsafeTree
+├── EntrypointError            a flow inside a snapshot
+│   ├── EntrypointMalformed
+│   ├── EntrypointFileMissing
+│   ├── EntrypointNotFound
+│   ├── EntrypointLoadFailed
+│   └── RevisionRejected
+├── NotFound                   a record the store does not hold
+│   ├── DeploymentNotFound
+│   └── RunNotFound
+├── InvalidTransition          a run cannot go from this state to that one
+├── Superseded                 somebody else owns the run now
+└── StoreError                 the memory itself
+    ├── StoreUnavailable
+    └── StoreVersionMismatch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FlowsourceError(Exception):
+    """Base of every error that flowsource raises on purpose."""
+
+
+class InvalidInput(FlowsourceError, ValueError):
+    """Something a person gave cannot be used; the message names the field."""
+
+
+class InvalidParameters(InvalidInput):
+    """Parameters do not fit the signature of a flow.
+
+    `problems` maps the name of each parameter (with its path inside, as in `items.0.price`) to what is wrong with it.
+    """
+
+    def __init__(self, flow: str, problems: dict[str, str]) -> None:
+        self.flow, self.problems = flow, problems
+        listed = "; ".join(f"{name}: {why}" for name, why in problems.items())
+        super().__init__(f"parameters do not fit flow {flow!r}: {listed}. Correct them and ask again.")
+
+
+class InvalidSchedule(InvalidInput):
+    """A schedule cannot be understood, or more than one was given where one is allowed."""
+
+
+class InvalidDeployment(InvalidInput):
+    """A deployment cannot be registered as declared."""
+
+
+class InvalidSettings(InvalidInput):
+    """An environment variable or setting has a value that cannot be used."""
+
+
+class SourceError(FlowsourceError):
+    """A source did not give what it was asked for."""
+
+
+class SourceUnavailable(SourceError):
+    """The source did not answer as it should; a later try may succeed.
+
+    `retry_after` is the number of seconds the source asked us to wait, when it said so.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class SnapshotGone(SourceUnavailable):
+    """A snapshot was removed from the cache after it was found there; it can be fetched again."""
+
+
+class SourceInvalid(SourceError):
+    """The source cannot be used until a person changes something."""
+
+
+class SourceMissing(SourceInvalid):
+    """There is nothing at the address of the source."""
+
+
+class AuthenticationFailed(SourceInvalid):
+    """The source refused the credentials, or asks for some."""
+
+
+class RefNotFound(SourceInvalid):
+    """The repository has no such branch, tag or commit; `near` lists names that look alike."""
+
+    def __init__(self, wanted: str, repository: str, near: Sequence[str] = ()) -> None:
+        self.wanted, self.repository, self.near = wanted, repository, tuple(near)
+        hint = f"; names near it: {', '.join(near)}" if near else ""
+        super().__init__(f"{repository} has no {wanted}{hint}. Correct the name, or push the ref.")
+
+
+class RevisionGone(SourceInvalid):
+    """A revision that was there before can no longer be fetched."""
+
+
+class UnsafeTree(SourceInvalid):
+    """A revision names files that must not be written; nothing of it was published."""
+
+
+class EntrypointError(FlowsourceError):
+    """An entrypoint does not lead to a flow."""
+
+
+class EntrypointMalformed(EntrypointError, ValueError):
+    """The text is not of a form that names an entrypoint."""
+
+
+class EntrypointFileMissing(EntrypointError):
+    """The source has no such file or module."""
+
+
+class EntrypointNotFound(EntrypointError):
+    """The file is there and loads, but has nothing of that name that can be called; `known` lists what it has."""
+
+    def __init__(self, entrypoint: str, where: str, known: Sequence[str]) -> None:
+        self.entrypoint, self.where, self.known = entrypoint, where, tuple(known)
+        super().__init__(
+            f"no flow {entrypoint!r} in {where}; flows there: {', '.join(known) or 'none'}. "
+            "Correct the entrypoint, or add the flow."
+        )
+
+
+class EntrypointLoadFailed(EntrypointError):
+    """The file is there but fails while it is imported.
+
+    `details` is the traceback as text, beginning with the first frame of the user's own code.
+    """
+
+    def __init__(self, entrypoint: str, reason: str, details: str) -> None:
+        self.entrypoint, self.reason, self.details = entrypoint, reason, details
+        super().__init__(
+            f"{entrypoint!r} fails while it is imported: {reason}. Mend the file; its traceback:\n{details}"
+        )
+
+
+class RevisionRejected(EntrypointError):
+    """A revision cannot serve, and there is none that served before it."""
+
+
+class NotFound(FlowsourceError, LookupError):
+    """The store holds no such record."""
+
+
+class DeploymentNotFound(NotFound):
+    """No deployment of that name is registered; `near` lists names that look alike."""
+
+    def __init__(self, name: str, near: Sequence[str] = ()) -> None:
+        self.name, self.near = name, tuple(near)
+        hint = f"; did you mean {', '.join(near)}?" if near else "."
+        super().__init__(f"no deployment {name!r}{hint} `flowsource deployments ls` lists those that are registered.")
+
+
+class RunNotFound(NotFound):
+    """No run has that id or name."""
+
+    def __init__(self, run: str, why: str = "no run") -> None:
+        self.run = run
+        super().__init__(f"{why} {run!r}. `flowsource runs ls` lists the latest.")
+
+
+class InvalidTransition(FlowsourceError):
+    """A run cannot go from the state it is in to the one that was asked for."""
+
+    def __init__(self, current: str, wanted: str) -> None:
+        self.current, self.wanted = current, wanted
+        super().__init__(f"a run that is {current} cannot become {wanted}")
+
+
+class Superseded(FlowsourceError):
+    """A write carried the epoch of an older claim: another claim owns the run now."""
+
+
+class StoreError(FlowsourceError):
+    """The store did not do what it was asked for."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written; a later try may succeed."""
+
+
+class StoreVersionMismatch(StoreError):
+    """The database was written by another version of flowsource."""

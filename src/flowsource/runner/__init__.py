@@ -1,0 +1,1 @@
+"""The moving part: runs are claimed, started, supervised and reported here."""

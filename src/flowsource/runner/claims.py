@@ -1,0 +1,84 @@
+"""Claims: a runner takes runs that are due while it has slots free, and waits to be woken when there is nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import anyio
+
+from flowsource.errors import StoreUnavailable
+from flowsource.runs import Run
+from flowsource.store.protocol import WORK, Store
+
+logger = logging.getLogger(__name__)
+
+# What wakes a runner is a doorbell; this only covers one that was not heard.
+LOOK_EVERY = timedelta(seconds=5)
+_MOST_AT_ONCE = 64
+
+
+class Slots:
+    """How many runs may go on at once; a `limit` of None means any number."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._taken: set[UUID] = set()
+        self._freed = anyio.Event()
+
+    @property
+    def free(self) -> int:
+        """How many runs may be claimed now."""
+        return _MOST_AT_ONCE if self._limit is None else min(self._limit - len(self._taken), _MOST_AT_ONCE)
+
+    def take(self, run_id: UUID) -> None:
+        """Give a slot to a run."""
+        self._taken.add(run_id)
+
+    def give_back(self, run_id: UUID) -> None:
+        """The run needs its slot no more; a second call does nothing."""
+        if run_id in self._taken:
+            self._taken.remove(run_id)
+            self._freed.set()
+
+    async def wait_until_freed(self) -> None:
+        """Wait for the next slot that is given back."""
+        self._freed = anyio.Event()
+        await self._freed.wait()
+
+
+async def claim_runs(
+    store: Store, runner_id: UUID, deployment_ids: Sequence[UUID], slots: Slots, on_claim: Callable[[Run], None]
+) -> None:
+    """Claim runs of these deployments, and hand each to `on_claim` with a slot of its own, until cancelled."""
+    async with store.changes(WORK) as ear:
+        while True:
+            runs: list[Run] = []
+            # A claim that was made is always acted on, even if we are told to stop meanwhile.
+            with anyio.CancelScope(shield=True):
+                try:
+                    if slots.free > 0:
+                        now = datetime.now(UTC)
+                        runs = await store.claim(runner_id, deployment_ids, limit=slots.free, now=now)
+                except StoreUnavailable as error:
+                    logger.warning("claims wait for the store: %s", error)
+                for run in runs:
+                    slots.take(run.id)
+                    on_claim(run)
+            await anyio.lowlevel.checkpoint()
+            if not runs:
+                await _wait_for_either(slots.wait_until_freed, partial(ear.wait, LOOK_EVERY))
+
+
+async def _wait_for_either(*waits: Callable[[], Awaitable[object]]) -> None:
+    async with anyio.create_task_group() as waiting:
+
+        async def until(wait: Callable[[], Awaitable[object]]) -> None:
+            await wait()
+            waiting.cancel_scope.cancel()
+
+        for wait in waits:
+            waiting.start_soon(until, wait)

@@ -1,0 +1,145 @@
+"""Runs on request: ask a served deployment for a run, and wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import anyio
+
+from flowsource.deployments import Deployment
+from flowsource.errors import InvalidInput, InvalidParameters
+from flowsource.runs import Run
+from flowsource.settings import Settings
+from flowsource.sourced import run_blocking
+from flowsource.store import open_store
+from flowsource.store.protocol import NewRun, Store, about
+
+LOOK_EVERY = timedelta(seconds=2)
+
+
+async def arun_deployment(
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    scheduled_time: datetime | None = None,
+    timeout: float | None = None,
+    tags: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    run_name: str | None = None,
+) -> Run:
+    """Ask for a run of the deployment `name` (`flow/deployment`), and return it once it has ended.
+
+    `parameters` go over those of the deployment. With a `timeout` in seconds the run is returned as it is then; 0
+    does not wait at all. `scheduled_time` (aware; default now) may lie ahead. Asked again with the same
+    `idempotency_key`, the run of the first time is the answer. Raises DeploymentNotFound or InvalidParameters, and
+    then no run was created.
+    """
+    if scheduled_time is not None and scheduled_time.utcoffset() is None:
+        raise InvalidInput("scheduled_time: it has no time zone; give an aware datetime.")
+    async with open_store(Settings.load().store) as store:
+        run = await request_run(
+            store,
+            name,
+            parameters or {},
+            at=scheduled_time,
+            tags=tags,
+            idempotency_key=idempotency_key,
+            run_name=run_name,
+        )
+        with anyio.move_on_after(timeout):
+            return await wait_until_final(store, run)
+        return await store.run(str(run.id))
+
+
+def run_deployment(
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    scheduled_time: datetime | None = None,
+    timeout: float | None = None,
+    tags: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    run_name: str | None = None,
+) -> Run:
+    """As `arun_deployment`, blocking."""
+    return run_blocking(
+        partial(
+            arun_deployment,
+            name,
+            parameters,
+            scheduled_time=scheduled_time,
+            timeout=timeout,
+            tags=tags,
+            idempotency_key=idempotency_key,
+            run_name=run_name,
+        )
+    )
+
+
+async def request_run(
+    store: Store,
+    name: str,
+    parameters: Mapping[str, Any],
+    *,
+    at: datetime | None = None,
+    tags: Sequence[str] = (),
+    idempotency_key: str | None = None,
+    run_name: str | None = None,
+) -> Run:
+    """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
+    deployment = await store.deployment(name)
+    check_parameters(deployment, parameters)
+    now = datetime.now(UTC)
+    new = NewRun(
+        deployment_id=deployment.id,
+        scheduled_at=at or now,
+        parameters=parameters,
+        tags=tuple(tags),
+        name=run_name,
+        idempotency_key=idempotency_key,
+    )
+    return await store.create_run(new, now=now)
+
+
+async def wait_until_final(store: Store, run: Run) -> Run:
+    """The run once it has ended; woken by whoever ends it."""
+    async with store.changes(about(run.id)) as ear:
+        while True:
+            run = await store.run(str(run.id))
+            if run.state.is_final:
+                return run
+            await ear.wait(LOOK_EVERY)
+
+
+def check_parameters(deployment: Deployment, parameters: Mapping[str, Any]) -> None:
+    """Raise InvalidParameters unless `parameters`, over those of the deployment, fit the schema of its flow."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    values = {**deployment.declared.parameters, **parameters}
+    # A registry of its own: a reference in a schema must never make us fetch anything.
+    validator = Draft202012Validator(dict(deployment.facts.parameter_schema), registry=Registry())
+    problems: dict[str, str] = {}
+    for error in validator.iter_errors(values):
+        for where, why in _said(error):
+            problems.setdefault(where, why)
+    if problems:
+        raise InvalidParameters(deployment.flow, problems)
+
+
+def _said(error: Any) -> list[tuple[str, str]]:
+    """What a schema error says, for each parameter it concerns."""
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return [(f"{where}.{name}".lstrip("."), "is required") for name in missing]
+    if error.validator == "additionalProperties" and not where:
+        unknown = [name for name in error.instance if name not in error.schema.get("properties", {})]
+        return [(name, "is not a parameter of this flow") for name in unknown]
+    if error.validator == "type":
+        wanted = error.validator_value
+        return [(where, f"should be {' or '.join(wanted) if isinstance(wanted, list) else wanted}")]
+    return [(where or "parameters", f"does not fit ({error.validator})")]

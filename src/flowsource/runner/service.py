@@ -1,0 +1,226 @@
+"""The runner: what a serving process does from its first claim to its last."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from uuid import UUID, uuid4
+
+import anyio
+from anyio.abc import TaskGroup
+
+from flowsource.deployments import Deployment, FlowFacts, Rejection
+from flowsource.errors import FlowsourceError, InvalidTransition, Superseded
+from flowsource.runner.claims import Slots, claim_runs
+from flowsource.runner.execution import Assignment, Execution
+from flowsource.runner.inspection import inspect_entrypoint
+from flowsource.runner.presence import stay_present
+from flowsource.runner.processes import ForkServer
+from flowsource.runner.scheduling import create_scheduled
+from flowsource.runner.terminal import Terminal
+from flowsource.runs import Failure, Run, RunState
+from flowsource.snapshots.cache import SnapshotCache
+from flowsource.snapshots.snapshot import Snapshot
+from flowsource.sources.base import Source
+from flowsource.store.protocol import Outcome, Store
+from flowsource.watch.latest import Latest
+from flowsource.watch.promotion import Promoter
+from flowsource.watch.watcher import Watcher
+
+logger = logging.getLogger(__name__)
+
+KILL_AFTER = timedelta(seconds=5)
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """A deployment as its runner carries it. Runs start in `directory`, by default at the top of their snapshot."""
+
+    deployment: Deployment
+    source: Source
+    latest: Latest
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What a runner works with. `scratch` holds a directory for each run."""
+
+    store: Store
+    cache: SnapshotCache
+    server: ForkServer
+    terminal: Terminal
+    scratch: Path
+
+
+class Runner:
+    """Serves deployments that are registered: watches their sources, creates scheduled runs, claims and executes.
+
+    `limit` is how many runs may go on at once; None means any number. `grace` is how long runs that are going on may
+    take to end once it is stopped.
+    """
+
+    def __init__(
+        self, runner_id: UUID, served: Sequence[Served], shop: Workshop, *, limit: int | None, grace: timedelta
+    ) -> None:
+        self._id, self._shop, self._grace = runner_id, shop, grace
+        self._served = {entry.deployment.id: entry for entry in served}
+        self._slots = Slots(limit)
+        self._preparing: dict[UUID, anyio.CancelScope] = {}
+        self._executions: dict[UUID, Execution] = {}
+        self._one_ended = anyio.Event()
+        self._stopping = anyio.Event()
+        self._stopping_now = anyio.Event()
+        self._promoters = {entry.deployment.id: self._promoter(entry) for entry in served}
+
+    def stop(self) -> None:
+        """Take no more runs and end when those going on have ended, within the grace; a second call ends them now."""
+        if self._stopping.is_set():
+            self._stopping_now.set()
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until stopped. When this returns or raises, no process of a run is left."""
+        async with anyio.create_task_group() as presence:
+            presence.start_soon(stay_present, self._shop.store, self._id)
+            async with anyio.create_task_group() as executions:
+                async with anyio.create_task_group() as chores:
+                    self._start_chores(chores, executions)
+                    await self._stopping.wait()
+                    chores.cancel_scope.cancel()
+                await self._drain()
+            presence.cancel_scope.cancel()
+
+    def _start_chores(self, chores: TaskGroup, executions: TaskGroup) -> None:
+        ids, store = list(self._served), self._shop.store
+
+        def start(run: Run) -> None:
+            executions.start_soon(self._execute, run)
+
+        chores.start_soon(create_scheduled, store, ids)
+        chores.start_soon(claim_runs, store, self._id, ids, self._slots, start)
+        for watcher in self._watchers():
+            chores.start_soon(watcher.run)
+        for promoter in self._promoters.values():
+            chores.start_soon(promoter.run)
+
+    async def _drain(self) -> None:
+        """Wait for the runs that are going on; past the grace, or when told, end them all together."""
+        for scope in self._preparing.values():
+            scope.cancel()
+        if not self._executions:
+            return
+        self._shop.terminal.stopping(len(self._executions), self._grace.total_seconds())
+        with anyio.move_on_after(self._grace.total_seconds()) as patience:
+            async with anyio.create_task_group() as waiting:
+
+                async def until_told() -> None:
+                    await self._stopping_now.wait()
+                    patience.cancel()
+
+                waiting.start_soon(until_told)
+                await self._wait_until_idle()
+                waiting.cancel_scope.cancel()
+        for number in (SIGTERM, SIGKILL):
+            for execution in list(self._executions.values()):
+                execution.stop(number)
+            with anyio.move_on_after(KILL_AFTER.total_seconds()):
+                await self._wait_until_idle()
+
+    async def _wait_until_idle(self) -> None:
+        while self._executions:
+            self._one_ended = anyio.Event()
+            await self._one_ended.wait()
+
+    async def _execute(self, run: Run) -> None:
+        """From a claim to a final state, or back to the queue when we are stopped before its code was there."""
+        try:
+            with anyio.CancelScope() as scope:
+                self._preparing[run.id] = scope
+                assert run.revision is not None, "a claimed run has its revision"
+                snapshot = await self._shop.cache.ensure(self._served[run.deployment_id].source, run.revision)
+            del self._preparing[run.id]
+            if scope.cancelled_caught:
+                now = datetime.now(UTC)
+                await self._shop.store.release(run.id, run.epoch, at=now, transition_id=uuid4())
+                return
+            # The snapshot stays on the disk as long as the process lives.
+            with self._shop.cache.lease(snapshot):
+                await self._execute_at(snapshot, run)
+        except FlowsourceError as error:
+            await self._give_up(run, error)
+        finally:
+            self._preparing.pop(run.id, None)
+            self._executions.pop(run.id, None)
+            self._slots.give_back(run.id)
+            self._one_ended.set()
+
+    async def _execute_at(self, snapshot: Snapshot, run: Run) -> None:
+        served, shop = self._served[run.deployment_id], self._shop
+        assignment = Assignment(
+            run=run,
+            entrypoint=served.deployment.declared.entrypoint,
+            snapshot=snapshot,
+            directory=served.directory or snapshot.root,
+            bytecode=shop.cache.bytecode(snapshot),
+            scratch=shop.scratch / str(run.id),
+        )
+        execution = Execution(
+            assignment,
+            store=shop.store,
+            server=shop.server,
+            terminal=shop.terminal,
+            on_process_gone=partial(self._slots.give_back, run.id),
+        )
+        self._executions[run.id] = execution
+        await execution.execute()
+
+    async def _give_up(self, run: Run, error: FlowsourceError) -> None:
+        logger.warning("run %s could not be started: %s", run.name, error)
+        outcome = Outcome(state=RunState.CRASHED, failure=Failure(kind="not started", message=str(error)))
+        try:
+            now = datetime.now(UTC)
+            ended = await self._shop.store.finish(run.id, run.epoch, outcome, at=now, transition_id=uuid4())
+            self._shop.terminal.run_ended(ended)
+        except (Superseded, InvalidTransition) as newer:
+            logger.warning("run %s is not ours any more: %s", run.name, newer)
+
+    def _watchers(self) -> list[Watcher]:
+        """One for each key, over the distinct things that deployments follow there."""
+        by_key: dict[str, dict[str, Served]] = defaultdict(dict)
+        for entry in self._served.values():
+            by_key[entry.source.key].setdefault(entry.source.selector, entry)
+        return [
+            Watcher(
+                [entry.source for entry in followed.values()],
+                [entry.latest for entry in followed.values()],
+                self._shop.cache,
+                on_snapshot=self._offer,
+                on_status=self._shop.terminal.source_changed,
+            )
+            for followed in by_key.values()
+        ]
+
+    async def _offer(self, source: Source, snapshot: Snapshot) -> None:
+        for entry in self._served.values():
+            if (entry.source.key, entry.source.selector) == (source.key, source.selector):
+                self._promoters[entry.deployment.id].offer(snapshot)
+
+    def _promoter(self, entry: Served) -> Promoter:
+        async def inspect(snapshot: Snapshot) -> FlowFacts | Rejection:
+            return await inspect_entrypoint(self._shop.server, self._shop.cache, snapshot, entry.deployment.declared)
+
+        async def on_decision(deployment: Deployment, rejection: Rejection | None) -> None:
+            entry.deployment = deployment
+            if rejection is None:
+                self._shop.terminal.promoted(deployment)
+            else:
+                self._shop.terminal.rejected(deployment, rejection)
+
+        return Promoter(entry.deployment, self._shop.store, inspect=inspect, on_decision=on_decision)

@@ -1,0 +1,124 @@
+"""What a serving process says to the person who started it: one line each, on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TextIO
+
+from flowsource.deployments import Deployment, Rejection
+from flowsource.runs import Run, RunState
+from flowsource.store.protocol import LogLine
+from flowsource.text import MARKS, painted, printable
+from flowsource.watch.status import SourceState, SourceStatus
+
+
+class Terminal:
+    """Writes to `stream`; in colour on a terminal that shows it. `is_quiet` leaves out the starting message."""
+
+    def __init__(self, stream: TextIO | None = None, *, is_quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._is_quiet = is_quiet
+
+    def started(self, deployments: Sequence[Deployment]) -> None:
+        """What is served, from where, and how to ask for a run."""
+        if self._is_quiet:
+            return
+        count = "1 deployment" if len(deployments) == 1 else f"{len(deployments)} deployments"
+        self._write(f"{self._paint('flowsource', '1')} serves {count}; Ctrl-C stops it.\n")
+        width = max(len(deployment.full_name) for deployment in deployments)
+        for deployment in deployments:
+            self._write(f"  {deployment.full_name:<{width}}  {_when(deployment)}")
+            self._write(f"  {'':<{width}}  {_revision(deployment)}  from {deployment.declared.source_label}")
+            if deployment.rejected is not None:
+                self.rejected(deployment, deployment.rejected)
+        self._write(f"\nAsk for a run:  flowsource run '{deployments[0].full_name}' --watch\n")
+
+    def run_started(self, run: Run) -> None:
+        """A run has a process now."""
+        revision = f" at {run.revision.short}" if run.revision else ""
+        self._state(run, RunState.RUNNING, f"{run.deployment} started{revision}")
+
+    def run_ended(self, run: Run) -> None:
+        """A run reached its final state."""
+        took = ""
+        if run.started_at and run.ended_at:
+            took = f" after {(run.ended_at - run.started_at).total_seconds():.2f} s"
+        why = f": {run.failure.kind}: {run.failure.message}" if run.failure else ""
+        self._state(run, run.state, f"{run.deployment} {run.state.replace('_', ' ')}{took}{why}")
+
+    def line(self, run_name: str, line: LogLine) -> None:
+        """A line of a run's log."""
+        level = "" if line.logger is None else f"{logging.getLevelName(line.level):<8}"
+        self._write(f"{_clock(line.at)}  {self._paint(run_name, '2')}  {level}{printable(line.text)}")
+
+    def promoted(self, deployment: Deployment) -> None:
+        """A new revision serves."""
+        self._say("✔", "32", f"{deployment.full_name} now serves {_revision(deployment)}")
+
+    def rejected(self, deployment: Deployment, rejection: Rejection) -> None:
+        """A new revision does not serve; the last good one does."""
+        self._say(
+            "✖",
+            "31",
+            f"{deployment.full_name}: {rejection.revision.short} was rejected: {printable(rejection.message)}\n"
+            f"{_indented(rejection.details)}"
+            f"  It keeps serving {deployment.active.short}; push a repair, and that is taken over by itself.",
+        )
+
+    def source_changed(self, before: SourceStatus, after: SourceStatus) -> None:
+        """A source went out of order, or is back."""
+        if after.state is SourceState.OK:
+            self._say("✔", "32", f"source {after.label} answers again")
+        else:
+            self._say("✖", "33", f"source {after.label} is {after.state.replace('_', ' ')}: {after.reason}")
+
+    def stopping(self, runs: int, grace: float) -> None:
+        """A first signal came."""
+        if runs:
+            what = "1 run" if runs == 1 else f"{runs} runs"
+            self._say("⊘", "33", f"Stopping: waiting up to {grace:g} s for {what}; a second signal cancels at once.")
+
+    def stopped(self, paused: Sequence[Deployment]) -> None:
+        """Everything has ended."""
+        if any(deployment.declared.schedules for deployment in paused):
+            self._say("⊘", "33", "Schedules are paused until it is served again (pause_on_shutdown=False keeps them).")
+        self._say("✔", "32", "Stopped.")
+
+    def _state(self, run: Run, state: RunState, text: str) -> None:
+        mark, colour = MARKS[state]
+        self._write(
+            f"{_clock(run.changed_at)}  {self._paint(run.name, '2')}  {self._paint(mark, colour)} {printable(text)}"
+        )
+
+    def _say(self, mark: str, colour: str, text: str) -> None:
+        self._write(f"{_clock(datetime.now().astimezone())}  {self._paint(mark, colour)} {text}")
+
+    def _paint(self, text: str, colour: str) -> str:
+        return painted(text, colour, self._stream)
+
+    def _write(self, text: str) -> None:
+        # That nobody reads, or cannot show it, is no reason to stop serving.
+        with contextlib.suppress(BrokenPipeError, UnicodeEncodeError):
+            print(text, file=self._stream, flush=True)
+
+
+def _when(deployment: Deployment) -> str:
+    said = ", ".join(schedule.describe() for schedule in deployment.declared.schedules) or "on request"
+    return f"{said} (paused)" if deployment.paused else said
+
+
+def _revision(deployment: Deployment) -> str:
+    subject = f" {printable(deployment.active.subject)}" if deployment.active.subject else ""
+    return f"{deployment.active.short}{subject}"
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in printable(text).splitlines())
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone().strftime("%H:%M:%S")

@@ -1,0 +1,1 @@
+"""The cache: one immutable directory per revision, published whole or not at all."""

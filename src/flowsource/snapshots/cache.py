@@ -1,0 +1,162 @@
+"""The snapshot cache: revisions in, immutable directories out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from flowsource.errors import InvalidSettings, SnapshotGone, SourceMissing, SourceUnavailable
+from flowsource.revisions import Revision
+from flowsource.snapshots import garbage, publishing, tips
+from flowsource.snapshots.layout import Shelf, make_private, open_root, shelves
+from flowsource.snapshots.leases import Lease, hold, on_directory
+from flowsource.snapshots.locks import locked, try_lock
+from flowsource.snapshots.snapshot import Snapshot
+from flowsource.sources.base import Source
+
+logger = logging.getLogger(__name__)
+
+
+class SnapshotCache:
+    """The snapshots of any number of sources under one directory, shared by any number of processes.
+
+    `root` is made if it is missing. Raises InvalidSettings if anybody else could write there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = open_root(root)
+
+    async def ensure(self, source: Source, revision: Revision) -> Snapshot:
+        """The snapshot of `revision`, fetched from `source` unless it is here.
+
+        What is here is returned at once, without network or lock. Else one fetch serves everybody who asks, in this
+        process or another. Whatever goes wrong, nothing half made is ever seen. A source with a `mount` is used in
+        place. Raises what `source.fetch` raises, and SourceUnavailable when the disk refuses.
+        """
+        if source.mount is not None:
+            return self._mounted(source.key, source.mount, revision)
+        shelf = Shelf(self.root, source.key)
+        try:
+            if found := publishing.find(shelf, revision):
+                return found
+            shelf.prepare()
+            async with locked(shelf.lock):
+                # Whoever held the lock before us may have published it.
+                return publishing.find(shelf, revision) or await _fetch(shelf, source, revision)
+        except OSError as error:
+            raise SourceUnavailable(
+                f"revision {revision.short} of {source.label} could not be stored in {self.root}: "
+                f"{error.strerror or error}. Make room there, or set FLOWSOURCE_CACHE to another directory."
+            ) from error
+
+    def find(self, source_key: str, revision: Revision) -> Snapshot | None:
+        """The snapshot of `revision` if it is published here, or None."""
+        return publishing.find(Shelf(self.root, source_key), revision)
+
+    def lease(self, snapshot: Snapshot) -> Lease:
+        """A hold on `snapshot`, so that it stays until the lease is released or the last process with it has ended.
+
+        Raises SnapshotGone if it was removed since it was found. The lease on a mounted directory keeps nothing from
+        being changed: it raises SourceMissing if the directory is gone.
+        """
+        if snapshot.is_mounted:
+            try:
+                return on_directory(snapshot.root)
+            except OSError as error:
+                raise SourceMissing(f"{snapshot.root} cannot be opened: {error.strerror}. Bring it back.") from error
+        shelf = Shelf(self.root, snapshot.source_key)
+        lease = hold(shelf, snapshot.id)
+        try:
+            if publishing.find(shelf, snapshot.revision) is None:
+                raise SnapshotGone(f"revision {snapshot.revision.short} left the cache meanwhile. Ask for it again.")
+        except BaseException:
+            lease.release()
+            raise
+        return lease
+
+    def bytecode(self, snapshot: Snapshot) -> Path:
+        """The directory for compiled modules of exactly this revision (PYTHONPYCACHEPREFIX).
+
+        Made if it is missing; where the disk is full it stays missing, and Python goes without.
+        """
+        shelf = Shelf(self.root, snapshot.source_key)
+        directory = shelf.bytecode / snapshot.id
+        with suppress(OSError):
+            shelf.prepare()
+            make_private(directory)
+        return directory
+
+    async def remember_tip(self, source: Source, revision: Revision) -> None:
+        """Keep `revision` as the last one that `source` resolved to."""
+        await to_thread.run_sync(tips.remember, Shelf(self.root, source.key), source.selector, revision)
+
+    def last_tip(self, source: Source) -> Revision | None:
+        """The last revision that `source` was remembered at, by whatever process, or None."""
+        return tips.recall(Shelf(self.root, source.key), source.selector)
+
+    async def verify(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """The paths at which a published snapshot differs from what was published; none when it is intact."""
+        return await to_thread.run_sync(publishing.verify, snapshot)
+
+    async def sweep(self) -> None:
+        """Remove what killed processes left behind; to be called at start. A source that is being fetched is passed."""
+        await to_thread.run_sync(self._tidy, garbage.sweep)
+
+    async def collect(
+        self, *, keep: int, keep_for: timedelta, in_use: Collection[tuple[str, Revision]], now: datetime
+    ) -> list[tuple[str, Revision]]:
+        """Remove old snapshots, and return those that went, as pairs of source key and revision.
+
+        Of each source the `keep` newest stay, and those published within `keep_for` before `now`, those in `in_use`
+        (pairs again), and those on which anybody holds a lease. A source that is being fetched is passed.
+        """
+        removed: list[tuple[str, Revision]] = []
+
+        def collect(shelf: Shelf) -> None:
+            used = {revision for key, revision in in_use if key == shelf.key}
+            gone = garbage.collect(shelf, keep=keep, published_before=now - keep_for, in_use=used)
+            removed.extend((shelf.key, revision) for revision in gone)
+
+        await to_thread.run_sync(self._tidy, collect)
+        return removed
+
+    def _tidy(self, tidy: Callable[[Shelf], None]) -> None:
+        for shelf in shelves(self.root):
+            shelf.prepare()
+            with try_lock(shelf.lock) as is_held:
+                if is_held:
+                    tidy(shelf)
+
+    def _mounted(self, key: str, directory: Path, revision: Revision) -> Snapshot:
+        if self.root.is_relative_to(directory):
+            raise InvalidSettings(
+                f"cache: {self.root} lies inside {directory}, which is watched: each run would look like an edit. "
+                "Set FLOWSOURCE_CACHE to a directory elsewhere."
+            )
+        return Snapshot(source_key=key, revision=revision, root=directory, is_mounted=True)
+
+
+async def _fetch(shelf: Shelf, source: Source, revision: Revision) -> Snapshot:
+    try:
+        staged = await to_thread.run_sync(publishing.stage, shelf)
+        fetched = await source.fetch(revision, staged / "tree", workspace=shelf.workspace)
+        publish = partial(publishing.publish, shelf, staged, fetched, at=datetime.now(UTC))
+        snapshot = await to_thread.run_sync(publish)
+    except BaseException:
+        with anyio.CancelScope(shield=True), suppress(OSError):
+            await to_thread.run_sync(publishing.clear_staging, shelf)
+        raise
+    logger.info(
+        "published %s of %s",
+        revision.short,
+        source.label,
+        extra={"event": "snapshot.published", "source": source.key, "revision": revision.id},
+    )
+    return snapshot

@@ -1,0 +1,109 @@
+"""Where everything lies in the cache."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowsource.errors import InvalidInput, InvalidSettings
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The places of one source in the cache.
+
+    Leases and bytecode stand in directories of the source too: two sources may have the same commit, and what is
+    unlinked with a snapshot of one must not be in the way of the other.
+    """
+
+    cache: Path
+    key: str
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise InvalidInput(f"source key: {self.key!r} does not fit a file name; use letters, digits, - _ and dots.")
+
+    @property
+    def workspace(self) -> Path:
+        """What the source may use as it likes, beside what is named below."""
+        return self.cache / "sources" / self.key
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever fetches, publishes or removes; never unlinked."""
+        return self.workspace / "lock"
+
+    @property
+    def staging(self) -> Path:
+        """Trees that come or go. To the holder of the lock everything it finds there is debris."""
+        return self.workspace / "staging"
+
+    @property
+    def snapshots(self) -> Path:
+        """The published ones, each named by its id."""
+        return self.workspace / "snapshots"
+
+    @property
+    def tips(self) -> Path:
+        """The last revision resolved, one small file for each selector."""
+        return self.workspace / "tips"
+
+    @property
+    def leases(self) -> Path:
+        """Lock files that runs hold, each named by the id of the snapshot."""
+        return self.cache / "leases" / self.key
+
+    @property
+    def bytecode(self) -> Path:
+        """Compiled modules, one directory for each snapshot id; disposable."""
+        return self.cache / "pycache" / self.key
+
+    def prepare(self) -> None:
+        """Make every directory that is not there."""
+        for directory in (self.workspace, self.leases, self.bytecode):
+            make_private(directory.parent)
+            make_private(directory)
+        for directory in (self.staging, self.snapshots, self.tips):
+            make_private(directory)
+
+
+def shelves(cache: Path) -> Iterator[Shelf]:
+    """The shelf of every source that ever was fetched into this cache."""
+    try:
+        keys = sorted(os.listdir(cache / "sources"))
+    except FileNotFoundError:
+        return
+    for key in keys:
+        # lost+found, .nfs files and the like are nobody's source.
+        if _KEY.fullmatch(key) and (cache / "sources" / key).is_dir():
+            yield Shelf(cache, key)
+
+
+def make_private(directory: Path) -> None:
+    """Make `directory` for its owner alone, unless it is there."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def open_root(root: Path) -> Path:
+    """`root`, absolute and made if it was missing; raises InvalidSettings where somebody else could write to it.
+
+    Whoever can write to the cache decides what code runs.
+    """
+    advice = "Set FLOWSOURCE_CACHE to a directory of your own."
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = root.stat()
+    except OSError as error:
+        raise InvalidSettings(f"cache: {root} cannot be used: {error.strerror}. {advice}") from error
+    if facts.st_uid != os.geteuid():
+        raise InvalidSettings(f"cache: {root} belongs to another user (uid {facts.st_uid}). {advice}")
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(facts.st_mode)
+        raise InvalidSettings(f"cache: {root} can be written by other users (mode {mode:04o}). {advice}")
+    return root.resolve()

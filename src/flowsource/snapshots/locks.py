@@ -1,0 +1,44 @@
+"""Exclusive locks between processes, and between the tasks of one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+
+_PAUSE = 0.02
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock on the file `path` during the block, if it is free: whether it is held is what `as` gives."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            # Said outright: a child forked in between has a copy of the descriptor, and closing ours frees nothing.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
+    """Hold the lock on the file `path` during the block, waiting for it as long as it takes; can be cancelled."""
+    while True:
+        with try_lock(path) as is_held:
+            if is_held:
+                yield
+                return
+        # Asked again, not waited for in a thread: that could not be cancelled, and would take the lock after all.
+        await anyio.sleep(_PAUSE)

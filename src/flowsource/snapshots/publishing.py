@@ -1,0 +1,137 @@
+"""Publishing: how a staged tree becomes a snapshot, and how it is known to be one.
+
+A snapshot is `tree/`, `manifest.json` and `complete`. That its directory exists proves nothing; the marker does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from flowsource.errors import SourceUnavailable
+from flowsource.revisions import Revision
+from flowsource.snapshots import disk, manifest
+from flowsource.snapshots.layout import Shelf
+from flowsource.snapshots.leases import unleased
+from flowsource.snapshots.snapshot import Snapshot, snapshot_id
+
+logger = logging.getLogger(__name__)
+
+_FORMAT = 1
+_MARKER = "complete"
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """What the file `complete` says."""
+
+    revision: Revision
+    published_at: datetime
+    manifest_sha256: str
+
+
+def read_marker(directory: Path) -> Marker | None:
+    """What the snapshot in `directory` says of itself, or None if it is not complete."""
+    try:
+        told = json.loads((directory / _MARKER).read_bytes())
+        if told["format"] != _FORMAT:
+            return None
+        return Marker(
+            revision=Revision.from_json(told["revision"]),
+            published_at=datetime.fromisoformat(told["published_at"]),
+            manifest_sha256=told["manifest_sha256"],
+        )
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return None
+
+
+def find(shelf: Shelf, revision: Revision) -> Snapshot | None:
+    """The published snapshot of `revision`, or None. Reads one small file; takes no lock."""
+    directory = shelf.snapshots / snapshot_id(revision)
+    marker = read_marker(directory)
+    if marker is None:
+        return None
+    # Another ref may have led here before; the caller's own is the one to tell.
+    known = replace(marker.revision, ref=revision.ref or marker.revision.ref)
+    return Snapshot(source_key=shelf.key, revision=known, root=directory / "tree")
+
+
+def stage(shelf: Shelf) -> Path:
+    """A new directory in staging with an empty `tree` in it, after removing what dead processes left there.
+
+    The caller holds the lock of the shelf, here and below.
+    """
+    clear_staging(shelf)
+    staged = shelf.staging / uuid.uuid4().hex
+    staged.mkdir(mode=0o700)
+    (staged / "tree").mkdir(mode=0o700)
+    return staged
+
+
+def publish(shelf: Shelf, staged: Path, revision: Revision, *, at: datetime) -> Snapshot:
+    """Make the staged tree the snapshot of `revision`: afterwards it is there for good, also after a power cut.
+
+    Raises UnsafeTree for what may not be in a tree, SourceUnavailable when the place is taken by a damaged snapshot
+    that a run still uses, OSError when the disk refuses.
+    """
+    tree = staged / "tree"
+    manifest.make_read_only(tree)
+    listed = manifest.to_json(manifest.describe(tree))
+    (staged / _MANIFEST).write_bytes(listed)
+    told = {
+        "format": _FORMAT,
+        "revision": revision.to_json(),
+        "published_at": at.isoformat(),
+        "manifest_sha256": hashlib.sha256(listed).hexdigest(),
+    }
+    (staged / _MARKER).write_text(json.dumps(told))
+    disk.sync_file_system(staged)
+
+    name = snapshot_id(revision)
+    place = shelf.snapshots / name
+    if place.exists() and not set_aside(shelf, name):
+        raise SourceUnavailable(f"{place} is damaged, and a run still uses it. It is replaced once that run has ended.")
+    # Made now, so that on a full disk a lease can still be taken, and runs go on.
+    (shelf.leases / name).touch(mode=0o600)
+    staged.rename(place)
+    disk.sync_directory(shelf.snapshots)
+    clear_staging(shelf)
+    return Snapshot(source_key=shelf.key, revision=revision, root=place / "tree")
+
+
+def set_aside(shelf: Shelf, name: str) -> bool:
+    """Take the snapshot `name` out of sight, into staging; if it is leased leave it alone, and say False."""
+    with unleased(shelf, name) as is_free:
+        if is_free:
+            (shelf.snapshots / name).rename(shelf.staging / uuid.uuid4().hex)
+    return is_free
+
+
+def clear_staging(shelf: Shelf) -> None:
+    """Delete all that is in staging. What cannot be deleted now (a file held open on NFS) is left for the next time."""
+    for left in shelf.staging.iterdir():
+        try:
+            disk.remove_tree(left)
+        except OSError as error:
+            logger.warning("%s could not be deleted: %s", left, error.strerror, extra={"event": "staging.left"})
+
+
+def verify(snapshot: Snapshot) -> tuple[str, ...]:
+    """The paths at which a published snapshot differs from its manifest; none when it is intact."""
+    directory = snapshot.root.parent
+    marker = read_marker(directory)
+    if marker is None:
+        return (_MARKER,)
+    try:
+        listed = (directory / _MANIFEST).read_bytes()
+    except FileNotFoundError:
+        return (_MANIFEST,)
+    if hashlib.sha256(listed).hexdigest() != marker.manifest_sha256:
+        return (_MANIFEST,)
+    return manifest.differences(manifest.from_json(listed), manifest.describe(snapshot.root))

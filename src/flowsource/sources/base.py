@@ -1,0 +1,67 @@
+"""The protocol of a source: a place flow code comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from flowsource.errors import SourceError
+from flowsource.revisions import Revision
+
+
+class Source(Protocol):
+    """A place flow code comes from. Every implementation passes `SourceContract` in the tests.
+
+    The errors tell what to do about them: `SourceUnavailable` may succeed later, `SourceInvalid` and what derives
+    from it need a person. No message, and no `repr`, ever holds a credential.
+    """
+
+    @property
+    def key(self) -> str:
+        """Names the remote and the identity used there, without secrets; fit for a file name.
+
+        Sources of equal key share one watcher, one poll and one place on disk, whatever ref each of them follows.
+        """
+
+    @property
+    def label(self) -> str:
+        """What a person calls this source: its address without credentials, and its ref where one was given."""
+
+    @property
+    def selector(self) -> str:
+        """Which of the revisions of `key` this source follows, such as `branch main`; fit for a message."""
+
+    @property
+    def pull_interval(self) -> timedelta | None:
+        """Time between two polls; None means that it is read once."""
+
+    @property
+    def mount(self) -> Path | None:
+        """The directory that is used in place, never copied, or None when revisions are fetched into snapshots."""
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """Environment variables that hold this source's credentials, so that runs are not given them."""
+
+    async def resolve(self) -> Revision:
+        """Name the current revision, moving no file content.
+
+        Raises SourceUnavailable if a later try may succeed, SourceInvalid if only a person can help.
+        """
+
+    async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
+        """Resolve several sources of this `key` in one exchange, one answer each, in order.
+
+        What concerns one of them (its ref is missing) is returned in its place; what concerns all (the remote is
+        away) is raised.
+        """
+
+    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+        """Fill the empty directory `into` with exactly `revision`, and return it with what is now known of it.
+
+        `workspace` is a directory of this `key` that outlives the call, for an object store and the like; the caller
+        holds a lock on it across processes. Raises RevisionGone when the source no longer has the revision,
+        UnsafeTree when it must not be written.
+        """

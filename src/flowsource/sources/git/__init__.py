@@ -1,0 +1,1 @@
+"""Git as a source: the wire, the objects, and the export of one commit into a directory."""

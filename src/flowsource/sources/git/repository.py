@@ -1,0 +1,233 @@
+"""A Git repository as a source of flow code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from anyio import to_thread
+
+from flowsource.errors import InvalidInput, SourceError, SourceUnavailable
+from flowsource.revisions import Revision
+from flowsource.sources.base import Source
+from flowsource.sources.git.checkpoint import Checkpoint, unless_cancelled
+from flowsource.sources.git.credentials import Credentials, CredentialsLike, GitCredentials, credentials_from
+from flowsource.sources.git.export import export
+from flowsource.sources.git.local import LocalRepository
+from flowsource.sources.git.objects import DamagedObjects, Objects, described
+from flowsource.sources.git.refs import EVERY_NAME, Advertised, Kind, select
+from flowsource.sources.git.remote import RemoteRepository
+from flowsource.sources.git.urls import Address, UserInfo, parse_url
+
+# What asks a server more often than this is a burden to whoever runs it.
+_SHORTEST_INTERVAL: Final = timedelta(seconds=5)
+
+
+class _Repository(Protocol):
+    """A place that has refs and objects: on a server, or in a directory."""
+
+    def refs(self, prefixes: Sequence[str], *, checkpoint: Checkpoint) -> Advertised: ...
+
+    def objects(
+        self, commit: str, ref: str | None, *, workspace: Path, checkpoint: Checkpoint, renew: bool
+    ) -> AbstractContextManager[Objects]: ...
+
+
+class GitRepository:
+    """Flow code in a Git repository, at the newest commit of what it follows.
+
+    `url` is an http or https URL, a `file://` URL or a path. One of `branch`, `tag`, `commit_sha` (all digits, or the
+    first of a commit that a branch or tag is at) and `ref` (a full name such as `refs/pull/7/head`) says what is
+    followed; without them it is the branch that the repository's HEAD stands for, also after that was renamed.
+
+    `credentials` are GitCredentials, a mapping of its fields, or a callable that returns either. They are looked up at
+    every attempt, sent to the host of `url` only, and refused over plain http to another machine unless
+    `allow_http_credentials`. `name` replaces the address in messages. `pull_interval` is the time between two polls, in
+    seconds or as a timedelta; None reads the source once. Servers other than this machine are asked no more often than
+    every 5 seconds, whatever it says.
+
+    Raises InvalidInput naming the argument that cannot be used, SourceInvalid for an SSH address.
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        *,
+        credentials: CredentialsLike | None = None,
+        name: str | None = None,
+        branch: str | None = None,
+        tag: str | None = None,
+        commit_sha: str | None = None,
+        ref: str | None = None,
+        pull_interval: float | timedelta | None = 60,
+        allow_http_credentials: bool = False,
+    ) -> None:
+        self._address, userinfo = parse_url(os.fspath(url))
+        self._credentials = _chosen_credentials(credentials, userinfo)
+        _check_exposure(self._address, self._credentials, allow_http_credentials)
+        self._selector = select(branch=branch, tag=tag, commit_sha=commit_sha, ref=ref)
+        self._name = name
+        self._pull_interval = _checked_interval(pull_interval, self._address)
+        self._repository: _Repository = (
+            LocalRepository(self._address.path)
+            if self._address.path is not None
+            else RemoteRepository(self._address, self._credentials)
+        )
+        # The answer, once it can never change.
+        self._settled = Revision(id=pinned) if (pinned := self._selector.pinned) is not None else None
+
+    @property
+    def url(self) -> str:
+        """The address in its canonical form, without credentials."""
+        return self._address.url
+
+    @property
+    def key(self) -> str:
+        identity = self._credentials.identity if self._credentials is not None else ""
+        digest = hashlib.sha256(f"{self._address.url}\n{identity}".encode(errors="surrogateescape"))
+        return f"git-{digest.hexdigest()[:32]}"
+
+    @property
+    def label(self) -> str:
+        where = self._name or str(self._address)
+        return f"{where} ({self._selector})" if self._selector.name else where
+
+    @property
+    def selector(self) -> str:
+        return str(self._selector)
+
+    @property
+    def pull_interval(self) -> timedelta | None:
+        return self._pull_interval
+
+    @property
+    def mount(self) -> Path | None:
+        return None
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        given = self._credentials
+        variable = given.access_token_env if isinstance(given, GitCredentials) else None
+        return frozenset({variable} if variable else ())
+
+    def __repr__(self) -> str:
+        return f"GitRepository({self._address.url!r}, {self._selector})"
+
+    async def resolve(self) -> Revision:
+        """The newest commit of what is followed; one that was given with all its digits is itself, and nobody is asked."""
+        [answer] = await self.resolve_together([self])
+        if isinstance(answer, SourceError):
+            raise answer
+        return answer
+
+    async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
+        """The same for all of `sources` in one request, with a second one when a ref is missing, to name those near it."""
+        repositories = [source for source in sources if isinstance(source, GitRepository)]
+        assert len(repositories) == len(sources), "sources of one key are of one kind"
+        # The thread holds nothing that others need, so nobody has to wait for a server that hangs.
+        return await to_thread.run_sync(partial(self._resolve, repositories), abandon_on_cancel=True)
+
+    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+        """Export the commit into `into`; without a network when it was fetched before."""
+        return await to_thread.run_sync(partial(self._fetch, revision, into, workspace))
+
+    def _resolve(self, sources: Sequence[GitRepository]) -> list[Revision | SourceError]:
+        advertised = Advertised({})
+        asking = [source for source in sources if source._settled is None]
+        if asking:
+            prefixes = tuple(dict.fromkeys(prefix for source in asking for prefix in source._selector.prefixes))
+            advertised = self._refs(prefixes)
+            if not all(source._selector.fits(advertised) for source in asking):
+                # Asked again for all names, so that the error can say which are near.
+                advertised = self._refs(("HEAD", *EVERY_NAME, *prefixes))
+        return [source._settled or source._answer(advertised) for source in sources]
+
+    def _refs(self, prefixes: Sequence[str]) -> Advertised:
+        return self._repository.refs(prefixes, checkpoint=unless_cancelled)
+
+    def _answer(self, advertised: Advertised) -> Revision | SourceError:
+        try:
+            picked = self._selector.pick(advertised)
+        except SourceError as error:
+            return error
+        if picked is None:
+            return self._selector.missing(advertised, str(self._address))
+        revision = Revision(id=picked[0], ref=picked[1])
+        if self._selector.kind is Kind.COMMIT:
+            # An abbreviation stays what it was, also when the branch that told its other digits moves on.
+            self._settled = revision
+        return revision
+
+    def _fetch(self, revision: Revision, into: Path, workspace: Path) -> Revision:
+        damage: DamagedObjects | None = None
+        for renew in (False, True):
+            try:
+                return self._fill(revision, into, workspace, renew)
+            except DamagedObjects as error:
+                damage = error
+                _empty(into)
+        raise SourceUnavailable(
+            f"{self._address} gave objects that are damaged ({damage}); check the repository with `git fsck`."
+        ) from damage
+
+    def _fill(self, revision: Revision, into: Path, workspace: Path, renew: bool) -> Revision:
+        opened = self._repository.objects(
+            revision.id, revision.ref, workspace=workspace, checkpoint=unless_cancelled, renew=renew
+        )
+        with opened as objects:
+            known, tree = described(revision, objects.commit(revision.id))
+            export(objects, tree, into, checkpoint=unless_cancelled)
+        return known
+
+
+def _chosen_credentials(given: CredentialsLike | None, userinfo: UserInfo | None) -> Credentials | None:
+    if userinfo is None:
+        return credentials_from(given) if given is not None else None
+    if given is not None:
+        # Such as the user that some hosts put into every URL they show. What was given on purpose counts.
+        return credentials_from(given)
+    warnings.warn(
+        "the URL of a Git source carries credentials, which show wherever the URL does; they were taken out of it. "
+        "Give credentials=GitCredentials(access_token_env=...) instead.",
+        stacklevel=3,
+    )
+    if userinfo.password is None:
+        return GitCredentials(access_token=userinfo.user)
+    return GitCredentials(username=userinfo.user or None, access_token=userinfo.password)
+
+
+def _check_exposure(address: Address, credentials: Credentials | None, allowed: bool) -> None:
+    if credentials is not None and address.scheme == "http" and not address.is_local and not allowed:
+        raise InvalidInput(
+            f"credentials: they would go to {address.host} unprotected; use https, or say allow_http_credentials=True."
+        )
+
+
+def _checked_interval(given: float | timedelta | None, address: Address) -> timedelta | None:
+    if given is None:
+        return None
+    interval = given
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        try:
+            interval = timedelta(seconds=given)
+        except (OverflowError, ValueError):
+            interval = timedelta(0)
+    if not isinstance(interval, timedelta) or interval <= timedelta(0):
+        raise InvalidInput(f"pull_interval: {given!r} is not a time above 0; give seconds, a timedelta, or None.")
+    return interval if address.is_local else max(interval, _SHORTEST_INTERVAL)
+
+
+def _empty(directory: Path) -> None:
+    for entry in directory.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -1,0 +1,93 @@
+"""The bare store that keeps the objects of a remote repository on this machine, and gets well by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from dulwich.objects import ObjectID
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+
+from flowsource.errors import SourceUnavailable
+from flowsource.sources.git.objects import DamagedObjects, Objects
+
+# Each fetch adds a pack, and gc cannot tidy a shallow store. One with more packs is replaced by a fresh one.
+_MOST_PACKS: Final = 50
+
+
+class UnusableAnswer(SourceUnavailable):
+    """What was received cannot be stored: the answer is broken, or the store that it builds upon is."""
+
+
+class ObjectStore:
+    """A bare repository at `path`. The caller holds a lock on it across processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fresh = path.with_name(f"{path.name}.new")
+        self._aside = path.with_name(f"{path.name}.old")
+
+    @contextmanager
+    def holding(
+        self, commit: str, ref: str | None, fetch: Callable[[Repo], None], *, renew: bool = False
+    ) -> Iterator[Objects]:
+        """The objects of `commit`, fetched first unless they are there already.
+
+        `fetch` adds them to the repository it is given. `renew` says that the store is damaged and everything is to
+        be fetched anew; the old store is given up only once the new one is complete.
+        """
+        self._sweep()
+        if renew or not self._hold(commit, ref, fetch):
+            self._rebuild(commit, ref, fetch)
+        with Repo(str(self._path)) as repo:
+            yield Objects(repo.object_store)
+
+    def _hold(self, commit: str, ref: str | None, fetch: Callable[[Repo], None]) -> bool:
+        """Bring the store that is there up to date; whether that was possible."""
+        try:
+            repo = Repo(str(self._path))
+        except Exception:
+            # Missing, or damaged in one of many ways: the same is to be done.
+            return False
+        with repo:
+            try:
+                if Objects(repo.object_store).has(commit):
+                    return True
+                if len(repo.object_store.packs) >= _MOST_PACKS:
+                    return False
+                fetch(repo)
+            except (DamagedObjects, UnusableAnswer):
+                return False
+            _remember_tip(repo, commit, ref)
+        return True
+
+    def _rebuild(self, commit: str, ref: str | None, fetch: Callable[[Repo], None]) -> None:
+        with Repo.init_bare(str(self._fresh), mkdir=True) as repo:
+            fetch(repo)
+            _remember_tip(repo, commit, ref)
+        if self._path.exists():
+            self._path.rename(self._aside)
+        self._fresh.rename(self._path)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what a rebuild, or a process killed in one, left behind."""
+        for debris in (self._fresh, self._aside):
+            shutil.rmtree(debris, ignore_errors=True)
+
+
+def _remember_tip(repo: Repo, commit: str, ref: str | None) -> None:
+    """Keep `commit` where the next fetch offers it as known, one for each ref that is followed.
+
+    Only what is under refs/heads/ is offered. The name is a digest because a branch `a` may be followed by `a/b`.
+    """
+    name = hashlib.sha256((ref or commit).encode(errors="surrogateescape")).hexdigest()[:16]
+    repo.refs[Ref(b"refs/heads/" + name.encode())] = ObjectID(commit.encode())
+    tips = set(repo.refs.as_dict(Ref(b"refs/heads")).values())
+    # The boundary grows by one with each fetch, and all of it is sent with the next.
+    repo.update_shallow(None, repo.get_shallow() - tips)

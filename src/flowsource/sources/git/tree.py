@@ -1,0 +1,157 @@
+"""What the tree of a commit names: read, and refused where it must not be written."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from dulwich.index import validate_path_element_default, validate_path_element_hfs, validate_path_element_ntfs
+from dulwich.objects import parse_tree
+
+from flowsource.errors import UnsafeTree
+from flowsource.sources.git.objects import Objects
+
+# Far beyond any repository that is meant to be served, and within what a disk and a patient person can take.
+MOST_ENTRIES: Final = 1_000_000
+MOST_BYTES: Final = 20 << 30
+DEEPEST: Final = 256
+LONGEST_NAME: Final = 255
+LONGEST_PATH: Final = 4095 - 1024  # room for the directory that it is written into
+
+_DOT_GITMODULES = re.compile(rb"\.gitmodules[ .]*(:.*)?|gitmod~\d+|gi7eba~\d+", re.IGNORECASE)
+
+
+class Kind(Enum):
+    """What an entry becomes on disk."""
+
+    FILE = 0o644
+    EXECUTABLE = 0o755
+    LINK = "link"
+    DIRECTORY = "directory"
+    SUBMODULE = "submodule"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a directory."""
+
+    name: bytes
+    kind: Kind
+    object_id: str
+
+
+class Trees:
+    """A tree with all that is below it: validated as a whole, nothing of it expanded yet.
+
+    Trees are read once however often they are named: a few hundred bytes can name ten thousand million files.
+    """
+
+    def __init__(self, objects: Objects, root: str) -> None:
+        self._objects = objects
+        self._entries: dict[str, tuple[Entry, ...]] = {}
+        self._measures: dict[str, tuple[int, int]] = {}
+        self.root = root
+        self._measure(root, b"", 0)
+
+    def __getitem__(self, object_id: str) -> tuple[Entry, ...]:
+        """The entries of the tree of that id."""
+        return self._entries[object_id]
+
+    def walk(self) -> Iterator[tuple[bytes, Entry]]:
+        """Every entry with its path, each directory before what it holds."""
+        yield from self._walk(self.root, b"")
+
+    def _walk(self, object_id: str, prefix: bytes) -> Iterator[tuple[bytes, Entry]]:
+        for entry in self._entries[object_id]:
+            path = prefix + entry.name
+            if len(path) > LONGEST_PATH:
+                raise unsafe(path, f"the path is longer than {LONGEST_PATH} bytes")
+            yield path, entry
+            if entry.kind is Kind.DIRECTORY:
+                yield from self._walk(entry.object_id, path + b"/")
+
+    def _measure(self, object_id: str, path: bytes, depth: int) -> tuple[int, int]:
+        """How many entries there are in and below a tree, and how many directories lie one in another."""
+        # Before going down, or a chain without end would; and below once more, for trees that were measured elsewhere.
+        if depth > DEEPEST:
+            raise unsafe(path, f"directories are nested more than {DEEPEST} deep")
+        if (measure := self._measures.get(object_id)) is None:
+            entries = self._entries[object_id] = _parse(
+                self._objects.read(object_id, "tree"), path, len(object_id) // 2
+            )
+            count, height = len(entries), 0
+            for entry in entries:
+                if entry.kind is Kind.DIRECTORY:
+                    below = self._measure(entry.object_id, path + entry.name + b"/", depth + 1)
+                    count, height = count + below[0], max(height, below[1] + 1)
+            measure = self._measures[object_id] = count, height
+        if measure[0] > MOST_ENTRIES:
+            raise unsafe(path or b"/", f"there are more than {MOST_ENTRIES:,} files and directories")
+        if depth + measure[1] > DEEPEST:
+            raise unsafe(path, f"directories are nested more than {DEEPEST} deep")
+        return measure
+
+
+def unsafe(path: bytes, reason: str) -> UnsafeTree:
+    """The error that refuses a tree because of what is at `path`."""
+    return UnsafeTree(f"the commit was not written: {_shown(path)}: {reason}. Mend it in a new commit.")
+
+
+def _shown(path: bytes) -> str:
+    text = path if len(path) <= 200 else path[:200] + b"..."
+    return repr(os.fsdecode(text))
+
+
+def _parse(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
+    entries: dict[bytes, Entry] = {}
+    try:
+        parsed = list(parse_tree(data, id_size))
+    except Exception as error:
+        raise unsafe(where or b"/", f"the tree cannot be read ({type(error).__name__})") from error
+    for name, mode, hex_id in parsed:
+        path = where + name
+        _check_name(name, path)
+        if name in entries:
+            raise unsafe(path, "the name is there twice")
+        kind = _kind(mode, path)
+        if kind is Kind.LINK and _DOT_GITMODULES.fullmatch(name):
+            raise unsafe(path, "it must not be a link")
+        entries[name] = Entry(name, kind, hex_id.decode("ascii"))
+    return tuple(entries.values())
+
+
+def _check_name(name: bytes, path: bytes) -> None:
+    if len(name) > LONGEST_NAME:
+        raise unsafe(path, f"the name is longer than {LONGEST_NAME} bytes")
+    if b"/" in name or not validate_path_element_default(name) or not validate_path_element_ntfs(name):
+        raise unsafe(path, "the name could lead out of the directory, or into Git's own")
+    # A name that is no UTF-8 cannot exist on the file system this protects, so it is no danger there.
+    if _is_utf8(name) and not validate_path_element_hfs(name):
+        raise unsafe(path, "the name could lead into Git's own directory")
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _kind(mode: int, path: bytes) -> Kind:
+    match stat.S_IFMT(mode):
+        case stat.S_IFREG:
+            # As Git does: of all the permissions only the owner's right to execute counts.
+            return Kind.EXECUTABLE if mode & stat.S_IXUSR else Kind.FILE
+        case stat.S_IFDIR:
+            return Kind.DIRECTORY
+        case stat.S_IFLNK:
+            return Kind.LINK
+        case 0o160000:
+            return Kind.SUBMODULE
+    raise unsafe(path, f"the mode {mode:o} is that of no file, directory, link or submodule")

@@ -1,0 +1,163 @@
+"""A directory of this machine as a source, used in place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from flowsource.errors import InvalidInput, RevisionGone, SourceError, SourceUnavailable
+from flowsource.revisions import Revision
+from flowsource.sources.base import Source
+from flowsource.sources.local_scan import Scan, scan
+
+_PAUSE = 0.025
+_LOOKS = 20
+
+
+class LocalStorage:
+    """The directory `path`, mounted in place: the next run sees every edit.
+
+    `~` is expanded, and links on the way are resolved once. `pull_interval` is the time between two looks (seconds, or
+    a timedelta); None leaves it to the watching of the directory. Caches, editors' files, `.git` and virtual
+    environments are no part of it (see `local_scan`); links in it are not followed.
+
+    A revision is named by a digest of the names and times of its files. Where the directory lies in a Git work tree
+    the revision also tells what is checked out: `ref`, `author` and `committed_at` are those of the commit, `subject`
+    begins with its full id, as in `git log --oneline --no-abbrev-commit`, and `dirty` says that files here differ.
+    """
+
+    def __init__(self, path: str | Path, *, pull_interval: float | timedelta | None = None) -> None:
+        if not str(path):
+            raise InvalidInput("path: it is empty; give the directory that holds the flows.")
+        self._directory = _expanded(path).resolve()
+        self._pull_interval = _interval(pull_interval)
+
+    def __repr__(self) -> str:
+        return f"LocalStorage({str(self._directory)!r})"
+
+    @property
+    def key(self) -> str:
+        """Names the directory; the same for every spelling of its path."""
+        return f"local-{hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:32]}"
+
+    @property
+    def label(self) -> str:
+        """The path, with `~` for the home directory."""
+        home = _expanded("~")
+        inside = self._directory.is_relative_to(home) and self._directory != home
+        return f"~/{self._directory.relative_to(home)}" if inside else str(self._directory)
+
+    @property
+    def selector(self) -> str:
+        """Empty: a directory has one state at a time."""
+        return ""
+
+    @property
+    def pull_interval(self) -> timedelta | None:
+        """Time between two looks, or None."""
+        return self._pull_interval
+
+    @property
+    def mount(self) -> Path:
+        """The directory, absolute and without links."""
+        return self._directory
+
+    @property
+    def secret_variables(self) -> frozenset[str]:
+        """None: reading a directory takes no credentials."""
+        return frozenset()
+
+    async def resolve(self) -> Revision:
+        """The state that the directory is in.
+
+        Raises SourceMissing if it is not there, SourceInvalid if it cannot be used.
+        """
+        return await to_thread.run_sync(self._revision, await _settled_scan(self._directory))
+
+    async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
+        """The same state for each: equal keys name one directory."""
+        revision = await self.resolve()
+        return [revision for _ in sources]
+
+    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+        """Copy the directory; raises RevisionGone if it is not at `revision` any more.
+
+        Raises SourceUnavailable if it is edited meanwhile.
+        """
+        now = await self.resolve()
+        if now != revision:
+            raise RevisionGone(
+                f"{self.label} was edited since {revision.short}, and keeps no history. Use {now.short}."
+            )
+        edited = SourceUnavailable(f"{self.label} was edited while it was copied. Try again.")
+        try:
+            await to_thread.run_sync(_copy, self._directory, into)
+        except FileNotFoundError as error:
+            raise edited from error
+        if await self.resolve() != revision:
+            raise edited
+        return now
+
+    def _revision(self, seen: Scan) -> Revision:
+        from flowsource.sources.local_git import git_facts
+
+        facts = git_facts(self._directory, seen.paths)
+        if facts is None:
+            return Revision(id=seen.digest)
+        return Revision(
+            id=seen.digest,
+            ref=facts.ref,
+            subject=f"{facts.commit} {facts.subject}",
+            author=facts.author,
+            committed_at=facts.committed_at,
+            dirty=facts.dirty,
+        )
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        # Some users have no home directory. Nothing is called `~` then, and the path is told as it was given.
+        return Path(path)
+
+
+async def _settled_scan(directory: Path) -> Scan:
+    looks = 0
+    while True:
+        begun = time.time_ns()
+        seen = await to_thread.run_sync(scan, directory)
+        looks += 1
+        # A directory that is never quiet, or a clock that was set back, has to do with the last look.
+        if seen.is_settled(begun) or looks == _LOOKS:
+            return seen
+        await anyio.sleep(_PAUSE)
+
+
+def _copy(directory: Path, into: Path) -> None:
+    for path in scan(directory).paths:
+        target = into / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(directory / path, target, follow_symlinks=False)
+
+
+def _interval(given: float | timedelta | None) -> timedelta | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float | timedelta):
+        raise InvalidInput(f"pull_interval: {given!r} is not a number of seconds or a timedelta.")
+    try:
+        interval = given if isinstance(given, timedelta) else timedelta(seconds=given)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"pull_interval: {given!r} is not a length of time; give seconds.") from error
+    if interval <= timedelta(0):
+        raise InvalidInput(f"pull_interval: {given!r} is not above 0; give seconds, or None.")
+    return interval

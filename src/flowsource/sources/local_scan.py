@@ -1,0 +1,135 @@
+"""Which state a directory is in, told from its names and times alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from flowsource.errors import SourceInvalid, SourceMissing
+
+MAX_FILES = 50_000
+
+_IGNORED_NAMES = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        "__pycache__",
+        "node_modules",
+        ".venv",
+        ".tox",
+        ".nox",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".hypothesis",
+        ".ipynb_checkpoints",
+        ".DS_Store",
+        # vim writes a file of this name to learn whether it may.
+        "4913",
+    }
+)
+_IGNORED_PATTERNS = ("*.pyc", "*.pyo", "*~", "*.sw[a-p]", "*.swx", ".#*", "#*#")
+
+# File systems stamp files with a clock that stands still between two ticks of the kernel (4 ms, on some 10).
+_TICK = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One look at a directory.
+
+    `digest` changes with every edit: it is the sha256 of each file's path, mode, size, inode, and times of the last
+    write and the last change of any kind. `paths` are those of the files, links among them, in order.
+    """
+
+    digest: str
+    paths: tuple[str, ...]
+    changed_at: int
+
+    def is_settled(self, at: int) -> bool:
+        """Whether an edit after this look, begun at the instant `at`, would have to change the digest.
+
+        An edit within the same tick as the last one, of the same size, would not show. Both in nanoseconds.
+        """
+        return self.changed_at + _TICK < at
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or directory of that name is no part of the code: caches, histories and editors' own files."""
+    return name in _IGNORED_NAMES or any(fnmatchcase(name, pattern) for pattern in _IGNORED_PATTERNS)
+
+
+def scan(directory: Path) -> Scan:
+    """Look at `directory` without opening a file or following a link. Virtual environments are left out.
+
+    Raises SourceMissing if there is no such directory, SourceInvalid beyond 50,000 files.
+    """
+    seen: list[tuple[str, os.stat_result]] = []
+    for found in _files(directory):
+        seen.append(found)
+        if len(seen) > MAX_FILES:
+            raise SourceInvalid(
+                f"{directory} holds more than {MAX_FILES:,} files. Give the directory of the flows alone, "
+                "or move the data out of it."
+            )
+    seen.sort()
+    digest = hashlib.sha256()
+    for path, facts in seen:
+        told = (path, facts.st_mode, facts.st_size, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
+        digest.update(repr(told).encode("utf-8", "surrogateescape"))
+    return Scan(
+        digest=digest.hexdigest(),
+        paths=tuple(path for path, _ in seen),
+        # Not the time of the last write: programs set that one as they like.
+        changed_at=max((facts.st_ctime_ns for _, facts in seen), default=0),
+    )
+
+
+def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+    pending = [""]
+    while pending:
+        place = pending.pop()
+        try:
+            with os.scandir(directory / place) as listing:
+                entries = [entry for entry in listing if not is_ignored(entry.name)]
+        except OSError as error:
+            if not place:
+                raise _unusable(directory, error) from error
+            # Gone since it was listed, or not for us to read: either way it is no part of what a run can import.
+            continue
+        if place and any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        for entry in entries:
+            try:
+                facts = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            path = f"{place}{entry.name}"
+            if stat.S_ISDIR(facts.st_mode):
+                pending.append(f"{path}/")
+            elif stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
+                yield path, facts
+
+
+def _unusable(directory: Path, error: OSError) -> SourceInvalid:
+    if isinstance(error, FileNotFoundError):
+        hint = f" There are: {', '.join(near)}." if (near := _siblings(directory)) else ""
+        return SourceMissing(f"there is no directory {directory}.{hint} Correct the path, or make the directory.")
+    if isinstance(error, NotADirectoryError):
+        return SourceInvalid(f"{directory} is not a directory. Give the directory that the file is in.")
+    return SourceInvalid(f"{directory} cannot be read: {error.strerror}. Let this user read it.")
+
+
+def _siblings(directory: Path) -> list[str]:
+    try:
+        names = [path.name for path in directory.parent.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+    return [str(directory.parent / name) for name in get_close_matches(directory.name, names)]

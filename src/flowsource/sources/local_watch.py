@@ -1,0 +1,137 @@
+"""Noticing that a directory was edited, as it happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from watchfiles import Change, awatch
+
+from flowsource.errors import SourceError
+from flowsource.sources.local_scan import is_ignored, scan
+
+logger = logging.getLogger(__name__)
+
+_QUIET = 0.1
+_PATIENCE = 3.0
+_RESCAN = 30.0
+_POLL = 2.0
+_ROOT_MISSING = 0.25
+
+# In milliseconds. A thread waits in the library for this long at most, so a cancellation waits no longer.
+_WAKE = 500
+_BATCH = 300
+_STEP = 50
+
+
+async def watch_directory(directory: Path, *, stop: anyio.Event) -> AsyncGenerator[str]:
+    """The digest of `directory`: as it is now, then after each edit, until `stop` is set.
+
+    What is told first was seen with the watch in place, so that no edit is lost in between. An edit is told once
+    nothing more was written for 0.1 seconds; of a directory that is never so quiet, every 3 seconds. One that is
+    missing is waited for: nothing is told until it is back. Close the generator when you leave it early.
+
+    The notices of the operating system only say when to look. They do not reach into a directory made a moment ago, nor
+    over some networks, so a look is taken every 30 seconds in any case; and every 2 where there are no notices.
+    """
+    last = None
+    async with aclosing(_hints(directory, stop)) as hints:
+        async for _ in hints:
+            digest = await _quiet_digest(directory)
+            if digest not in (None, last):
+                last = digest
+                yield digest
+
+
+async def _hints(directory: Path, stop: anyio.Event) -> AsyncGenerator[None]:
+    """A reason to look at the directory: a notice, or that it is time."""
+    while not stop.is_set():
+        try:
+            async with aclosing(_notices(directory, stop)) as notices:
+                async for notice in notices:
+                    yield notice
+        except FileNotFoundError:
+            await _pause(stop, _ROOT_MISSING)
+        except OSError as error:
+            logger.debug("no notices for %s: %s", directory, error, extra={"event": "watch.polling"})
+            await _pause(stop, _POLL)
+            yield
+
+
+async def _notices(directory: Path, stop: anyio.Event) -> AsyncGenerator[None]:
+    """Notices of the operating system, while the directory is the one that it was; raises OSError if there are none."""
+    # At once: what was edited before the watch stood gave no notice.
+    due = 0.0
+    batches = awatch(
+        directory,
+        watch_filter=_concerns(directory),
+        debounce=_BATCH,
+        step=_STEP,
+        rust_timeout=_WAKE,
+        yield_on_timeout=True,
+        stop_event=stop,
+        ignore_permission_denied=True,
+    )
+    with _held(directory) as root:
+        async with aclosing(batches):
+            async for batch in batches:
+                if batch or anyio.current_time() >= due:
+                    due = anyio.current_time() + _RESCAN
+                    yield
+                # A watch on a directory that was deleted stays silent for ever.
+                if not _is_at(directory, root):
+                    return
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[int]:
+    """An open descriptor of `directory`, so that one made in its place later cannot get the same inode."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(directory: Path, root: int) -> bool:
+    return os.path.samestat(os.fstat(root), directory.stat())
+
+
+def _concerns(directory: Path) -> Callable[[Change, str], bool]:
+    inside = len(directory.parts)
+
+    def concerns(_: Change, path: str) -> bool:
+        return not any(is_ignored(part) for part in Path(path).parts[inside:])
+
+    return concerns
+
+
+async def _quiet_digest(directory: Path) -> str | None:
+    """The digest once it was the same twice; None if the directory is not to be read."""
+    digest = await _digest(directory)
+    with anyio.move_on_after(_PATIENCE):
+        while True:
+            await anyio.sleep(_QUIET)
+            before, digest = digest, await _digest(directory)
+            if digest == before:
+                break
+    return digest
+
+
+async def _digest(directory: Path) -> str | None:
+    try:
+        return (await to_thread.run_sync(scan, directory)).digest
+    except SourceError as error:
+        # Whoever resolves the source is told; here it only means that there is nothing new to run.
+        logger.debug("cannot look at %s: %s", directory, error, extra={"event": "watch.unreadable"})
+        return None
+
+
+async def _pause(stop: anyio.Event, seconds: float) -> None:
+    with anyio.move_on_after(seconds):
+        await stop.wait()

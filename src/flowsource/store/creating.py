@@ -1,0 +1,100 @@
+"""Creating runs, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from flowsource.errors import DeploymentNotFound
+from flowsource.runs import Run, RunState
+from flowsource.store.names import new_run_id, new_run_name
+from flowsource.store.protocol import NewRun
+from flowsource.store.rows import AnyRow, new_run_columns, run_from
+from flowsource.store.tables import deployments, insert_unless_there, runs, schedules
+
+_DEPLOYMENT = select(
+    deployments.c.id, deployments.c.flow, deployments.c.name, deployments.c.parameters, deployments.c.tags
+).where(deployments.c.id == bindparam("wanted"))
+# The unique indexes decide which of two that race was first.
+_INSERT_ONCE = insert_unless_there(runs)
+_EXISTING = (
+    select(runs)
+    .where(
+        runs.c.deployment_id == bindparam("of_deployment"),
+        (runs.c.idempotency_key == bindparam("of_key"))
+        | ((runs.c.schedule == bindparam("of_schedule")) & (runs.c.scheduled_at == bindparam("of_instant"))),
+    )
+    .limit(1)
+)
+_MOVE_CURSOR = (
+    update(schedules)
+    .where(
+        schedules.c.deployment_id == bindparam("of_deployment"),
+        schedules.c.key == bindparam("of_key"),
+        schedules.c.cursor < bindparam("to"),
+    )
+    .values(cursor=bindparam("to"))
+)
+
+
+def create_run(connection: Connection, new: NewRun, *, now: datetime) -> Run:
+    """Create a run, or find the one that has its idempotency key, or its schedule and instant."""
+    run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
+    if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
+        return run
+    existing = connection.execute(
+        _EXISTING,
+        {
+            "of_deployment": new.deployment_id,
+            "of_key": new.idempotency_key,
+            "of_schedule": new.schedule,
+            "of_instant": new.scheduled_at,
+        },
+    )
+    return run_from(existing.one())
+
+
+def create_scheduled(
+    connection: Connection,
+    deployment_id: UUID,
+    key: str,
+    instants: Sequence[datetime],
+    *,
+    cursor: datetime,
+    now: datetime,
+) -> list[Run]:
+    """Create the runs of a schedule that are not there yet, and move its cursor on."""
+    deployment = _find_deployment(connection, deployment_id)
+    created = []
+    for instant in sorted(set(instants)):
+        run = _new_run(deployment, NewRun(deployment_id=deployment_id, scheduled_at=instant, schedule=key), now)
+        if connection.execute(_INSERT_ONCE, new_run_columns(run, None)).rowcount:
+            created.append(run)
+    connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})
+    return created
+
+
+def _find_deployment(connection: Connection, deployment_id: UUID) -> AnyRow:
+    row = connection.execute(_DEPLOYMENT, {"wanted": deployment_id}).one_or_none()
+    if row is None:
+        raise DeploymentNotFound(str(deployment_id))
+    return row
+
+
+def _new_run(deployment: AnyRow, new: NewRun, now: datetime) -> Run:
+    return Run(
+        id=new_run_id(now),
+        name=new.name or new_run_name(),
+        deployment_id=deployment.id,
+        deployment=f"{deployment.flow}/{deployment.name}",
+        state=RunState.SCHEDULED,
+        scheduled_at=new.scheduled_at,
+        created_at=now,
+        changed_at=now,
+        parameters={**deployment.parameters, **new.parameters},
+        tags=tuple(dict.fromkeys((*deployment.tags, *new.tags))),
+        schedule=new.schedule,
+    )

@@ -1,0 +1,135 @@
+"""Wakes the processes of this host that wait for something to be written, so that none has to ask again and again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+import anyio.lowlevel
+
+from flowsource.store.protocol import Changes
+
+_LONGEST_ADDRESS = 107  # bytes, of a unix socket on Linux
+_LONGEST_NAME = 90  # bytes, of a socket below the directory: its topic, its id and the suffix
+_MANY = 100
+_EVERYTHING = "*"
+# The kernel may keep as few as this unread, and drops what comes then.
+_FULL_EAR = 10
+
+
+class Doorbell:
+    """A directory in which each open ear is one datagram socket.
+
+    An ear for one topic has it in the name of its socket, so that a write which does not concern it leaves it alone.
+    Bells are hints: they may be lost, and whoever waits looks for himself when his time is over.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._handle: int | None = None
+
+    def open(self) -> None:
+        """Make the directory for this user alone. Where that cannot be, nobody hears anything, and waits time out."""
+        with suppress(OSError):
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            self._handle = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Give the directory back; the ears in it are closed by those who opened them."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def ring(self, *topics: str) -> None:
+        """Wake each ear that `topics` concern. Never blocks, never raises."""
+        if self._handle is None:
+            return
+        with suppress(OSError):
+            listening = [name for name in os.listdir(self._handle) if _concerns(name, topics)]
+            if listening:
+                self._send(_EVERYTHING if len(topics) > _MANY else "\n".join(topics), listening)
+
+    @asynccontextmanager
+    async def listen(self, *topics: str) -> AsyncIterator[Changes]:
+        """An ear for `topics`, open while the context is."""
+        name = f"{topics[0] if len(topics) == 1 else 'any'}.{uuid4().hex}.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+            ear.setblocking(False)
+            bound = self._bind(ear, name)
+            try:
+                yield _Ear(ear, frozenset(topics)) if bound else _Deaf()
+            finally:
+                self._remove(name)
+
+    def _bind(self, ear: socket.socket, name: str) -> bool:
+        if self._handle is None:
+            return False
+        try:
+            ear.bind(self._address(name))
+        except OSError:
+            return False
+        return True
+
+    def _send(self, message: str, names: Iterable[str]) -> None:
+        # A new socket each time: what a slow listener has not read yet counts against the socket that sent it.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+            bell.setblocking(False)
+            for name in names:
+                try:
+                    bell.sendto(message.encode(), self._address(name))
+                except (ConnectionRefusedError, FileNotFoundError):
+                    # Its process was killed. A name is never used twice, so nobody else can be behind it.
+                    self._remove(name)
+                except OSError:
+                    # Its ear is full: it is awake already.
+                    pass
+
+    def _address(self, name: str) -> str:
+        if len(os.fsencode(self._directory)) + 1 + _LONGEST_NAME <= _LONGEST_ADDRESS:
+            return f"{self._directory}/{name}"
+        # The same directory by a short name, which Linux has for whatever is open.
+        return f"/proc/self/fd/{self._handle}/{name}"
+
+    def _remove(self, name: str) -> None:
+        with suppress(OSError):
+            (self._directory / name).unlink()
+
+
+class _Ear:
+    def __init__(self, ear: socket.socket, topics: frozenset[str]) -> None:
+        self._socket = ear
+        self._topics = topics
+
+    async def wait(self, timeout: timedelta) -> bool:
+        await anyio.lowlevel.checkpoint()
+        with anyio.move_on_after(timeout.total_seconds()):
+            while not self._heard():
+                await anyio.wait_readable(self._socket)
+            return True
+        return False
+
+    def _heard(self) -> bool:
+        """Read all that has come; whether any of it concerns us, or may have been lost."""
+        heard: set[str] = set()
+        count = 0
+        with suppress(BlockingIOError):
+            while True:
+                heard.update(self._socket.recv(65536).decode().split("\n"))
+                count += 1
+        return count >= _FULL_EAR or _EVERYTHING in heard or not self._topics.isdisjoint(heard)
+
+
+class _Deaf:
+    async def wait(self, timeout: timedelta) -> bool:
+        await anyio.sleep(timeout.total_seconds())
+        return False
+
+
+def _concerns(name: str, topics: Iterable[str]) -> bool:
+    return name.partition(".")[0] in ("any", *topics)

@@ -1,0 +1,72 @@
+"""Finding runs, and reading and keeping the lines of their logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.exc import IntegrityError
+
+from flowsource.errors import RunNotFound
+from flowsource.runs import Run, RunState
+from flowsource.store.protocol import LogLine
+from flowsource.store.rows import AnyRow, line_columns, line_from, run_from
+from flowsource.store.tables import insert_unless_there, log_lines, runs
+
+_BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
+_NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)
+_NEWEST = select(runs).order_by(runs.c.id.desc()).limit(bindparam("limit"))
+_KEEP_LINE = insert_unless_there(log_lines)
+_LINES_AFTER = (
+    select(log_lines)
+    .where(log_lines.c.run_id == bindparam("run"), log_lines.c.seq > bindparam("after"))
+    .order_by(log_lines.c.seq)
+    .limit(bindparam("limit"))
+)
+_PART_OF_ID = re.compile(r"[0-9a-f]{4,32}")
+
+
+def find_run(connection: Connection, text: str) -> Run:
+    """The run of that id, of a unique beginning of an id, or of that name (the newest)."""
+    digits = text.lower().replace("-", "")
+    alike: Sequence[AnyRow] = []
+    if _PART_OF_ID.fullmatch(digits):
+        # As a range of ids, which both databases answer from the index, whatever they keep an id as.
+        reach = {"lowest": UUID(digits.ljust(32, "0")), "highest": UUID(digits.ljust(32, "f"))}
+        alike = connection.execute(_BETWEEN, reach).all()
+    if len(alike) == 1:
+        return run_from(alike[0])
+    named = connection.execute(_NAMED, {"wanted": text}).one_or_none()
+    if named is not None:
+        return run_from(named)
+    raise RunNotFound(text, "more than one run has an id that begins with") if alike else RunNotFound(text)
+
+
+def newest_runs(
+    connection: Connection, *, deployment_id: UUID | None, states: Sequence[RunState], limit: int
+) -> list[Run]:
+    """The newest runs first, those of a deployment or of certain states when asked."""
+    wanted = _NEWEST
+    if deployment_id is not None:
+        wanted = wanted.where(runs.c.deployment_id == deployment_id)
+    if states:
+        wanted = wanted.where(runs.c.state.in_(states))
+    return [run_from(row) for row in connection.execute(wanted, {"limit": limit})]
+
+
+def keep_lines(connection: Connection, run_id: UUID, lines: Sequence[LogLine]) -> None:
+    """Add lines to the log of a run, leaving those that are there; raises RunNotFound."""
+    if not lines:
+        return
+    try:
+        connection.execute(_KEEP_LINE, line_columns(run_id, lines))
+    except IntegrityError:
+        raise RunNotFound(str(run_id)) from None
+
+
+def read_lines(connection: Connection, run_id: UUID, *, after: int, limit: int) -> list[LogLine]:
+    """Lines of the log of a run, in order."""
+    found = connection.execute(_LINES_AFTER, {"run": run_id, "after": after, "limit": limit})
+    return [line_from(row) for row in found]

@@ -1,0 +1,213 @@
+"""The protocol of the store: what flowsource remembers, and what it promises about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.revisions import Revision
+from flowsource.runs import Failure, Run, RunState
+from flowsource.schedules import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One deployment as a server brings it: what was declared, and what the code says at the revision that loaded."""
+
+    declared: Declaration
+    facts: FlowFacts
+    active: Revision
+    rejected: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleState:
+    """A schedule of a deployment, with how far it has got.
+
+    No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it.
+    """
+
+    deployment_id: UUID
+    key: str
+    schedule: Schedule
+    cursor: datetime
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to be created. With an `idempotency_key` a second one of that key for the deployment is the first one."""
+
+    deployment_id: UUID
+    scheduled_at: datetime
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    name: str | None = None
+    schedule: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    state: RunState
+    failure: Failure | None = None
+    has_result: bool = False
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a run. `seq` counts from 1 without a gap within the run; `level` is a number of `logging`.
+
+    `logger` is None for what was written to standard output or standard error.
+    """
+
+    seq: int
+    at: datetime
+    level: int
+    text: str
+    logger: str | None = None
+
+
+WORK = "work"
+
+
+def about(run_id: UUID) -> str:
+    """The topic of what happens to one run."""
+    return f"run:{run_id}"
+
+
+class Changes(Protocol):
+    """An open ear for what other processes write. A hint, never the truth: whoever is woken looks for himself."""
+
+    async def wait(self, timeout: timedelta) -> bool:
+        """Wait for a change, at most for `timeout`; whether there was one since the ear was opened or last woke."""
+
+
+class Store(Protocol):
+    """What flowsource remembers. Every implementation passes `StoreContract` in the tests.
+
+    Each method is one transaction. Those that take `transition_id` may be repeated with the same one: a lost reply and
+    a retry give the same answer. `now` and `at` are the caller's clock, UTC-aware. Methods raise StoreUnavailable when
+    a later try may succeed.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def register(
+        self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
+    ) -> list[Deployment]:
+        """Make a live runner known, with what it serves: all of it, or nothing.
+
+        Registering the same again changes nothing but `updated_at`. What the code says (parameters, tags, schedules,
+        ...) follows the code; what a person set elsewhere (a pause) survives unless the declaration says `paused`
+        outright. A schedule that was there before keeps its anchor. Its cursor is kept too, unless the deployment was
+        stopped with `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule. `stopped` is lifted.
+        """
+
+    async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
+        """Prolong the presence of a runner; raises NotFound when it was given up for lost, and its runs with it."""
+
+    async def retire(self, runner_id: UUID, *, now: datetime) -> list[Deployment]:
+        """Take leave: the runner is gone, and what it served with `pause_on_shutdown` and no other live runner serves
+        is marked `stopped`. Returns the deployments that were stopped by this."""
+
+    async def reap(self, *, now: datetime) -> list[Run]:
+        """Crash the runs of every runner whose lease ended before `now`, retire those runners, and return the runs."""
+
+    async def deployments(self) -> list[Deployment]:
+        """All deployments, by full name."""
+
+    async def deployment(self, name: str) -> Deployment:
+        """The deployment called `flow/deployment`, or by its own name where that is unique; raises DeploymentNotFound
+        with names that look alike."""
+
+    async def set_paused(self, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
+        """Hold the schedules of a deployment, or let them go on: a person's wish, which survives restarts.
+
+        What they would have started while they were held is not made up for. Raises DeploymentNotFound.
+        """
+
+    async def promote(self, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime) -> Deployment:
+        """Make `revision` the one that the next run takes, with what its code says, and drop any rejection."""
+
+    async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
+        """Record that a revision does not serve; the active one stays."""
+
+    async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
+        """The schedules of these deployments."""
+
+    async def create_scheduled(
+        self, deployment_id: UUID, key: str, instants: Sequence[datetime], *, cursor: datetime, now: datetime
+    ) -> list[Run]:
+        """Create one run for each instant, with the deployment's parameters, and move the cursor of schedule `key`.
+
+        Exactly once for each (deployment, key, instant), whoever races: those that exist are left as they are and not
+        returned. The cursor never moves back.
+        """
+
+    async def create_run(self, new: NewRun, *, now: datetime) -> Run:
+        """Create a run on request, with `new.parameters` over the deployment's own."""
+
+    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
+        """Take up to `limit` runs that are due, oldest first, for `runner_id`: state `claimed`, epoch one higher, and
+        the active revision of their deployment fixed on them.
+
+        No deployment gets more runs in progress (claimed or running) than its own limit. A run is given to one claim
+        only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
+        """
+
+    async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
+        """From claimed to running; raises Superseded for another epoch, InvalidTransition for another state."""
+
+    async def finish(
+        self,
+        run_id: UUID,
+        epoch: int,
+        outcome: Outcome,
+        *,
+        at: datetime,
+        transition_id: UUID,
+        lines: Sequence[LogLine] = (),
+    ) -> Run:
+        """To the final state of `outcome`, with the last lines of its log; same errors as `start`.
+
+        From running, and from claimed or scheduled where `TRANSITIONS` has a way: so a run that waits is cancelled,
+        by the epoch it was seen with. Durable when it returns.
+        """
+
+    async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
+        """From claimed back to scheduled, for a runner that will not start it; same errors as `start`."""
+
+    async def run(self, run: str) -> Run:
+        """The run of that id, of a unique beginning of an id (4 characters or more) or of that name (the newest);
+        raises RunNotFound."""
+
+    async def runs(
+        self, *, deployment_id: UUID | None = None, states: Sequence[RunState] = (), limit: int = 50
+    ) -> list[Run]:
+        """The newest runs first, those of a deployment or of certain states when asked."""
+
+    async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
+        """Keep lines of a run's log. A `seq` that is there already is left as it is. Raises RunNotFound."""
+
+    async def lines(self, run_id: UUID, *, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        """Up to `limit` lines of a run's log with `seq` above `after`, in order."""
+
+    def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
+        """Listen, while the context is open, for writes by any process that concern one of `topics`.
+
+        Topics are `WORK` (a run may be claimed that could not before) and `about(run_id)` (its state or its log).
+        """

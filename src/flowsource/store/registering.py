@@ -1,0 +1,207 @@
+"""Deployments: registering them again and again without undoing what a person set in between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+
+from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.errors import DeploymentNotFound, InvalidDeployment
+from flowsource.revisions import Revision
+from flowsource.schedules import Schedule, content_key, schedule_from_json
+from flowsource.store import presence
+from flowsource.store.protocol import Registration, ScheduleState
+from flowsource.store.rows import (
+    AnyRow,
+    code_columns,
+    declaration_columns,
+    deployment_from,
+    rejection_json,
+    schedule_state_from,
+)
+from flowsource.store.tables import deployments, schedules
+
+_CALLED = select(deployments).where(
+    deployments.c.flow == bindparam("of_flow"), deployments.c.name == bindparam("named")
+)
+_CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
+_SCHEDULES_OF = (
+    select(schedules, deployments.c.paused, deployments.c.stopped)
+    .join(deployments, deployments.c.id == schedules.c.deployment_id)
+    .where(schedules.c.deployment_id.in_(bindparam("which", expanding=True)))
+    .order_by(schedules.c.deployment_id, schedules.c.position)
+)
+_SKIP_AHEAD = (
+    update(schedules)
+    .where(schedules.c.deployment_id == bindparam("which"), schedules.c.cursor < bindparam("to"))
+    .values(cursor=bindparam("to"))
+)
+
+
+def register(
+    connection: Connection,
+    runner_id: UUID,
+    registrations: Sequence[Registration],
+    *,
+    lease_until: datetime,
+    now: datetime,
+) -> list[Deployment]:
+    """Bring the deployments up to what is declared now, and make the runner present that serves them."""
+    _refuse_twins(registrations)
+    served = presence.served(connection, now=now)
+    ids = [_register(connection, registration, served, now) for registration in registrations]
+    presence.appear(connection, runner_id, ids, lease_until=lease_until)
+    found = {deployment.id: deployment for deployment in _load(connection, deployments.c.id.in_(ids))}
+    return [found[one] for one in ids]
+
+
+def promote(
+    connection: Connection, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime
+) -> Deployment:
+    """Make `revision` the active one, with what its code says."""
+    return _set(connection, deployment_id, **code_columns(revision, facts, None), updated_at=now)
+
+
+def reject(connection: Connection, deployment_id: UUID, rejection: Rejection) -> Deployment:
+    """Record that a revision does not serve."""
+    return _set(connection, deployment_id, rejected=rejection_json(rejection), updated_at=rejection.at)
+
+
+def set_paused(connection: Connection, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
+    """Hold the schedules, or let them go on from `now`."""
+    before = get_by_id(connection, deployment_id)
+    if before.paused and not paused:
+        connection.execute(_SKIP_AHEAD, {"which": deployment_id, "to": now})
+    return _set(connection, deployment_id, paused=paused, updated_at=now) if before.paused != paused else before
+
+
+def all_deployments(connection: Connection) -> list[Deployment]:
+    """All deployments, by full name."""
+    return sorted(_load(connection), key=lambda deployment: deployment.full_name)
+
+
+def get_by_id(connection: Connection, deployment_id: UUID) -> Deployment:
+    """The deployment of that id; raises DeploymentNotFound."""
+    found = _load(connection, deployments.c.id == deployment_id)
+    if not found:
+        raise DeploymentNotFound(str(deployment_id))
+    return found[0]
+
+
+def get_several(connection: Connection, ids: Sequence[UUID]) -> list[Deployment]:
+    """The deployments of these ids, by full name."""
+    return sorted(_load(connection, deployments.c.id.in_(ids)), key=lambda deployment: deployment.full_name)
+
+
+def find_deployment(connection: Connection, name: str) -> Deployment:
+    """The deployment of that full name, or of that own name where it is unique."""
+    flow, slash, own = name.partition("/")
+    found = _load(
+        connection, (deployments.c.flow == flow) & (deployments.c.name == own) if slash else deployments.c.name == name
+    )
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DeploymentNotFound(name, sorted(deployment.full_name for deployment in found))
+    raise DeploymentNotFound(name, _names_near(connection, name))
+
+
+def schedule_states(connection: Connection, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
+    """The schedules of these deployments."""
+    rows = connection.execute(_SCHEDULES_OF, {"which": list(deployment_ids)})
+    return [schedule_state_from(row) for row in rows]
+
+
+def _refuse_twins(registrations: Sequence[Registration]) -> None:
+    seen = set()
+    for registration in registrations:
+        name = f"{registration.facts.name}/{registration.declared.name}"
+        if name in seen:
+            raise InvalidDeployment(f"name: two deployments are called {name!r}; give each a name of its own.")
+        seen.add(name)
+
+
+def _register(connection: Connection, new: Registration, served: set[UUID], now: datetime) -> UUID:
+    declared = new.declared
+    old = connection.execute(_CALLED, {"of_flow": new.facts.name, "named": declared.name}).one_or_none()
+    columns = {
+        **declaration_columns(declared),
+        **code_columns(new.active, new.facts, new.rejected),
+        "paused": _paused_after(old, declared),
+        "stopped": False,
+        "updated_at": now,
+    }
+    if old is None:
+        deployment_id = uuid4()
+        identity = {"id": deployment_id, "flow": new.facts.name, "name": declared.name, "created_at": now}
+        connection.execute(insert(deployments), {**identity, **columns})
+        was_held = False
+    else:
+        deployment_id = old.id
+        connection.execute(_CHANGE.values(**columns), {"which": deployment_id})
+        # Also when its runner was killed and nobody has marked it stopped yet.
+        was_held = old.paused or old.stopped or (old.pause_on_shutdown and deployment_id not in served)
+    resumes = was_held and not columns["paused"]
+    _replace_schedules(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
+    return deployment_id
+
+
+def _paused_after(old: AnyRow | None, declared: Declaration) -> bool:
+    """What the declaration says; else what a person set; a pause that was itself declared goes with its declaration."""
+    if declared.paused is not None or old is None:
+        return bool(declared.paused)
+    return bool(old.paused and not old.declared_paused)
+
+
+def _replace_schedules(
+    connection: Connection,
+    deployment_id: UUID,
+    declared: Iterable[Schedule],
+    *,
+    resumes_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Keep the schedules that are declared, with the anchors and cursors of those that were there before."""
+    of_deployment = schedules.c.deployment_id == deployment_id
+    known = {row.key: row for row in connection.execute(select(schedules).where(of_deployment))}
+    wanted: dict[str, dict[str, Any]] = {}
+    for schedule in declared:
+        key = content_key(schedule)
+        old = known.get(key)
+        wanted[key] = {
+            "deployment_id": deployment_id,
+            "key": key,
+            "position": len(wanted),
+            "schedule": old.schedule if old else schedule.to_json(),
+            "cursor": max(old.cursor, resumes_at or old.cursor) if old else now,
+        }
+    connection.execute(delete(schedules).where(of_deployment))
+    if wanted:
+        connection.execute(insert(schedules), list(wanted.values()))
+
+
+def _set(connection: Connection, deployment_id: UUID, **columns: Any) -> Deployment:
+    connection.execute(_CHANGE.values(**columns), {"which": deployment_id})
+    return get_by_id(connection, deployment_id)
+
+
+def _load(connection: Connection, *conditions: ColumnElement[bool]) -> list[Deployment]:
+    rows = connection.execute(select(deployments).where(*conditions)).all()
+    planned = defaultdict(list)
+    for row in connection.execute(_SCHEDULES_OF, {"which": [row.id for row in rows]}):
+        planned[row.deployment_id].append(schedule_from_json(row.schedule))
+    return [deployment_from(row, planned[row.id]) for row in rows]
+
+
+def _names_near(connection: Connection, name: str) -> list[str]:
+    known: dict[str, str] = {}
+    for row in connection.execute(select(deployments.c.flow, deployments.c.name)):
+        full = f"{row.flow}/{row.name}"
+        known.update({full: full, row.name: full})
+    return list(dict.fromkeys(known[near] for near in get_close_matches(name, known)))

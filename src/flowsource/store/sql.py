@@ -1,0 +1,196 @@
+"""The store that is a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection
+
+from flowsource.deployments import Deployment, FlowFacts, Rejection
+from flowsource.revisions import Revision
+from flowsource.runs import Run, RunState
+from flowsource.store import claiming, creating, finding, moving, presence, registering
+from flowsource.store.doorbell import Doorbell
+from flowsource.store.protocol import (
+    WORK,
+    Changes,
+    LogLine,
+    NewRun,
+    Outcome,
+    Registration,
+    ScheduleState,
+    about,
+)
+from flowsource.store.sqlite import READERS, SqliteDatabase
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class SqlStore:
+    """A store in a database, open while its context is. See `flowsource.store.protocol.Store` for what it promises.
+
+    Each method is one transaction in a worker thread, and rings after it. Writes queue up one behind the other, in
+    the order in which they were asked for, and hold up no reads.
+    """
+
+    def __init__(self, open_database: Callable[[], SqliteDatabase], doorbell: Doorbell) -> None:
+        self._open_database = open_database
+        self._doorbell = doorbell
+
+    async def __aenter__(self) -> Self:
+        # Limits of its own: blocking calls of somebody else cannot use up the threads of the store.
+        self._one_writer = anyio.CapacityLimiter(1)
+        self._readers = anyio.CapacityLimiter(READERS)
+        self._database = await anyio.to_thread.run_sync(self._open_database, limiter=self._one_writer)
+        self._doorbell.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._doorbell.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._database.close, limiter=self._one_writer)
+
+    async def register(
+        self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
+    ) -> list[Deployment]:
+        registered = await self._write(registering.register, runner_id, registrations, lease_until=lease_until, now=now)
+        self._doorbell.ring(WORK)
+        return registered
+
+    async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
+        await self._write_soon(presence.renew, runner_id, lease_until=lease_until)
+
+    async def retire(self, runner_id: UUID, *, now: datetime) -> list[Deployment]:
+        def take_leave(connection: Connection) -> list[Deployment]:
+            return registering.get_several(connection, presence.retire(connection, [runner_id], now=now))
+
+        return await self._write(take_leave)
+
+    async def reap(self, *, now: datetime) -> list[Run]:
+        crashed = await self._write(presence.reap, now=now)
+        if crashed:
+            self._doorbell.ring(WORK, *(about(run.id) for run in crashed))
+        return crashed
+
+    async def deployments(self) -> list[Deployment]:
+        return await self._read(registering.all_deployments)
+
+    async def deployment(self, name: str) -> Deployment:
+        return await self._read(registering.find_deployment, name)
+
+    async def set_paused(self, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
+        deployment = await self._write(registering.set_paused, deployment_id, paused, now=now)
+        self._doorbell.ring(WORK)
+        return deployment
+
+    async def promote(self, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime) -> Deployment:
+        deployment = await self._write(registering.promote, deployment_id, revision, facts, now=now)
+        self._doorbell.ring(WORK)
+        return deployment
+
+    async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
+        return await self._write(registering.reject, deployment_id, rejection)
+
+    async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
+        return await self._read(registering.schedule_states, deployment_ids)
+
+    async def create_scheduled(
+        self, deployment_id: UUID, key: str, instants: Sequence[datetime], *, cursor: datetime, now: datetime
+    ) -> list[Run]:
+        created = await self._write(creating.create_scheduled, deployment_id, key, instants, cursor=cursor, now=now)
+        if created:
+            self._doorbell.ring(WORK, *(about(run.id) for run in created))
+        return created
+
+    async def create_run(self, new: NewRun, *, now: datetime) -> Run:
+        run = await self._write(creating.create_run, new, now=now)
+        self._doorbell.ring(WORK, about(run.id))
+        return run
+
+    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
+        claimed = await self._write(claiming.claim, runner_id, deployment_ids, limit=limit, now=now)
+        if claimed:
+            self._doorbell.ring(*(about(run.id) for run in claimed))
+        return claimed
+
+    async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
+        run = await self._write_soon(moving.start, run_id, epoch, at=at, transition_id=transition_id)
+        self._doorbell.ring(about(run_id))
+        return run
+
+    async def finish(
+        self,
+        run_id: UUID,
+        epoch: int,
+        outcome: Outcome,
+        *,
+        at: datetime,
+        transition_id: UUID,
+        lines: Sequence[LogLine] = (),
+    ) -> Run:
+        def end(connection: Connection) -> Run:
+            run = moving.finish(connection, run_id, epoch, outcome, at=at, transition_id=transition_id)
+            finding.keep_lines(connection, run_id, lines)
+            return run
+
+        run = await self._write(end)
+        # To work as well: a place within the limit of its deployment may have become free.
+        self._doorbell.ring(WORK, about(run_id))
+        return run
+
+    async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
+        run = await self._write(moving.release, run_id, epoch, at=at, transition_id=transition_id)
+        self._doorbell.ring(WORK, about(run_id))
+        return run
+
+    async def run(self, run: str) -> Run:
+        return await self._read(finding.find_run, run)
+
+    async def runs(
+        self, *, deployment_id: UUID | None = None, states: Sequence[RunState] = (), limit: int = 50
+    ) -> list[Run]:
+        return await self._read(finding.newest_runs, deployment_id=deployment_id, states=states, limit=limit)
+
+    async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
+        await self._write_soon(finding.keep_lines, run_id, lines)
+        self._doorbell.ring(about(run_id))
+
+    async def lines(self, run_id: UUID, *, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        return await self._read(finding.read_lines, run_id, after=after, limit=limit)
+
+    def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
+        return self._doorbell.listen(*topics)
+
+    async def _read(self, ask: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def work() -> T:
+            return self._database.read(lambda connection: ask(connection, *args, **kwargs))
+
+        return await anyio.to_thread.run_sync(work, limiter=self._readers)
+
+    async def _write(self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write what must not be lost once it was answered, even when the machine stops."""
+
+        def work() -> T:
+            return self._database.write(lambda connection: change(connection, *args, **kwargs), durable=True)
+
+        return await anyio.to_thread.run_sync(work, limiter=self._one_writer)
+
+    async def _write_soon(
+        self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write what the next durable write takes to the disk with it."""
+
+        def work() -> T:
+            return self._database.write(lambda connection: change(connection, *args, **kwargs), durable=False)
+
+        return await anyio.to_thread.run_sync(work, limiter=self._one_writer)

@@ -1,0 +1,199 @@
+"""The tables of a store that is a database."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+    literal_column,
+)
+from sqlalchemy.dialects.sqlite import Insert, insert
+
+SCHEMA_VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC-aware instant, kept as whole microseconds since 1970 so that instants sort and compare as numbers."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Plain(TypeDecorator[str]):
+    """Text; what no database can encode (lone surrogates, from bytes that were no text) is made visible."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or value.isascii():
+            return value
+        return value.encode("utf-8", "backslashreplace").decode()
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text; None is no value at all."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        # Escaped to ASCII, so that even lone surrogates come back as they were.
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData()
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("flow", Plain, nullable=False),
+    Column("name", Plain, nullable=False),
+    Column("entrypoint", Plain, nullable=False),
+    Column("source_key", Plain, nullable=False),
+    Column("source_label", Plain, nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("description", Plain),
+    Column("version", Plain),
+    Column("run_limit", Integer),
+    Column("declared_paused", Boolean),
+    Column("pause_on_shutdown", Boolean, nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("active", Json, nullable=False),
+    Column("rejected", Json),
+    Column("paused", Boolean, nullable=False),
+    Column("stopped", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("flow", "name"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
+    Column("key", Plain, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("schedule", Json, nullable=False),
+    Column("cursor", Instant, nullable=False),
+    PrimaryKeyConstraint("deployment_id", "key"),
+)
+
+runners = Table(
+    "runners",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("lease_until", Instant, nullable=False),
+)
+
+presence = Table(
+    "presence",
+    metadata,
+    Column("runner_id", ForeignKey("runners.id", ondelete="CASCADE"), nullable=False),
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("deployment_id", "runner_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Plain, nullable=False),
+    Column("deployment_id", ForeignKey("deployments.id"), nullable=False),
+    # The full name again: it never changes, and each answer about a run would need a join for it.
+    Column("deployment", Plain, nullable=False),
+    Column("state", Plain, nullable=False),
+    Column("scheduled_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("schedule", Plain),
+    Column("idempotency_key", Plain),
+    Column("epoch", Integer, nullable=False),
+    # No foreign key: a run remembers its runner when that one is gone.
+    Column("runner_id", Uuid),
+    Column("revision", Json),
+    Column("claimed_at", Instant),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("failure", Json),
+    Column("has_result", Boolean, nullable=False),
+    Column("result", Json),
+    Column("transition_id", Uuid),
+)
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("text", Plain, nullable=False),
+    Column("logger", Plain),
+    PrimaryKeyConstraint("run_id", "seq"),
+    sqlite_with_rowid=False,
+)
+
+# Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the same.
+is_waiting = runs.c.state == literal_column("'scheduled'")
+is_in_progress = runs.c.state.in_([literal_column("'claimed'"), literal_column("'running'")])
+
+
+def _partial(name: str, *columns: Column[Any], where: Any, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where)
+
+
+_partial("runs_waiting", runs.c.deployment_id, runs.c.scheduled_at, runs.c.id, where=is_waiting)
+# With the state as a column too, or SQLite may count through the whole history of a deployment instead.
+_partial("runs_in_progress", runs.c.deployment_id, runs.c.state, where=is_in_progress)
+_partial(
+    "runs_once_per_instant",
+    *(runs.c.deployment_id, runs.c.schedule, runs.c.scheduled_at),
+    where=runs.c.schedule.is_not(None),
+    unique=True,
+)
+_partial(
+    "runs_once_per_key",
+    *(runs.c.deployment_id, runs.c.idempotency_key),
+    where=runs.c.idempotency_key.is_not(None),
+    unique=True,
+)
+# Ids sort by time, so these three (with the primary key) give the newest first.
+Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
+Index("runs_of_name", runs.c.name, runs.c.id)
+
+
+def insert_unless_there(table: Table) -> Insert:
+    """An INSERT that leaves a row which is there already as it is, by whichever unique key."""
+    return insert(table).on_conflict_do_nothing()

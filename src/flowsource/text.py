@@ -1,0 +1,46 @@
+"""How things are shown at a terminal: what others wrote without harm, the same states by the same signs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TextIO
+
+from flowsource.runs import RunState
+
+# A sign and the number of its colour, for each state; the word is always said beside them.
+MARKS: Mapping[RunState, tuple[str, str]] = {
+    RunState.SCHEDULED: ("○", "36"),
+    RunState.CLAIMED: ("◔", "36"),
+    RunState.RUNNING: ("●", "34"),
+    RunState.COMPLETED: ("✔", "32"),
+    RunState.FAILED: ("✖", "31"),
+    RunState.CRASHED: ("⚡", "31"),
+    RunState.TIMED_OUT: ("⧗", "31"),
+    RunState.CANCELLED: ("⊘", "33"),
+    RunState.SKIPPED: ("⤼", "33"),
+}
+
+
+def printable(text: str) -> str:
+    """`text` without what could steer a terminal: control characters are shown as escapes, line ends and tabs stay.
+
+    >>> printable("a bell \\a and a line end\\n")
+    'a bell \\\\x07 and a line end\\n'
+    """
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
+
+
+def one_line(text: str) -> str:
+    """As `printable`, with line ends and tabs shown as escapes too: for names, and cells of a table."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shows_colour(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal whose owner wants colours."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def painted(text: str, colour: str, stream: TextIO) -> str:
+    """`text` in a colour or weight (the number of ANSI's), where `stream` shows it."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if shows_colour(stream) else text

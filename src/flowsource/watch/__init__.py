@@ -1,0 +1,1 @@
+"""Keeping fresh: sources are polled, and a new revision serves once it has loaded."""

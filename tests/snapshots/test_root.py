@@ -1,0 +1,50 @@
+"""Whoever can write to the cache decides what code runs, so it must be ours alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from flowsource.errors import InvalidSettings
+from flowsource.revisions import Revision
+from flowsource.snapshots.cache import SnapshotCache
+from flowsource.sources.local import LocalStorage
+
+pytestmark = pytest.mark.anyio
+
+
+def test_a_missing_root_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    cache = SnapshotCache(tmp_path / "not" / "there" / "yet")
+    assert stat.S_IMODE(cache.root.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_root_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(InvalidSettings, match=f"{mode:04o}.*FLOWSOURCE_CACHE"):
+        SnapshotCache(tmp_path)
+
+
+def test_a_root_of_another_user_is_refused(tmp_path: Path) -> None:
+    root = Path("/")
+    if os.geteuid() == 0:
+        root = tmp_path / "theirs"
+        root.mkdir()
+        os.chown(root, 65534, 65534)
+    with pytest.raises(InvalidSettings, match=r"another user.*FLOWSOURCE_CACHE"):
+        SnapshotCache(root)
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(InvalidSettings, match="cannot be used: File exists"):
+        SnapshotCache(tmp_path / "cache")
+
+
+async def test_a_root_inside_a_watched_directory_is_refused(tmp_path: Path) -> None:
+    cache = SnapshotCache(tmp_path / "project" / "cache")
+    with pytest.raises(InvalidSettings, match="which is watched"):
+        await cache.ensure(LocalStorage(tmp_path / "project"), Revision(id="1" * 64))

@@ -1,0 +1,146 @@
+"""Credentials are looked up at every attempt, and show nowhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from flowsource.errors import AuthenticationFailed, InvalidInput
+from flowsource.sources.git.credentials import GitCredentials, credentials_from
+from flowsource.sources.git.repository import GitRepository
+
+SECRET = "ghp_Zz9SecretOfThisTest"
+
+
+@pytest.mark.parametrize(
+    ("host", "username"),
+    [
+        ("github.com", "x-access-token"),
+        ("gitlab.com", "oauth2"),
+        ("bitbucket.org", "x-token-auth"),
+        ("git.example.org", "x-access-token"),
+        ("gitlab.com.example.org", "x-access-token"),
+    ],
+)
+def test_a_token_alone_goes_under_the_name_that_the_host_expects(host: str, username: str) -> None:
+    assert GitCredentials(access_token=SECRET).login(host).username == username
+
+
+def test_a_username_that_was_given_is_kept() -> None:
+    assert GitCredentials("ada", SECRET).login("gitlab.com").username == "ada"
+
+
+def test_the_header_is_basic_authentication() -> None:
+    header = GitCredentials("ada", "pässword").login("example.org").authorization
+    assert base64.b64decode(header.removeprefix("Basic ")).decode() == "ada:pässword"
+
+
+def test_a_token_in_the_environment_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = GitCredentials(access_token_env="REPO_TOKEN")
+    monkeypatch.setenv("REPO_TOKEN", "first")
+    assert credentials.login("h").password == "first"
+    monkeypatch.setenv("REPO_TOKEN", "second")
+    assert credentials.login("h").password == "second"
+
+
+def test_a_token_in_a_file_is_read_each_time_without_its_line_end(tmp_path: Path) -> None:
+    credentials = GitCredentials(access_token_file=tmp_path / "token")
+    (tmp_path / "token").write_text("first\n")
+    assert credentials.login("h").password == "first"
+    (tmp_path / "token").write_text("second\n")
+    assert credentials.login("h").password == "second"
+
+
+def test_a_callable_is_asked_each_time() -> None:
+    tokens = iter(["first", "second"])
+    credentials = credentials_from(lambda: {"token": next(tokens)})
+    assert [credentials.login("h").password for _ in range(2)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("key", ["access_token", "token", "password"])
+def test_a_mapping_names_the_token_as_people_do(key: str) -> None:
+    assert credentials_from({"username": "ada", key: SECRET}).login("h").password == SECRET
+
+
+def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPO_TOKEN", raising=False)
+    with pytest.raises(AuthenticationFailed, match="environment variable REPO_TOKEN is not set or empty"):
+        GitCredentials(access_token_env="REPO_TOKEN").login("h")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AuthenticationFailed, match=f"file {tmp_path}/token cannot be read"):
+        GitCredentials(access_token_file=tmp_path / "token").login("h")
+
+
+def test_a_callable_that_fails_is_named_and_its_words_are_not_repeated() -> None:
+    def vault() -> Mapping[str, str]:
+        raise RuntimeError(SECRET)
+
+    with pytest.raises(AuthenticationFailed, match=r"vault failed with RuntimeError") as caught:
+        credentials_from(vault).login("h")
+    assert SECRET not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "exactly one of"),
+        ({"username": "ada"}, "exactly one of .* none was given"),
+        ({"token": SECRET, "access_token_env": "X"}, "access_token and access_token_env were given"),
+        ({"token": SECRET, "password": SECRET}, "given twice"),
+        ({"tokn": SECRET}, "'tokn' is not a field"),
+        ({"token": ""}, "access_token is empty"),
+        ({"token": 17}, "access_token is a int"),
+        ({"token": SECRET, "username": "a:b"}, "must not hold ':'"),
+        (17, "int are no credentials"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_its_name_and_without_its_value(given: object, why: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^credentials: .*{why}") as caught:
+        credentials_from(given)  # type: ignore[arg-type]
+    assert SECRET not in str(caught.value)
+
+
+def test_no_repr_and_no_name_of_a_source_shows_a_secret() -> None:
+    credentials = GitCredentials("ada", SECRET)
+    source = GitRepository("https://example.org/r.git", credentials=credentials)
+    shown = [credentials, credentials.login("h"), source, source.key, source.label, source.selector, source.url]
+    assert SECRET not in " ".join(map(repr, shown))
+    assert SECRET not in credentials.identity
+
+
+def test_the_key_tells_identities_apart_and_knows_nothing_of_the_secret() -> None:
+    def key(**fields: str) -> str:
+        return GitRepository("https://example.org/r.git", credentials=fields).key
+
+    assert key(token="one") == key(token="two")
+    assert (
+        len({key(token="x"), key(token="x", username="ada"), key(access_token_env="A"), key(access_token_env="B")}) == 4
+    )
+
+
+def test_credentials_in_the_url_are_used_removed_and_warned_of() -> None:
+    with pytest.warns(UserWarning, match="carries credentials") as warned:
+        source = GitRepository(f"https://ada:{SECRET}@example.org/r.git")
+    assert SECRET not in str(warned[0].message)
+    assert warned[0].filename == __file__
+    assert source.url == "https://example.org/r.git"
+    assert source.key == GitRepository("https://example.org/r.git", credentials={"username": "ada", "token": "x"}).key
+
+
+def test_credentials_over_plain_http_are_refused_unless_allowed() -> None:
+    with pytest.raises(InvalidInput, match=r"^credentials: .* git\.example\.org unprotected; use https"):
+        GitRepository("http://git.example.org/r.git", credentials={"token": SECRET})
+    GitRepository("http://git.example.org/r.git", credentials={"token": SECRET}, allow_http_credentials=True)
+    GitRepository("http://127.0.0.1:8000/r.git", credentials={"token": SECRET})
+
+
+def test_the_variable_of_a_secret_is_known_so_that_runs_are_not_given_it() -> None:
+    source = GitRepository("https://example.org/r.git", credentials=GitCredentials(access_token_env="REPO_TOKEN"))
+    assert source.secret_variables == {"REPO_TOKEN"}
+    assert GitRepository("https://example.org/r.git").secret_variables == frozenset()

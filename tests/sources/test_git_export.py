@@ -1,0 +1,268 @@
+"""A tree is written as Git would, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from flowsource.demo.repository import FixtureRepository, steps
+from flowsource.errors import SourceInvalid, UnsafeTree
+from flowsource.sources.git import export, tree
+from flowsource.sources.git.repository import GitRepository
+from tests.sources.contract import fetched
+from tests.support.parts import requires
+from tests.support.repositories import FIXTURES, add_blob, add_tree
+
+pytestmark = pytest.mark.anyio
+
+FILE, EXECUTABLE, LINK, DIRECTORY, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o40000, 0o160000
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> FixtureRepository:
+    return FixtureRepository.create(tmp_path / "flows.git")
+
+
+async def exported(repository: FixtureRepository, root: str, at: Path) -> Path:
+    repository.commit_tree(root)
+    source = GitRepository(repository.path)
+    return await fetched(source, await source.resolve(), at)
+
+
+def listing(directory: Path) -> dict[str, tuple[str, bytes | str]]:
+    """Kind and content of everything below a directory, by path."""
+    found: dict[str, tuple[str, bytes | str]] = {}
+    for path in sorted(directory.rglob("*")):
+        name = str(path.relative_to(directory))
+        if path.is_symlink():
+            found[name] = ("link", str(path.readlink()))
+        elif path.is_dir():
+            found[name] = ("directory", "")
+        else:
+            found[name] = (f"{stat.S_IMODE(path.stat().st_mode):o}", path.read_bytes())
+    return found
+
+
+async def test_it_equals_what_git_archive_writes(repository: FixtureRepository, tmp_path: Path) -> None:
+    requires("git")
+    for step in steps(FIXTURES / "kinds-of-files"):
+        repository.commit(step)
+    archive = subprocess.run(["git", "-C", repository.path, "archive", "HEAD"], check=True, stdout=subprocess.PIPE)
+    (tmp_path / "by-git").mkdir()
+    subprocess.run(["tar", "-x", "--no-same-permissions", "-C", tmp_path / "by-git"], check=True, input=archive.stdout)
+    for path in (tmp_path / "by-git").rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
+    source = GitRepository(repository.path)
+    ours = listing(await fetched(source, await source.resolve(), tmp_path))
+    assert ours == listing(tmp_path / "by-git")
+    assert {kind for kind, _ in ours.values()} == {"644", "755", "link", "directory"}
+
+
+async def test_modes_are_those_of_git_whatever_the_commit_or_the_umask_says(
+    repository: FixtureRepository, tmp_path: Path
+) -> None:
+    blob = add_blob(repository, b"x")
+    root = add_tree(
+        repository,
+        (0o104777, b"setuid", blob),
+        (0o100664, b"group", blob),
+        (0o100000, b"nothing", blob),
+        (0o101755, b"sticky", blob),
+    )
+    before = os.umask(0o077)
+    try:
+        found = listing(await exported(repository, root, tmp_path))
+    finally:
+        os.umask(before)
+    assert {name: kind for name, (kind, _) in found.items()} == {
+        "setuid": "755",
+        "group": "644",
+        "nothing": "644",
+        "sticky": "755",
+    }
+
+
+async def test_names_that_differ_in_case_alone_are_two_files(repository: FixtureRepository, tmp_path: Path) -> None:
+    one, two = add_blob(repository, b"one"), add_blob(repository, b"two")
+    found = listing(await exported(repository, add_tree(repository, (FILE, b"A", one), (FILE, b"a", two)), tmp_path))
+    assert found == {"A": ("644", b"one"), "a": ("644", b"two")}
+
+
+async def test_a_name_that_is_no_utf8_is_written_as_it_is(repository: FixtureRepository, tmp_path: Path) -> None:
+    root = add_tree(repository, (FILE, b"caf\xe9.txt", add_blob(repository, b"x")))
+    assert os.listdir(os.fsencode(await exported(repository, root, tmp_path))) == [b"caf\xe9.txt"]
+
+
+async def test_a_submodule_is_an_empty_directory(repository: FixtureRepository, tmp_path: Path) -> None:
+    root = add_tree(repository, (SUBMODULE, b"vendored", "ab" * 20))
+    assert listing(await exported(repository, root, tmp_path)) == {"vendored": ("directory", "")}
+
+
+async def test_a_link_that_leads_out_is_a_link_and_nothing_is_written_through_it(
+    repository: FixtureRepository, tmp_path: Path
+) -> None:
+    root = add_tree(repository, (LINK, b"out", add_blob(repository, b"../outside")))
+    assert listing(await exported(repository, root, tmp_path)) == {"out": ("link", "../outside")}
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"",
+        b".",
+        b"..",
+        b"/etc",
+        b"a/../../b",
+        b"a/b",
+        b".git",
+        b".GIT",
+        b".gIt",
+        b".git ",
+        b".git.",
+        b".git. .",
+        b"git~1",
+        b"GIT~1",
+        b".git::$INDEX_ALLOCATION",
+        b".git\\config",
+        b"..\\..\\.git\\config",
+        ".g\u200cit".encode(),
+        ".GI\u200dT".encode(),
+        "\ufeff.git".encode(),
+        b"n" * 256,
+    ],
+)
+@pytest.mark.parametrize("mode", [FILE, DIRECTORY, LINK, SUBMODULE])
+async def test_a_dangerous_name_is_refused_and_nothing_is_written(
+    repository: FixtureRepository, tmp_path: Path, name: bytes, mode: int
+) -> None:
+    blob = add_blob(repository, b"harmless")
+    below = blob if mode != DIRECTORY else add_tree(repository, (FILE, b"config", blob))
+    root = add_tree(repository, (FILE, b"before.txt", blob), (mode, name, below))
+    with pytest.raises(UnsafeTree, match="was not written"):
+        await exported(repository, root, tmp_path)
+    assert list((tmp_path / "fetched").iterdir()) == []
+
+
+async def test_a_dangerous_name_deep_down_is_refused_with_its_path(
+    repository: FixtureRepository, tmp_path: Path
+) -> None:
+    inner = add_tree(repository, (FILE, b".git", add_blob(repository, b"x")))
+    root = add_tree(repository, (DIRECTORY, b"a", add_tree(repository, (DIRECTORY, b"b", inner))))
+    with pytest.raises(UnsafeTree, match=r"'a/b/\.git'.*Mend it in a new commit"):
+        await exported(repository, root, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [(FILE, FILE), (LINK, DIRECTORY), (DIRECTORY, LINK), (LINK, FILE), (SUBMODULE, DIRECTORY), (FILE, DIRECTORY)],
+)
+async def test_a_name_that_is_there_twice_is_refused(
+    repository: FixtureRepository, tmp_path: Path, pair: tuple[int, int]
+) -> None:
+    """A link followed by a directory of its name is how files have been written elsewhere."""
+    target = add_blob(repository, os.fsencode(tmp_path / "outside"))
+    (tmp_path / "outside").mkdir()
+    below = add_tree(repository, (FILE, b"planted", target))
+    ids = {FILE: target, LINK: target, DIRECTORY: below, SUBMODULE: target}
+    root = add_tree(repository, *((mode, b"twice", ids[mode]) for mode in pair))
+    with pytest.raises(UnsafeTree, match="'twice': the name is there twice"):
+        await exported(repository, root, tmp_path)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [b".gitmodules", b".GitModules", b"gitmod~1", b".gitmodules ."])
+async def test_the_list_of_submodules_must_not_be_a_link(
+    repository: FixtureRepository, tmp_path: Path, name: bytes
+) -> None:
+    with pytest.raises(UnsafeTree, match="must not be a link"):
+        await exported(repository, add_tree(repository, (LINK, name, add_blob(repository, b"x"))), tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0, 0o10644, 0o20644, 0o60644, 0o140000, 0o170000])
+async def test_what_is_no_file_directory_link_or_submodule_is_refused(
+    repository: FixtureRepository, tmp_path: Path, mode: int
+) -> None:
+    root = add_tree(repository, (mode, b"odd", add_blob(repository, b"x")))
+    with pytest.raises(UnsafeTree, match="'odd': the mode"):
+        await exported(repository, root, tmp_path)
+
+
+@pytest.mark.parametrize("target", [b"", b"a\0b", b"x" * 5000])
+async def test_a_link_to_what_cannot_exist_is_refused(
+    repository: FixtureRepository, tmp_path: Path, target: bytes
+) -> None:
+    root = add_tree(repository, (LINK, b"link", add_blob(repository, target)))
+    with pytest.raises(UnsafeTree, match="'link': it is a link whose target cannot exist"):
+        await exported(repository, root, tmp_path)
+
+
+async def test_a_handful_of_trees_that_name_ten_thousand_million_files_is_refused_at_once(
+    repository: FixtureRepository, tmp_path: Path
+) -> None:
+    bomb = add_tree(repository, *((FILE, b"%d" % n, add_blob(repository, b"")) for n in range(10)))
+    for _ in range(9):
+        bomb = add_tree(repository, *((DIRECTORY, b"%d" % n, bomb) for n in range(10)))
+    begun = time.monotonic()
+    with pytest.raises(UnsafeTree, match="more than 1,000,000 files"):
+        await exported(repository, bomb, tmp_path)
+    assert time.monotonic() - begun < 1
+    assert list((tmp_path / "fetched").iterdir()) == []
+
+
+async def test_directories_too_deep_are_refused_however_they_are_put_together(
+    repository: FixtureRepository, tmp_path: Path
+) -> None:
+    """The deep end stands first on its own, where it is shallow, so that its depth is known when it is met again."""
+    end = deep = add_tree(repository, (FILE, b"f", add_blob(repository, b"")))
+    for _ in range(200):
+        end = add_tree(repository, (DIRECTORY, b"d", end))
+    deep = end
+    for _ in range(100):
+        deep = add_tree(repository, (DIRECTORY, b"d", deep))
+    with pytest.raises(UnsafeTree, match="more than 256 deep"):
+        await exported(repository, add_tree(repository, (DIRECTORY, b"a", end), (DIRECTORY, b"b", deep)), tmp_path)
+
+
+async def test_a_chain_of_directories_without_end_is_refused(repository: FixtureRepository, tmp_path: Path) -> None:
+    chain = add_tree(repository, (FILE, b"f", add_blob(repository, b"")))
+    for _ in range(1200):
+        chain = add_tree(repository, (DIRECTORY, b"d", chain))
+    with pytest.raises(UnsafeTree, match="more than 256 deep"):
+        await exported(repository, chain, tmp_path)
+
+
+async def test_a_path_too_long_is_refused(repository: FixtureRepository, tmp_path: Path) -> None:
+    deep = add_tree(repository, (FILE, b"f", add_blob(repository, b"")))
+    for _ in range(20):
+        deep = add_tree(repository, (DIRECTORY, b"d" * 200, deep))
+    with pytest.raises(UnsafeTree, match="the path is longer than"):
+        await exported(repository, deep, tmp_path)
+
+
+async def test_all_copies_of_a_file_are_counted_before_the_first_is_written(
+    repository: FixtureRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "MOST_BYTES", 1000)
+    blob = add_blob(repository, b"x" * 100)
+    root = add_tree(repository, *((FILE, b"%02d" % n, blob) for n in range(11)))
+    with pytest.raises(UnsafeTree, match="'00': with it the files are larger"):
+        await exported(repository, root, tmp_path)
+    assert list((tmp_path / "fetched").iterdir()) == []
+
+
+async def test_a_tree_that_cannot_be_read_is_refused(repository: FixtureRepository, tmp_path: Path) -> None:
+    odd = add_blob(repository, b"x")
+    root = add_tree(repository, (FILE, b"fine", odd), (DIRECTORY, b"odd", odd))
+    with pytest.raises(SourceInvalid):
+        await exported(repository, root, tmp_path)
+
+
+def test_the_limits_are_those_that_are_documented() -> None:
+    assert (tree.MOST_ENTRIES, tree.DEEPEST, tree.MOST_BYTES) == (1_000_000, 256, 20 * 1024**3)

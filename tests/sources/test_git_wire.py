@@ -1,0 +1,296 @@
+"""What passes between a Git source and its server, also when the server misbehaves."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import pytest
+from dulwich.objects import ObjectID
+from dulwich.repo import Repo
+
+from flowsource.demo.repository import FixtureRepository
+from flowsource.errors import (
+    AuthenticationFailed,
+    RevisionGone,
+    SourceError,
+    SourceInvalid,
+    SourceMissing,
+    SourceUnavailable,
+)
+from flowsource.revisions import Revision
+from flowsource.sources.git.credentials import GitCredentials
+from flowsource.sources.git.http import Patience, retry_after
+from flowsource.sources.git.refs import Advertised
+from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.urls import parse_url
+from flowsource.sources.git.wire import GitWire
+from tests.sources.contract import fetched, files_in
+from tests.support.git_server import Cut, GitServer, Refuse, Stall, git_server
+from tests.support.parts import requires
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "ghp_Zz9SecretOfThisTest"
+FILES: dict[str, str | bytes] = {"flows.py": "ANSWER = 41\n", "data.bin": random.Random(7).randbytes(50_000)}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> FixtureRepository:
+    repository = FixtureRepository.create(tmp_path / "served" / "flows.git")
+    repository.commit_files(FILES)
+    return repository
+
+
+@pytest.fixture
+def server(repository: FixtureRepository) -> Iterator[GitServer]:
+    requires("git")
+    with git_server(repository.path.parent) as server:
+        yield server
+
+
+@pytest.fixture
+def private(repository: FixtureRepository) -> Iterator[GitServer]:
+    requires("git")
+    with git_server(repository.path.parent, login=("x-access-token", SECRET)) as server:
+        yield server
+
+
+def refs(wire: GitWire) -> Advertised:
+    return wire.refs(["refs/heads/main"], login=None, checkpoint=lambda: None)
+
+
+class TestPolling:
+    async def test_a_poll_is_one_request_of_less_than_600_bytes_in_all(self, server: GitServer) -> None:
+        source = GitRepository(server.url("flows.git"), branch="main")
+        await source.resolve()
+        server.log.clear()
+        await source.resolve()
+        [exchange] = server.log
+        assert exchange.bytes_in + exchange.bytes_out < 600
+
+    async def test_a_poll_does_not_grow_with_the_number_of_branches(
+        self, repository: FixtureRepository, server: GitServer
+    ) -> None:
+        for number in range(200):
+            repository.set_ref(f"refs/heads/feature-{number}", repository.tip())
+        source = GitRepository(server.url("flows.git"), branch="main")
+        await source.resolve()
+        await source.resolve()
+        assert server.log[-1].bytes_in + server.log[-1].bytes_out < 600
+
+    async def test_a_server_of_an_older_protocol_is_polled_in_one_request_too(self, server: GitServer) -> None:
+        server.protocol_2 = False
+        source = GitRepository(server.url("flows.git"), branch="main")
+        await source.resolve()
+        server.log.clear()
+        await source.resolve()
+        assert [exchange.method for exchange in server.log] == ["GET"]
+
+    async def test_a_server_that_insists_on_being_asked_for_its_capabilities_is_asked(
+        self, repository: FixtureRepository, server: GitServer
+    ) -> None:
+        source = GitRepository(server.url("flows.git"), branch="main")
+        await source.resolve()
+        server.protocol_2 = False
+        assert await source.resolve() == Revision(id=repository.tip())
+
+    async def test_a_second_revision_is_fetched_without_what_is_there_already(
+        self, repository: FixtureRepository, server: GitServer, tmp_path: Path
+    ) -> None:
+        source = GitRepository(server.url("flows.git"), branch="main")
+        await fetched(source, await source.resolve(), tmp_path, name="first")
+        first = server.log[-1].bytes_out
+        repository.commit_files({**FILES, "flows.py": "ANSWER = 42\n"})
+        second = await fetched(source, await source.resolve(), tmp_path, name="second")
+        assert server.log[-1].bytes_out < first / 20
+        assert files_in(second)["data.bin"] == FILES["data.bin"]
+
+
+class TestCredentials:
+    async def test_the_right_ones_open_the_repository(self, private: GitServer, tmp_path: Path) -> None:
+        source = GitRepository(private.url("flows.git"), credentials=GitCredentials(access_token=SECRET))
+        assert set(files_in(await fetched(source, await source.resolve(), tmp_path))) == set(FILES)
+
+    async def test_wrong_ones_are_said_to_be_wrong_and_never_printed(
+        self, private: GitServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG")
+        wrong = SECRET + "-wrong"
+        source = GitRepository(private.url("flows.git"), credentials=GitCredentials(access_token=wrong))
+        with pytest.raises(AuthenticationFailed, match="refused the credentials of user 'x-access-token'") as caught:
+            await source.resolve()
+        assert wrong not in "".join(traceback.format_exception(caught.value))
+        assert SECRET not in caplog.text
+
+    async def test_missing_ones_are_asked_for(self, private: GitServer) -> None:
+        with pytest.raises(AuthenticationFailed, match="asks for credentials"):
+            await GitRepository(private.url("flows.git")).resolve()
+
+    async def test_a_token_that_is_replaced_is_used_from_then_on(
+        self, private: GitServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = GitRepository(private.url("flows.git"), credentials={"access_token_env": "REPO_TOKEN"})
+        monkeypatch.setenv("REPO_TOKEN", SECRET)
+        revision = await source.resolve()
+        private.login = ("x-access-token", "another")
+        with pytest.raises(AuthenticationFailed, match="environment variable REPO_TOKEN"):
+            await source.resolve()
+        monkeypatch.setenv("REPO_TOKEN", "another")
+        assert await source.resolve() == revision
+
+    async def test_a_redirect_is_told_and_not_followed(
+        self, private: GitServer, server: GitServer, tmp_path: Path
+    ) -> None:
+        new = server.url("flows.git")
+        source = GitRepository(private.url("flows.git"), credentials=GitCredentials(access_token=SECRET))
+        revision = await source.resolve()
+        for part, path in (("GET", "/info/refs?service=git-upload-pack"), ("POST", "/git-upload-pack")):
+            private.misbehave(Refuse(status=302, headers={"Location": new + path}), on=part)
+        for attempt in (source.resolve, lambda: fetched(source, revision, tmp_path)):
+            with pytest.raises(SourceInvalid, match=f"has moved to {new}; correct the URL"):
+                await attempt()
+        assert server.log == []
+
+    async def test_they_are_not_logged(
+        self, private: GitServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG")
+        source = GitRepository(private.url("flows.git"), credentials=GitCredentials(access_token=SECRET))
+        await fetched(source, await source.resolve(), tmp_path)
+        [authorization] = set(private.authorizations)
+        assert SECRET not in caplog.text
+        assert authorization.removeprefix("Basic ") not in caplog.text
+
+
+class TestTrouble:
+    async def test_a_missing_repository_is_said_to_be_missing(self, server: GitServer) -> None:
+        with pytest.raises(SourceMissing, match=r"there is no repository at .*/flosw.git.*; check the URL"):
+            await GitRepository(server.url("flosw.git")).resolve()
+
+    @pytest.mark.parametrize("status", [429, 503])
+    async def test_a_busy_server_says_how_long_to_wait(self, server: GitServer, status: int) -> None:
+        server.misbehave(Refuse(status=status, headers={"Retry-After": "17"}))
+        with pytest.raises(SourceUnavailable, match="asks to wait 17 s") as caught:
+            await GitRepository(server.url("flows.git")).resolve()
+        assert caught.value.retry_after == 17
+
+    async def test_a_server_that_fails_may_succeed_later(self, server: GitServer) -> None:
+        server.misbehave(Refuse(status=502, body=b"<h1>Bad gateway</h1>"))
+        with pytest.raises(SourceUnavailable, match="HTTP 502"):
+            await GitRepository(server.url("flows.git")).resolve()
+
+    async def test_a_web_page_is_not_taken_for_a_repository(self, server: GitServer) -> None:
+        page = Refuse(status=200, headers={"Content-Type": "text/html"}, body=b"<h1>Please sign in</h1>")
+        server.misbehave(page)
+        with pytest.raises(SourceInvalid, match="answers with text/html, not as a Git server; check the URL"):
+            await GitRepository(server.url("flows.git")).resolve()
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"0000", b"zzzz", b"0008abc\n0000", b"001e# service=git-upload-pack\n0000" * 2]
+    )
+    async def test_an_answer_that_makes_no_sense_is_refused(self, server: GitServer, body: bytes) -> None:
+        kind = {"Content-Type": "application/x-git-upload-pack-advertisement"}
+        server.misbehave(Refuse(status=200, headers=kind, body=body))
+        with pytest.raises(SourceError):
+            await GitRepository(server.url("flows.git")).resolve()
+
+    async def test_nobody_listening_is_said_with_the_reason(self, server: GitServer, tmp_path: Path) -> None:
+        with git_server(tmp_path) as gone:
+            pass
+        with pytest.raises(SourceUnavailable, match="cannot be reached: Connection refused"):
+            await GitRepository(gone.url("flows.git")).resolve()
+
+    async def test_an_unknown_host_is_said_to_be_unknown(self) -> None:
+        with pytest.raises(SourceUnavailable, match="cannot be reached: its name is not known"):
+            await GitRepository("https://flows.invalid/r.git").resolve()
+
+    async def test_a_server_that_falls_silent_is_given_up_after_the_stall_deadline(self, server: GitServer) -> None:
+        wire = GitWire(parse_url(server.url("flows.git"))[0], Patience(stall=0.2))
+        server.misbehave(Stall(after=10))
+        begun = time.monotonic()
+        with pytest.raises(SourceUnavailable, match=r"sent nothing for 0\.2 s"):
+            refs(wire)
+        assert time.monotonic() - begun < 2
+
+    async def test_nobody_has_to_wait_for_a_server_that_hangs(self, server: GitServer) -> None:
+        server.misbehave(Stall(after=10))
+        begun = time.monotonic()
+        with anyio.move_on_after(0.1):
+            await GitRepository(server.url("flows.git")).resolve()
+        assert time.monotonic() - begun < 2
+
+    async def test_a_fetch_that_is_to_end_ends_with_the_next_bytes(
+        self, repository: FixtureRepository, server: GitServer, tmp_path: Path
+    ) -> None:
+        class EnoughError(BaseException):
+            """What a cancelled task raises is no Exception either."""
+
+        def enough() -> None:
+            raise EnoughError
+
+        wire = GitWire(parse_url(server.url("flows.git"))[0])
+        with Repo.init_bare(str(tmp_path / "store"), mkdir=True) as store:
+            with pytest.raises(EnoughError):
+                wire.fetch(store, commit=repository.tip(), ref=None, login=None, checkpoint=enough)
+            wire.fetch(store, commit=repository.tip(), ref=None, login=None, checkpoint=lambda: None)
+            assert ObjectID(repository.tip().encode()) in store.object_store
+
+    @pytest.mark.parametrize("after", [0, 5, 100, 600])
+    async def test_a_pack_that_is_cut_leaves_the_workspace_usable(
+        self, server: GitServer, tmp_path: Path, after: int
+    ) -> None:
+        source = GitRepository(server.url("flows.git"), commit_sha=(await newest(server)).id)
+        server.misbehave(Cut(after=after), on="POST")
+        with pytest.raises(SourceUnavailable):
+            await fetched(source, await source.resolve(), tmp_path, name="cut")
+        assert list((tmp_path / "cut").iterdir()) == []
+        server.behave()
+        assert set(files_in(await fetched(source, await source.resolve(), tmp_path, name="whole"))) == set(FILES)
+
+    async def test_a_listing_that_is_cut_may_succeed_later(self, server: GitServer) -> None:
+        source = GitRepository(server.url("flows.git"))
+        revision = await source.resolve()
+        server.misbehave(Cut(after=20))
+        with pytest.raises(SourceUnavailable):
+            await source.resolve()
+        server.behave()
+        assert await source.resolve() == revision
+
+    async def test_a_commit_that_was_overtaken_is_left_to_the_next_poll(
+        self, repository: FixtureRepository, server: GitServer, tmp_path: Path
+    ) -> None:
+        source = GitRepository(server.url("flows.git"), branch="main")
+        with pytest.raises(SourceUnavailable, match=r"moved from 0{12} to .* the next poll takes the newer one"):
+            await fetched(source, Revision(id="0" * 40, ref="refs/heads/main"), tmp_path)
+
+    async def test_a_commit_whose_branch_is_gone_is_gone(self, server: GitServer, tmp_path: Path) -> None:
+        source = GitRepository(server.url("flows.git"), branch="main")
+        with pytest.raises(RevisionGone, match=r"0{40}.*correct the commit"):
+            await fetched(source, Revision(id="0" * 40, ref="refs/heads/gone"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("17", 17.0),
+        (" 0 ", 0.0),
+        ("Wed, 01 Jan 2025 12:01:30 GMT", 90.0),
+        ("Wed, 01 Jan 2025 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("²", None),
+    ],
+)
+async def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header, now=datetime(2025, 1, 1, 12, 0, tzinfo=UTC)) == seconds
+
+
+async def newest(server: GitServer) -> Revision:
+    return await GitRepository(server.url("flows.git")).resolve()

@@ -1,0 +1,156 @@
+"""An edit is noticed soon, once, and however it was made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from flowsource.sources import local_watch
+from flowsource.sources.local_scan import scan
+from flowsource.sources.local_watch import watch_directory
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def wake_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that beginning and ending take little of the tests' time."""
+    monkeypatch.setattr(local_watch, "_WAKE", 50)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    directory = tmp_path / "project"
+    directory.mkdir()
+    (directory / "flows.py").write_text("ANSWER = 42\n")
+    return directory
+
+
+@asynccontextmanager
+async def watching(directory: Path) -> AsyncIterator[MemoryObjectReceiveStream[str]]:
+    """What the watch of `directory` tells, from the moment that it is heard."""
+    stop = anyio.Event()
+    telling, told = anyio.create_memory_object_stream[str](100)
+
+    async def tell() -> None:
+        async with telling, aclosing(watch_directory(directory, stop=stop)) as digests:
+            async for digest in digests:
+                telling.send_nowait(digest)
+
+    async with told, anyio.create_task_group() as tasks:
+        tasks.start_soon(tell)
+        if directory.exists():
+            await told_of(told, directory)
+        yield told
+        stop.set()
+
+
+async def told_of(told: MemoryObjectReceiveStream[str], directory: Path) -> int:
+    """Wait until the state that `directory` is in was told; how many were told on the way, this one included."""
+    with anyio.fail_after(10):
+        count = 1
+        while await told.receive() != scan(directory).digest:
+            count += 1
+        return count
+
+
+async def test_a_write_is_told(project: Path) -> None:
+    async with watching(project) as told:
+        (project / "flows.py").write_text("ANSWER = 43\n")
+        assert await told_of(told, project) == 1
+
+
+async def test_an_atomic_save_is_told(project: Path) -> None:
+    async with watching(project) as told:
+        (project / "flows.py~").write_text("ANSWER = 43\n")
+        (project / "flows.py~").rename(project / "flows.py")
+        assert await told_of(told, project) == 1
+
+
+async def test_a_save_that_moves_the_old_file_away_is_told(project: Path) -> None:
+    async with watching(project) as told:
+        (project / "flows.py").rename(project / "flows.py~")
+        (project / "flows.py").write_text("ANSWER = 43\n")
+        (project / "flows.py~").unlink()
+        assert await told_of(told, project) == 1
+
+
+async def test_a_new_directory_with_a_file_in_it_at_once_is_told(project: Path) -> None:
+    async with watching(project) as told:
+        (project / "a" / "b").mkdir(parents=True)
+        (project / "a" / "b" / "new.py").write_text("x")
+        await told_of(told, project)
+        (project / "a" / "b" / "new.py").write_text("y")
+        await told_of(told, project)
+
+
+async def test_a_burst_of_writes_is_told_a_few_times_at_most(project: Path) -> None:
+    async with watching(project) as told:
+        for number in range(200):
+            (project / f"file{number}.py").touch()
+            await anyio.sleep(0.001)
+        assert await told_of(told, project) <= 3
+
+
+async def test_a_directory_that_is_deleted_and_made_again_is_told(project: Path) -> None:
+    async with watching(project) as told:
+        shutil.rmtree(project)
+        project.mkdir()
+        (project / "flows.py").write_text("made again\n")
+        await told_of(told, project)
+        (project / "flows.py").write_text("and edited\n")
+        await told_of(told, project)
+
+
+async def test_a_directory_that_was_not_there_is_told_once_it_is(tmp_path: Path) -> None:
+    async with watching(tmp_path / "later") as told:
+        (tmp_path / "later").mkdir()
+        (tmp_path / "later" / "flows.py").touch()
+        await told_of(told, tmp_path / "later")
+
+
+async def test_what_changes_no_file_is_not_told(project: Path) -> None:
+    async with watching(project) as told:
+        (project / ".git").mkdir()
+        (project / ".git" / "index").touch()
+        (project / "__pycache__").mkdir()
+        (project / "__pycache__" / "flows.pyc").touch()
+        (project / "flows.py").read_text()
+        (project / "flows.py").write_text("the one edit\n")
+        assert await told_of(told, project) == 1
+        assert told.statistics().current_buffer_used == 0
+
+
+async def test_without_notices_it_looks_by_itself(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise OSError("OS file watch limit reached.")
+
+    monkeypatch.setattr(local_watch, "awatch", none_left)
+    monkeypatch.setattr(local_watch, "_POLL", 0.05)
+    async with watching(project) as told:
+        (project / "flows.py").write_text("ANSWER = 43\n")
+        await told_of(told, project)
+
+
+async def test_it_ends_when_it_is_told_to_stop(project: Path) -> None:
+    with anyio.fail_after(5):
+        async with watching(project):
+            pass
+
+
+async def test_it_can_be_cancelled(project: Path) -> None:
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                async with aclosing(watch_directory(project, stop=anyio.Event())) as digests:
+                    async for _ in digests:
+                        tasks.cancel_scope.cancel()
+
+            tasks.start_soon(watch)

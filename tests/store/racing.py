@@ -1,0 +1,159 @@
+"""What several processes do to one store at the same time; each function is the whole work of one of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio
+
+from flowsource.store import open_store
+from flowsource.store.protocol import NewRun
+from tests.store.words import COMPLETED, HOUR, NOW, SECOND, lines, registration, serve
+
+# The server process forks before it runs anything, and so has no thread that a child could miss.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["flowsource.store.sql", "tests.store.racing"])
+DEADLINE = 30.0
+
+
+class Racer:
+    """A process that works on the store in `file`, beginning when it is told to."""
+
+    def __init__(self, work: Callable[..., None], file: Path, *arguments: Any) -> None:
+        self._ours, theirs = _context.Pipe()
+        self.process = _context.Process(target=work, args=(theirs, f"sqlite:///{file}", *arguments))
+        self.process.start()
+        theirs.close()
+        assert self.told() == "ready"
+
+    def begin(self) -> None:
+        """Let it begin."""
+        self._ours.send("go")
+
+    def told(self) -> Any:
+        """The next thing it tells; raises EOFError when it has ended."""
+        assert self._ours.poll(DEADLINE), "a racing process tells nothing"
+        return self._ours.recv()
+
+    def is_telling(self) -> bool:
+        """Whether it has told something that was not read."""
+        return self._ours.poll()
+
+    def end(self) -> int | None:
+        """Wait for its end, and return its exit code."""
+        self.process.join(DEADLINE)
+        self._ours.close()
+        return self.process.exitcode
+
+
+def race(works: Sequence[tuple[Any, ...]], file: Path) -> list[Any]:
+    """Let each of `works` (a function and its arguments) go at once; what each of them told at its end."""
+    racers = [Racer(work, file, *arguments) for work, *arguments in works]
+    for racer in racers:
+        racer.begin()
+    told = [racer.told() for racer in racers]
+    assert [racer.end() for racer in racers] == [0] * len(racers)
+    return told
+
+
+def claim_until_none_is_left(pipe: Connection, url: str, most: int) -> None:
+    """Serve, claim up to `most` at a time, start and finish; tells the ids of the runs that it was given."""
+
+    async def work() -> list[UUID]:
+        given = []
+        async with open_store(url) as store:
+            server = await serve(store, registration(), lease=HOUR)
+            _wait_for_the_start(pipe)
+            while claimed := await server.claim(limit=most):
+                for run in claimed:
+                    given.append(run.id)
+                    await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
+                    await store.finish(run.id, run.epoch, COMPLETED, at=NOW, transition_id=uuid4(), lines=lines(1, 2))
+        return given
+
+    pipe.send(anyio.run(work))
+
+
+def schedule_all(pipe: Connection, url: str, deployment_id: UUID, key: str, count: int) -> None:
+    """Create the runs of `count` seconds, one instant after the other; tells the instants of those that it created."""
+
+    async def work() -> list[Any]:
+        created = []
+        async with open_store(url) as store:
+            _wait_for_the_start(pipe)
+            for number in range(count):
+                at = NOW + number * SECOND
+                created += await store.create_scheduled(deployment_id, key, [at], cursor=at, now=NOW)
+        return [run.scheduled_at for run in created]
+
+    pipe.send(anyio.run(work))
+
+
+def write_for(pipe: Connection, url: str, duration: timedelta) -> None:
+    """Create runs, write lines and read them back for some time; tells how many runs it created."""
+
+    async def work() -> int:
+        count = 0
+        async with open_store(url) as store:
+            server = await serve(store, registration(), lease=HOUR)
+            _wait_for_the_start(pipe)
+            until = time.monotonic() + duration.total_seconds()
+            while time.monotonic() < until:
+                run = await server.ask()
+                await store.append_lines(run.id, lines(1, 2, 3))
+                assert len(await store.lines(run.id)) == 3
+                count += 1
+        return count
+
+    pipe.send(anyio.run(work))
+
+
+def create_for_ever(pipe: Connection, url: str) -> None:
+    """Create one run after the other until killed; tells the id of each once the store has answered."""
+
+    async def work() -> None:
+        async with open_store(url) as store:
+            server = await serve(store, registration(), lease=HOUR)
+            _wait_for_the_start(pipe)
+            while True:
+                run = await server.ask()
+                await store.append_lines(run.id, lines(*range(1, 50)))
+                pipe.send(run.id)
+
+    anyio.run(work)
+
+
+def create_one(pipe: Connection, url: str, deployment_id: UUID) -> None:
+    """Create one run; tells its id."""
+
+    async def work() -> UUID:
+        async with open_store(url) as store:
+            _wait_for_the_start(pipe)
+            return (await store.create_run(NewRun(deployment_id=deployment_id, scheduled_at=NOW), now=NOW)).id
+
+    pipe.send(anyio.run(work))
+
+
+def listen_for_ever(pipe: Connection, url: str, topic: str) -> None:
+    """Hold an open ear that hears nothing, until killed."""
+
+    async def work() -> None:
+        async with open_store(url) as store, store.changes(topic):
+            _wait_for_the_start(pipe)
+            pipe.send("listening")
+            await anyio.sleep_forever()
+
+    anyio.run(work)
+
+
+def _wait_for_the_start(pipe: Connection) -> None:
+    pipe.send("ready")
+    assert pipe.poll(DEADLINE)
+    pipe.recv()

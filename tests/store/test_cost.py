@@ -1,0 +1,131 @@
+"""What is done often does not cost more when the history is long, or when much is waiting."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from flowsource.runs import RunState
+from flowsource.store import claiming, creating, presence, registering
+from flowsource.store.names import new_run_id
+from flowsource.store.protocol import NewRun
+from flowsource.store.sqlite import SqliteDatabase
+from flowsource.store.tables import runs
+from tests.store.words import HOUR, NOW, SECOND, registration
+
+RUNNER = uuid4()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path / "flowsource.db")
+    yield database
+    database.close()
+
+
+def serve(database: SqliteDatabase, limit: int | None = None) -> UUID:
+    registrations = [registration(limit=limit)]
+    [deployment] = database.write(
+        lambda connection: registering.register(connection, RUNNER, registrations, lease_until=NOW + HOUR, now=NOW),
+        durable=False,
+    )
+    return deployment.id
+
+
+def ask(database: SqliteDatabase, deployment_id: UUID) -> None:
+    new = NewRun(deployment_id=deployment_id, scheduled_at=NOW)
+    database.write(lambda connection: creating.create_run(connection, new, now=NOW), durable=False)
+
+
+def multiply(database: SqliteDatabase, count: int, state: RunState) -> None:
+    """Add `count` runs in `state`, otherwise like the one that is there."""
+
+    def add(connection: Connection) -> None:
+        like = dict(connection.execute(select(runs).limit(1)).mappings().one())
+        several = [{**like, "id": new_run_id(NOW + timedelta(seconds=i)), "state": state} for i in range(count)]
+        connection.execute(insert(runs), several)
+
+    database.write(add, durable=False)
+
+
+def steps_of(database: SqliteDatabase, work: Callable[[Connection], None]) -> int:
+    """The steps that SQLite's machine takes for `work`, which is then undone."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    class Undo(Exception):
+        pass
+
+    def work_and_undo(connection: Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_progress_handler(count, 1)
+        try:
+            work(connection)
+        finally:
+            raw.set_progress_handler(None, 1)
+        raise Undo
+
+    with pytest.raises(Undo):
+        database.write(work_and_undo, durable=False)
+    return steps
+
+
+def steps_of_a_claim(database: SqliteDatabase, deployment_id: UUID, *, taken: int) -> int:
+    def claim(connection: Connection) -> None:
+        claimed = claiming.claim(connection, RUNNER, [deployment_id], limit=1, now=NOW + SECOND)
+        assert len(claimed) == taken
+
+    return steps_of(database, claim)
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_long_history_costs_a_claim_nothing(database: SqliteDatabase, limit: int | None) -> None:
+    deployment_id = serve(database, limit)
+    ask(database, deployment_id)
+    before = steps_of_a_claim(database, deployment_id, taken=1)
+    multiply(database, 2000, RunState.COMPLETED)
+    assert steps_of_a_claim(database, deployment_id, taken=1) < 1.1 * before
+
+
+def test_a_long_backlog_costs_a_claim_nothing(database: SqliteDatabase) -> None:
+    deployment_id = serve(database)
+    ask(database, deployment_id)
+    multiply(database, 1, RunState.SCHEDULED)
+    before = steps_of_a_claim(database, deployment_id, taken=1)
+    multiply(database, 2000, RunState.SCHEDULED)
+    assert steps_of_a_claim(database, deployment_id, taken=1) < 1.1 * before
+
+
+def test_a_backlog_behind_a_limit_costs_a_claim_nothing(database: SqliteDatabase) -> None:
+    deployment_id = serve(database, limit=1)
+    ask(database, deployment_id)
+    database.write(
+        lambda connection: claiming.claim(connection, RUNNER, [deployment_id], limit=1, now=NOW), durable=False
+    )
+    multiply(database, 1, RunState.SCHEDULED)
+    before = steps_of_a_claim(database, deployment_id, taken=0)
+    multiply(database, 2000, RunState.SCHEDULED)
+    assert steps_of_a_claim(database, deployment_id, taken=0) < 1.1 * before
+
+
+def test_a_long_history_costs_reaping_nothing(database: SqliteDatabase) -> None:
+    deployment_id = serve(database)
+    ask(database, deployment_id)
+
+    def reap(connection: Connection) -> None:
+        assert presence.reap(connection, now=NOW) == []
+
+    before = steps_of(database, reap)
+    multiply(database, 2000, RunState.COMPLETED)
+    assert steps_of(database, reap) < 1.1 * before

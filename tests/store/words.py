@@ -1,0 +1,78 @@
+"""What the tests of the store say again and again, in short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from flowsource.deployments import Declaration, Deployment, FlowFacts
+from flowsource.revisions import Revision
+from flowsource.runs import Run, RunState
+from flowsource.store.protocol import LogLine, NewRun, Outcome, Registration, Store
+
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+FIRST = Revision(id="1" * 40, ref="refs/heads/main")
+SECOND_REVISION = Revision(id="2" * 40, ref="refs/heads/main")
+COMPLETED = Outcome(state=RunState.COMPLETED)
+
+
+def registration(name: str = "nightly", *, flow: str = "etl", active: Revision = FIRST, **said: Any) -> Registration:
+    """A deployment as a server brings it, with whatever else is `said` of it in code."""
+    declared = Declaration(name=name, entrypoint="flows.py:etl", source_key="key", source_label="label", **said)
+    return Registration(declared=declared, facts=FlowFacts(name=flow), active=active)
+
+
+def lines(*numbers: int) -> list[LogLine]:
+    """A line of a log for each of `numbers`."""
+    return [LogLine(seq=number, at=NOW, level=20, text=f"line {number}") for number in numbers]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A runner that serves some deployments."""
+
+    store: Store
+    id: UUID
+    deployments: Sequence[Deployment]
+
+    @property
+    def deployment(self) -> Deployment:
+        """The one it serves."""
+        [only] = self.deployments
+        return only
+
+    async def ask(self, at: datetime = NOW, **said: Any) -> Run:
+        """Ask for a run of its first deployment, due `at`."""
+        new = NewRun(deployment_id=self.deployments[0].id, scheduled_at=at, **said)
+        return await self.store.create_run(new, now=NOW)
+
+    async def claim(self, limit: int = 100, now: datetime = NOW) -> list[Run]:
+        """Claim what is due."""
+        return await self.store.claim(self.id, [one.id for one in self.deployments], limit=limit, now=now)
+
+    async def claim_one(self) -> Run:
+        """Claim the run that is due."""
+        [run] = await self.claim(limit=1)
+        return run
+
+    async def start_one(self) -> Run:
+        """Claim the run that is due, and start it."""
+        run = await self.claim_one()
+        return await self.store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
+
+
+async def serve(store: Store, *registrations: Registration, now: datetime = NOW, lease: timedelta = MINUTE) -> Server:
+    """A new server of these deployments."""
+    runner_id = uuid4()
+    return Server(store, runner_id, await store.register(runner_id, registrations, lease_until=now + lease, now=now))
+
+
+async def end(store: Store, run: Run, outcome: Outcome = COMPLETED, transition_id: UUID | None = None) -> Run:
+    """Bring a run to its end under the claim that it was seen with."""
+    return await store.finish(run.id, run.epoch, outcome, at=NOW, transition_id=transition_id or uuid4())

@@ -1,0 +1,184 @@
+"""The real `git http-backend` behind a small HTTP server that counts what passes and can be told to misbehave."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request with its answer. Bytes are head and body of each, without what TCP adds."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    status: int
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Answer with this status and these headers instead of asking Git."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Close the connection after so many bytes of the body."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """Send so many bytes of the body and then nothing, until the server is told to go on or is closed."""
+
+    after: int
+
+
+Misbehaviour = Refuse | Cut | Stall
+
+
+class GitServer:
+    """A server of all bare repositories below one directory. `log` has the exchanges so far, oldest first."""
+
+    def __init__(self, root: Path, *, port: int, login: tuple[str, str] | None) -> None:
+        self.root, self.port, self.login = root, port, login
+        self.log: list[Exchange] = []
+        self.released = threading.Event()
+        self._misbehaviour: dict[str, Misbehaviour] = {}
+        self.protocol_2 = True
+
+    def url(self, name: str) -> str:
+        """The address of the repository in the directory `name`."""
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    def misbehave(self, how: Misbehaviour, *, on: str = "") -> None:
+        """From now on treat requests so whose method and path contain `on`, such as `POST` or `info/refs`."""
+        self._misbehaviour[on] = how
+
+    def behave(self) -> None:
+        """From now on treat all requests as a good server does."""
+        self._misbehaviour.clear()
+
+    def misbehaviour(self, request: str) -> Misbehaviour | None:
+        """How to treat a request, if not well."""
+        return next((how for part, how in self._misbehaviour.items() if part in request), None)
+
+    @property
+    def authorizations(self) -> list[str]:
+        """The Authorization headers that were sent so far."""
+        return [exchange.headers["Authorization"] for exchange in self.log if "Authorization" in exchange.headers]
+
+
+@contextmanager
+def git_server(root: Path, *, login: tuple[str, str] | None = None) -> Iterator[GitServer]:
+    """Serve the bare repositories below `root` on a free port of 127.0.0.1, to `login` only if one is given."""
+    server = _Threads(("127.0.0.1", 0), _Handler)
+    server.git = GitServer(root, port=server.server_port, login=login)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.git
+    finally:
+        server.git.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Threads(ThreadingHTTPServer):
+    daemon_threads = True
+    git: GitServer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Threads
+
+    def do_GET(self) -> None:
+        git = self.server.git
+        body = self._request_body()
+        # The line and the headers as they came, each with its two bytes of line end, and an empty line.
+        size_in = len(self.requestline) + 2 + sum(len(f"{k}: {v}") + 2 for k, v in self.headers.items()) + 2 + len(body)
+        how = git.misbehaviour(f"{self.command} {self.path}")
+        status, headers, answer = self._answer(body, how)
+        sent = answer[: how.after] if isinstance(how, (Cut, Stall)) else answer
+        reason = self.responses[status][0] if status in self.responses else ""
+        lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+        head = "\r\n".join([*lines, f"Content-Length: {len(answer)}", "", ""]).encode()
+        # Before the answer leaves: who has it may look at the log at once.
+        git.log.append(Exchange(self.command, self.path, dict(self.headers), status, size_in, len(head) + len(sent)))
+        self.wfile.write(head + sent)
+        self.wfile.flush()
+        self.close_connection = self.close_connection or sent != answer
+        if isinstance(how, Stall):
+            git.released.wait(60)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def _request_body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _answer(self, body: bytes, how: Misbehaviour | None) -> tuple[int, Mapping[str, str], bytes]:
+        login = self.server.git.login
+        if isinstance(how, Refuse):
+            return how.status, how.headers, how.body
+        if login is not None and self.headers.get("Authorization") != _basic(login):
+            return 401, {"WWW-Authenticate": 'Basic realm="git"'}, b""
+        return self._ask_git(body)
+
+    def _ask_git(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        path, _, query = self.path.partition("?")
+        environ = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.server.git.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "REMOTE_ADDR": "127.0.0.1",
+            "REMOTE_USER": "somebody",
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.server.git.protocol_2 else "",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        }
+        done = subprocess.run(
+            ["git", "http-backend"],
+            env=environ,
+            input=body,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        head, _, answer = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        status = int(headers.pop("Status", "200 OK").split()[0])
+        return status, headers, answer
+
+
+def _basic(login: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(login).encode()).decode()

@@ -1,0 +1,75 @@
+"""Orders for a run's process, and what came of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flowsource.revisions import Revision
+from flowsource.runner.conversation import converse
+from flowsource.runner.lines import LineSplitter
+from flowsource.runner.processes import ForkServer, RunProcess
+
+
+@dataclass
+class Heard:
+    """What a process wrote, answered and left with. `said` has printed lines and records in the order of arrival."""
+
+    status: int = 0
+    said: list[str] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def execute(
+    server: ForkServer,
+    root: Path,
+    entrypoint: str = "flows.py:main",
+    *,
+    parameters: dict[str, Any] | None = None,
+    is_mounted: bool = True,
+    on_start: Any = None,
+) -> Heard:
+    """Run `entrypoint` under `root` in a process of its own, to the end."""
+    heard, splitter = Heard(), LineSplitter()
+    scratch = root.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+
+    def on_message(message: dict[str, Any]) -> None:
+        if message["type"] == "log":
+            heard.records.append(message)
+            heard.said.append(message["text"])
+        else:
+            heard.outcome = message
+
+    def started(process: RunProcess) -> None:
+        if on_start is not None:
+            on_start(process)
+
+    order = {
+        "kind": "run",
+        "entrypoint": entrypoint,
+        "root": str(root),
+        "directory": str(root),
+        "is_mounted": is_mounted,
+        "bytecode": str(root.parent / "bytecode"),
+        "parameters": parameters or {},
+        "run": {
+            "id": "00000000-0000-0000-0000-000000000001",
+            "name": "brave-otter",
+            "deployment": "main/test",
+            "revision": Revision(id="a" * 40, ref="refs/heads/main").to_json(),
+            "scheduled_at": "2026-11-22T00:00:00+00:00",
+            "scratch": str(scratch),
+        },
+    }
+    heard.status = await converse(
+        server,
+        order,
+        on_output=lambda data: heard.said.extend(splitter.feed(data)),
+        on_message=on_message,
+        on_start=started,
+    )
+    heard.said.extend(splitter.close())
+    return heard

@@ -1,0 +1,14 @@
+"""Waiting for what another task or process does, never for time to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+
+async def until(condition: Callable[[], bool], *, within: float = 10.0) -> None:
+    """Return once `condition` holds; raises TimeoutError when it does not `within` that many seconds."""
+    with anyio.fail_after(within):
+        while not condition():  # noqa: ASYNC110 -- the condition is not ours to set an event on
+            await anyio.sleep(0.005)

@@ -1,0 +1,161 @@
+"""`@flow`, called as a function."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+import pytest
+from pydantic import BaseModel
+
+from flowsource import Flow, flow
+from flowsource.errors import InvalidInput, InvalidParameters
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Order(BaseModel):
+    item: str
+    count: int
+
+
+@flow
+def add_up(first: int, second: int = 2) -> int:
+    """Add two numbers.
+
+    And nothing else.
+    """
+    return first + second
+
+
+def test_a_flow_is_named_and_described_by_its_function() -> None:
+    assert add_up.name == "add-up"
+    assert add_up.description == "Add two numbers.\n\nAnd nothing else."
+    assert flow(name="other", description="Said so.")(add_up.fn).name == "other"
+    assert flow(description="Said so.")(add_up.fn).description == "Said so."
+
+
+def test_a_call_is_a_function_call_with_validated_parameters() -> None:
+    assert add_up(1) == 3
+    assert add_up("40", second="2") == 42  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        flow(lambda: 1 / 0)()
+
+
+def test_a_wrong_parameter_is_named_and_its_value_is_not_told() -> None:
+    with pytest.raises(InvalidParameters, match="first: input should be a valid integer") as caught:
+        add_up("s3cret")  # type: ignore[arg-type]
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        add_up(1, third=3)  # type: ignore[call-arg]
+
+
+def test_validation_can_be_left_out() -> None:
+    untouched = flow(validate_parameters=False)(lambda value: value)
+    assert untouched("5") == "5"
+
+
+def test_an_async_flow_stays_async_and_a_sync_flow_stays_sync() -> None:
+    @flow
+    async def soon(value: int) -> int:
+        return value
+
+    coroutine = soon("7")  # type: ignore[arg-type]
+    assert inspect.iscoroutine(coroutine)
+    assert asyncio.run(coroutine) == 7
+    assert not inspect.iscoroutine(add_up(1))
+
+
+def test_parameters_of_every_usual_type_are_coerced() -> None:
+    @flow
+    def typed(day: date, colour: Colour, order: Order, many: list[int], *, flag: bool = False) -> tuple[object, ...]:
+        return day, colour, order, many, flag
+
+    values = {"day": "2026-11-22", "colour": "red", "order": {"item": "pen", "count": "2"}, "many": ["1"]}
+    result = typed(**values)  # type: ignore[arg-type]
+    assert result == (date(2026, 11, 22), Colour.RED, Order(item="pen", count=2), [1], False)
+
+
+def test_names_that_a_model_has_of_its_own_are_fine_as_parameters() -> None:
+    @flow
+    def odd(schema: int, copy: int, model_config: int, _private: int, self: int = 5) -> list[int]:
+        return [schema, copy, model_config, _private, self]
+
+    assert odd("1", "2", "3", "4", "6") == [1, 2, 3, 4, 6]  # type: ignore[arg-type]
+    assert set(odd.parameter_schema["properties"]) == {"schema", "copy", "model_config", "_private", "self"}
+
+
+def test_positional_only_variable_and_keyword_arguments_pass_through() -> None:
+    @flow
+    def positional(first: int, /, second: int) -> list[int]:
+        return [first, second]
+
+    @flow
+    def variable(first: int, *rest: int) -> list[object]:
+        return [first, *rest]
+
+    @flow
+    def named(first: int, **others: object) -> dict[str, object]:
+        return {"first": first, **others}
+
+    assert positional("1", second="2") == [1, 2]  # type: ignore[arg-type]
+    assert variable(1, 2, 3) == [1, 2, 3]
+    assert named("1", other="x") == {"first": 1, "other": "x"}  # type: ignore[arg-type]
+
+
+def test_the_schema_tells_types_defaults_and_what_is_required() -> None:
+    schema = add_up.parameter_schema
+    assert schema["required"] == ["first"]
+    assert schema["properties"]["first"]["type"] == "integer"
+    assert schema["properties"]["second"]["default"] == 2
+    assert schema["additionalProperties"] is False
+
+
+def test_a_type_that_json_cannot_describe_is_described_as_anything() -> None:
+    class Opaque:
+        pass
+
+    @flow
+    def takes(thing: Opaque, number: int) -> None: ...
+
+    assert "type" not in takes.parameter_schema["properties"]["thing"]
+    assert takes.parameter_schema["properties"]["number"]["type"] == "integer"
+
+
+def test_a_bad_name_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInput, match="name: 'a/b' contains '/'"):
+        flow(name="a/b")(add_up.fn)
+    with pytest.raises(TypeError, match="not of 5"):
+        flow(5)  # type: ignore[call-overload]
+
+
+def test_methods_bind_to_their_own_instance() -> None:
+    @dataclass
+    class Greeter:
+        word: str
+
+        @flow
+        def greet(self, name: str) -> str:
+            return f"{self.word} {name}"
+
+        @staticmethod
+        @flow
+        def plain(number: int) -> int:
+            return number
+
+    hello, bye = Greeter("hello").greet, Greeter("bye").greet
+    assert (hello("you"), bye("you")) == ("hello you", "bye you")
+    assert "self" not in hello.parameter_schema["properties"]
+    assert Greeter.plain("3") == 3  # type: ignore[arg-type]
+    assert isinstance(Greeter.greet, Flow)
+
+
+def test_options_can_be_said_otherwise_without_touching_the_flow() -> None:
+    other = add_up.with_options(name="sum", log_prints=True)
+    assert (other.name, other.log_prints, other(1)) == ("sum", True, 3)
+    assert (add_up.name, add_up.log_prints) == ("add-up", False)

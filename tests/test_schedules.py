@@ -1,0 +1,124 @@
+"""When a deployment wants to run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowsource.errors import InvalidSchedule
+from flowsource.schedules import (
+    Cron,
+    Interval,
+    Schedule,
+    content_key,
+    due,
+    latest_due,
+    schedule_from_arguments,
+    schedule_from_json,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+moments = st.integers(0, 15 * 365 * 86400).map(
+    lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+)
+intervals = st.builds(Interval, st.timedeltas(timedelta(seconds=1), timedelta(days=40)), moments)
+crons = st.builds(
+    Cron,
+    st.sampled_from(["* * * * *", "*/7 3-5 * * *", "30 2 * * *", "0 0 29 2 *", "@daily", "15 10 * * 1-5"]),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+)
+
+
+@given(st.one_of(intervals, crons), moments)
+def test_the_next_instant_is_strictly_later_and_none_lies_between(schedule: Schedule, moment: datetime) -> None:
+    at = schedule.next_after(moment)
+    assert at > moment
+    assert at.utcoffset() == timedelta(0)
+    assert schedule.next_after(at - timedelta(microseconds=1)) == at
+
+
+@given(intervals, moments, st.integers(0, 30))
+def test_the_latest_due_instant_is_the_last_that_is_due(schedule: Interval, start: datetime, count: int) -> None:
+    now = start + schedule.every * count
+    assert latest_due(schedule, after=start, now=now) == max(due(schedule, after=start, now=now), default=None)
+
+
+@given(crons, moments, st.timedeltas(timedelta(0), timedelta(days=3)))
+def test_the_same_holds_for_cron(schedule: Cron, start: datetime, away: timedelta) -> None:
+    now = start + away
+    assert latest_due(schedule, after=start, now=now) == max(due(schedule, after=start, now=now), default=None)
+
+
+def test_a_long_absence_costs_no_walk_over_all_that_was_missed() -> None:
+    every_minute = Cron("* * * * *")
+    assert latest_due(every_minute, after=NOON - timedelta(days=4000), now=NOON) == NOON
+
+
+def test_a_time_that_the_clock_skips_fires_once_when_the_clock_is_past_it() -> None:
+    schedule = Cron("30 2 * * *", "America/New_York")
+    day = datetime(2026, 3, 8, 5, tzinfo=UTC)
+    instants = list(due(schedule, after=day, now=day + timedelta(hours=12)))
+    assert [at.astimezone(ZoneInfo("America/New_York")).strftime("%H:%M") for at in instants] == ["03:00"]
+
+
+def test_a_fixed_time_that_the_clock_repeats_fires_once() -> None:
+    schedule = Cron("30 1 * * *", "America/New_York")
+    day = datetime(2026, 11, 1, 4, tzinfo=UTC)
+    assert len(list(due(schedule, after=day, now=day + timedelta(hours=12)))) == 1
+
+
+def test_every_half_hour_means_every_real_half_hour_when_the_clock_repeats() -> None:
+    schedule = Cron("*/30 * * * *", "America/New_York")
+    day = datetime(2026, 11, 1, 4, tzinfo=UTC)
+    assert len(list(due(schedule, after=day, now=day + timedelta(hours=3)))) == 6
+
+
+@given(st.one_of(intervals, crons))
+def test_a_schedule_survives_json(schedule: Schedule) -> None:
+    assert schedule_from_json(schedule.to_json()) == schedule
+
+
+def test_an_interval_declared_again_is_the_same_whatever_its_anchor() -> None:
+    assert content_key(Interval(timedelta(hours=1), NOON)) == content_key(
+        Interval(timedelta(hours=1), NOON + timedelta(minutes=5))
+    )
+    assert content_key(Interval(timedelta(hours=1), NOON)) != content_key(Interval(timedelta(hours=2), NOON))
+    assert content_key(Cron("0 2 * * *")) != content_key(Cron("0 2 * * *", "Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "said"),
+    [
+        ("nonsense", "UTC", "cron: 'nonsense'"),
+        ("0 0 31 2 *", "UTC", "can fire"),
+        ("61 * * * *", "UTC", "five fields"),
+        ("* * * * *", "Mars/Olympus", "timezone: 'Mars/Olympus'"),
+        ("* * * * *", "../etc", "timezone"),
+    ],
+)
+def test_a_cron_that_cannot_fire_is_refused_by_name(expression: str, zone: str, said: str) -> None:
+    with pytest.raises(InvalidSchedule, match=said.replace("*", r"\*")):
+        Cron(expression, zone)
+
+
+def test_only_one_schedule_may_be_given() -> None:
+    with pytest.raises(InvalidSchedule, match="interval, cron: only one"):
+        schedule_from_arguments(interval=60, cron="* * * * *", schedule=None, now=NOON)
+
+
+@pytest.mark.parametrize("interval", [0, -5, 0.2, True, "60"])
+def test_an_interval_that_makes_no_sense_is_refused(interval: object) -> None:
+    with pytest.raises(InvalidSchedule, match="interval"):
+        schedule_from_arguments(interval=interval, cron=None, schedule=None, now=NOON)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [(60, "every minute"), (7200, "every 2 hours"), (86400, "every day"), (45, "every 45 seconds"), (1.5, "every 1.5")],
+)
+def test_an_interval_is_said_as_people_say_it(every: float, said: str) -> None:
+    assert Interval(timedelta(seconds=every), NOON).describe().startswith(said)

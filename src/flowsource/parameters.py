@@ -111,7 +111,7 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(target, include_extras=True)
     except (NameError, AttributeError, TypeError):
-        hints = {}
+        hints: dict[str, Any] = {}
         for name, hint in inspect.get_annotations(target).items():
             one = SimpleNamespace(__annotations__={name: hint})
             with contextlib.suppress(NameError, AttributeError, TypeError):

@@ -14,13 +14,14 @@ class Revision:
     `id` is a full commit id (40 or 64 hexadecimal digits), or for sources without commits a sha256 digest.
     `content` says which part of that state is meant ("" is all of it), so that it belongs to the identity.
     The rest is what is known about it: `ref` is the full name that led to it (`refs/heads/main`), and `subject`,
-    `author` and `committed_at` (UTC) are known once it was fetched. `dirty` marks a working directory that differs
-    from its commit.
+    `author` and `committed_at` (UTC) are known once it was fetched. For a directory in a Git work tree `commit` is the
+    full id of what is checked out, and `dirty` says that files differ from it.
     """
 
     id: str
     content: str = ""
     ref: str | None = field(default=None, compare=False)
+    commit: str | None = field(default=None, compare=False)
     subject: str | None = field(default=None, compare=False)
     author: str | None = field(default=None, compare=False)
     committed_at: datetime | None = field(default=None, compare=False)
@@ -28,8 +29,8 @@ class Revision:
 
     @property
     def short(self) -> str:
-        """The first seven characters, as people write commits."""
-        return self.id[:7]
+        """Seven characters, as people write commits."""
+        return f"{(self.commit or self.id)[:7]}{'-dirty' if self.dirty else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of JSON values from which `from_json` makes an equal revision, facts included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 import traceback
 from collections.abc import Iterator
@@ -110,6 +111,28 @@ class TestPolling:
         second = await fetched(source, await source.resolve(), tmp_path, name="second")
         assert server.log[-1].bytes_out < first / 20
         assert files_in(second)["data.bin"] == FILES["data.bin"]
+
+    async def test_a_repository_with_the_longer_ids_is_served_too(self, tmp_path: Path) -> None:
+        requires("git")
+        work, identity = tmp_path / "work", ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        git = ["git", *identity, "-C", str(work)]
+        work.mkdir()
+        (work / "flows.py").write_text("ANSWER = 42\n")
+        (tmp_path / "served").mkdir()
+        for command in (
+            [*git, "init", "-q", "--object-format=sha256"],
+            [*git, "add", "."],
+            [*git, "commit", "-q", "-m", "x"],
+            ["git", "clone", "-q", "--bare", str(work), str(tmp_path / "served" / "flows.git")],
+        ):
+            subprocess.run(command, check=True, capture_output=True)
+        with git_server(tmp_path / "served") as server:
+            source = GitRepository(server.url("flows.git"))
+            revision = await source.resolve()
+            assert len(revision.id) == 64
+            assert await source.resolve() == revision
+            assert server.log[-1].method == "POST"
+            assert files_in(await fetched(source, revision, tmp_path)) == {"flows.py": b"ANSWER = 42\n"}
 
 
 class TestCredentials:

@@ -15,10 +15,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request with its answer. Bytes are head and body of each, without what TCP adds."""
+    """One request with its answer. Bytes are head and body of each, without what TCP adds.
+
+    `command` is what protocol version 2 was asked to do: `ls-refs`, `fetch`, or nothing.
+    """
 
     method: str
     path: str
+    command: str
     headers: Mapping[str, str]
     status: int
     bytes_in: int
@@ -124,7 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
         head = "\r\n".join([*lines, f"Content-Length: {len(answer)}", "", ""]).encode()
         # Before the answer leaves: who has it may look at the log at once.
-        git.log.append(Exchange(self.command, self.path, dict(self.headers), status, size_in, len(head) + len(sent)))
+        size_out, command = len(head) + len(sent), _command(body)
+        git.log.append(Exchange(self.command, self.path, command, dict(self.headers), status, size_in, size_out))
         self.wfile.write(head + sent)
         self.wfile.flush()
         self.close_connection = self.close_connection or sent != answer
@@ -178,6 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
         status = int(headers.pop("Status", "200 OK").split()[0])
         return status, headers, answer
+
+
+def _command(body: bytes) -> str:
+    """The first line of a request in version 2 of the protocol, after its length, is its command."""
+    first, _, _ = body[4:64].partition(b"\n")
+    return first.removeprefix(b"command=")[:7].decode("ascii", "replace") if first.startswith(b"command=") else ""
 
 
 def _basic(login: tuple[str, str]) -> str:

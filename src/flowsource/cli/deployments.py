@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flowsource.cli import exits
+from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
@@ -17,7 +18,10 @@ from flowsource.cli.words import revision_fields, revision_text, tags_text
 from flowsource.deployments import Deployment
 from flowsource.store.protocol import Store
 
+deployments = group("deployments", "What is served: flows with their schedules and revisions.")
 
+
+@deployments.command
 def ls(*, json: bool = False) -> int:
     """All deployments: their schedules, revisions and states.
 
@@ -43,6 +47,7 @@ def ls(*, json: bool = False) -> int:
     return exits.OK
 
 
+@deployments.command
 def show(name: str, /, *, json: bool = False) -> int:
     """Everything about one deployment.
 

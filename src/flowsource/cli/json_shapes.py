@@ -22,6 +22,7 @@ def revision_json(revision: Revision) -> dict[str, Any]:
     return {
         "id": revision.id,
         "ref": revision.ref,
+        "commit": revision.commit,
         "subject": revision.subject,
         "author": revision.author,
         "committed_at": instant_json(revision.committed_at),

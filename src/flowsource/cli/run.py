@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -94,9 +95,9 @@ async def _watch(store: Store, run: Run, *, timeout: float | None, is_talk: bool
         with anyio.move_on_after(timeout):
             return await follow_run(store, run, on_line=say_line if is_talk else show_line, on_state=say_state)
     except anyio.get_cancelled_exc_class():
-        say(f"\nNot watching any more; {run.name} goes on. Follow it again: flowsource logs {run.id} -f")
+        say(f"\nNot watching any more; {run.name} goes on. Follow it again: {_follow_command(run)}")
         raise
-    say(f"Not watching any more after {timeout:g} s; {run.name} goes on. Follow it again: flowsource logs {run.id} -f")
+    say(f"Not watching any more after {timeout:g} s; {run.name} goes on. Follow it again: {_follow_command(run)}")
     return await store.run(str(run.id))
 
 
@@ -107,4 +108,8 @@ def _say_asked(run: Run, deployment: Deployment, *, is_watched: bool) -> None:
     if deployment.stopped:
         say("No server serves it now; it will wait for one.")
     if not is_watched:
-        say(f"Follow it: flowsource logs {run.name} -f")
+        say(f"Follow it: {_follow_command(run)}")
+
+
+def _follow_command(run: Run) -> str:
+    return f"flowsource logs {shlex.quote(run.name)} -f"

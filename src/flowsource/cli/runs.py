@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from flowsource.cli import exits
 from flowsource.cli.given import state_from
+from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import run_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say, state_cell
@@ -16,7 +17,10 @@ from flowsource.errors import InvalidInput
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
 
+runs = group("runs", "What has run, runs and will run.")
 
+
+@runs.command
 def ls(*, deployment: str | None = None, state: tuple[str, ...] = (), limit: int = 20, json: bool = False) -> int:
     """The newest runs first.
 
@@ -51,6 +55,7 @@ def ls(*, deployment: str | None = None, state: tuple[str, ...] = (), limit: int
     return exits.OK
 
 
+@runs.command
 def show(run: str, /, *, json: bool = False) -> int:
     """Everything about one run.
 

@@ -46,9 +46,9 @@ def duration(length: timedelta) -> str:
     seconds = length.total_seconds()
     if seconds < 10:
         return f"{seconds:.2f} s"
-    rest, said = round(seconds), []
+    rest, counts = round(seconds), []
     for unit, size in _UNITS:
         count, rest = divmod(rest, size)
-        if count or said:
-            said.append(f"{count} {unit}" if count else "")
-    return " ".join(part for part in said[:2] if part)
+        counts.append((count, unit))
+    first = next(place for place, (count, _) in enumerate(counts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in counts[first : first + 2] if count)

@@ -17,8 +17,10 @@ def revision_text(revision: Revision) -> str:
 
 def revision_fields(name: str, revision: Revision, now: datetime) -> list[tuple[str, Cell | str]]:
     """A revision as fields of a page: whole, with all that is known about it."""
-    changed = " (with changes that are not committed)" if revision.dirty else ""
-    fields: list[tuple[str, Cell | str]] = [(name, f"{revision.id}{changed}")]
+    fields: list[tuple[str, Cell | str]] = [(name, revision.id)]
+    if revision.commit:
+        changed = " (with changes that are not committed)" if revision.dirty else ""
+        fields.append(("commit", f"{revision.commit}{changed}"))
     if revision.subject:
         fields.append(("subject", revision.subject))
     if revision.author:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import anyio
 
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import NotFound, StoreUnavailable
 from flowsource.runs import Run
 from flowsource.store.protocol import WORK, Store
 
@@ -63,7 +63,7 @@ async def claim_runs(
                     if slots.free > 0:
                         now = datetime.now(UTC)
                         runs = await store.claim(runner_id, deployment_ids, limit=slots.free, now=now)
-                except StoreUnavailable as error:
+                except (StoreUnavailable, NotFound) as error:
                     logger.warning("claims wait for the store: %s", error)
                 for run in runs:
                     slots.take(run.id)

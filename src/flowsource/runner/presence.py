@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import anyio
 
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import NotFound, StoreUnavailable
 from flowsource.store.protocol import Store
 
 logger = logging.getLogger(__name__)
@@ -17,14 +18,18 @@ LEASE = timedelta(seconds=60)
 RENEW_EVERY = timedelta(seconds=15)
 
 
-async def stay_present(store: Store, runner_id: UUID) -> None:
-    """Renew the lease of `runner_id`, until cancelled."""
+async def stay_present(store: Store, runner_id: UUID, on_lost: Callable[[], Awaitable[None]]) -> None:
+    """Renew the lease of `runner_id`, until cancelled; `on_lost` is called when it was given up meanwhile."""
     while True:
         now = datetime.now(UTC)
         try:
+            # Renewed before others are reaped: after a time asleep our own lease is over too.
             await store.renew(runner_id, lease_until=now + LEASE)
             for run in await store.reap(now=now):
                 logger.warning("run %s of %s crashed: its server is gone", run.name, run.deployment)
+        except NotFound:
+            logger.warning("this server was out of sight for longer than its lease; its runs were given up")
+            await on_lost()
         except StoreUnavailable as error:
             logger.warning("the store does not answer: %s", error)
         await anyio.sleep(RENEW_EVERY.total_seconds())

@@ -20,7 +20,7 @@ from flowsource.errors import FlowsourceError, InvalidTransition, Superseded
 from flowsource.runner.claims import Slots, claim_runs
 from flowsource.runner.execution import Assignment, Execution
 from flowsource.runner.inspection import inspect_entrypoint
-from flowsource.runner.presence import stay_present
+from flowsource.runner.presence import LEASE, stay_present
 from flowsource.runner.processes import ForkServer
 from flowsource.runner.scheduling import create_scheduled
 from flowsource.runner.terminal import Terminal
@@ -28,7 +28,7 @@ from flowsource.runs import Failure, Run, RunState
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
-from flowsource.store.protocol import Outcome, Store
+from flowsource.store.protocol import Outcome, Registration, Store
 from flowsource.watch.latest import Latest
 from flowsource.watch.promotion import Promoter
 from flowsource.watch.watcher import Watcher
@@ -88,7 +88,7 @@ class Runner:
     async def run(self) -> None:
         """Serve until stopped. When this returns or raises, no process of a run is left."""
         async with anyio.create_task_group() as presence:
-            presence.start_soon(stay_present, self._shop.store, self._id)
+            presence.start_soon(stay_present, self._shop.store, self._id, self._register_again)
             async with anyio.create_task_group() as executions:
                 async with anyio.create_task_group() as chores:
                     self._start_chores(chores, executions)
@@ -96,6 +96,22 @@ class Runner:
                     chores.cancel_scope.cancel()
                 await self._drain()
             presence.cancel_scope.cancel()
+
+    async def _register_again(self) -> None:
+        """Come back after we were given up: what we still ran is not ours any more."""
+        for execution in self._executions.values():
+            execution.stop(SIGKILL)
+        now = datetime.now(UTC)
+        registrations = [
+            Registration(
+                declared=entry.deployment.declared,
+                facts=entry.deployment.facts,
+                active=entry.deployment.active,
+                rejected=entry.deployment.rejected,
+            )
+            for entry in self._served.values()
+        ]
+        await self._shop.store.register(self._id, registrations, lease_until=now + LEASE, now=now)
 
     def _start_chores(self, chores: TaskGroup, executions: TaskGroup) -> None:
         ids, store = list(self._served), self._shop.store
@@ -217,10 +233,11 @@ class Runner:
             return await inspect_entrypoint(self._shop.server, self._shop.cache, snapshot, entry.deployment.declared)
 
         async def on_decision(deployment: Deployment, rejection: Rejection | None) -> None:
-            entry.deployment = deployment
-            if rejection is None:
-                self._shop.terminal.promoted(deployment)
-            else:
+            before, entry.deployment = entry.deployment, deployment
+            if rejection is not None:
                 self._shop.terminal.rejected(deployment, rejection)
+            elif entry.source.mount is None or before.rejected is not None or before.facts != deployment.facts:
+                # A flow that writes beside its own code is no news each time it does.
+                self._shop.terminal.promoted(deployment)
 
         return Promoter(entry.deployment, self._shop.store, inspect=inspect, on_decision=on_decision)

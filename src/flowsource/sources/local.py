@@ -30,8 +30,8 @@ class LocalStorage:
     environments are no part of it (see `local_scan`); links in it are not followed.
 
     A revision is named by a digest of the names and times of its files. Where the directory lies in a Git work tree
-    the revision also tells what is checked out: `ref`, `author` and `committed_at` are those of the commit, `subject`
-    begins with its full id, as in `git log --oneline --no-abbrev-commit`, and `dirty` says that files here differ.
+    the revision also tells what is checked out: `commit`, `ref`, `subject`, `author` and `committed_at` are those of the
+    commit, and `dirty` says that files here differ from it.
     """
 
     def __init__(self, path: str | Path, *, pull_interval: float | timedelta | None = None) -> None:
@@ -95,7 +95,7 @@ class LocalStorage:
         now = await self.resolve()
         if now != revision:
             raise RevisionGone(
-                f"{self.label} was edited since {revision.short}, and keeps no history. Use {now.short}."
+                f"{self.label} was edited since {revision.id[:7]}, and keeps no history. Use {now.id[:7]}."
             )
         edited = SourceUnavailable(f"{self.label} was edited while it was copied. Try again.")
         try:
@@ -115,7 +115,8 @@ class LocalStorage:
         return Revision(
             id=seen.digest,
             ref=facts.ref,
-            subject=f"{facts.commit} {facts.subject}",
+            commit=facts.commit,
+            subject=facts.subject,
             author=facts.author,
             committed_at=facts.committed_at,
             dirty=facts.dirty,

@@ -71,7 +71,7 @@ def _write_file(directory: int, entry: Entry, data: bytes) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
         # Whatever the umask: a snapshot is the same on every machine.
-        os.fchmod(descriptor, entry.kind.value)
+        os.fchmod(descriptor, 0o755 if entry.kind is Kind.EXECUTABLE else 0o644)
     finally:
         os.close(descriptor)
 

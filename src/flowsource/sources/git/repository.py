@@ -70,7 +70,7 @@ class GitRepository:
         pull_interval: float | timedelta | None = 60,
         allow_http_credentials: bool = False,
     ) -> None:
-        self._address, userinfo = parse_url(os.fspath(url))
+        self._address, userinfo = parse_url(os.fspath(url) if isinstance(url, os.PathLike) else url)
         self._credentials = _chosen_credentials(credentials, userinfo)
         _check_exposure(self._address, self._credentials, allow_http_credentials)
         self._selector = select(branch=branch, tag=tag, commit_sha=commit_sha, ref=ref)
@@ -122,14 +122,14 @@ class GitRepository:
         return f"GitRepository({self._address.url!r}, {self._selector})"
 
     async def resolve(self) -> Revision:
-        """The newest commit of what is followed; one that was given with all its digits is itself, and nobody is asked."""
+        """The newest commit of what is followed. One given with all its digits is itself, and nobody is asked."""
         [answer] = await self.resolve_together([self])
         if isinstance(answer, SourceError):
             raise answer
         return answer
 
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
-        """The same for all of `sources` in one request, with a second one when a ref is missing, to name those near it."""
+        """The same for all of `sources` in one request, and a second one to name what is near a missing ref."""
         repositories = [source for source in sources if isinstance(source, GitRepository)]
         assert len(repositories) == len(sources), "sources of one key are of one kind"
         # The thread holds nothing that others need, so nobody has to wait for a server that hangs.

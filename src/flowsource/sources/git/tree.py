@@ -29,8 +29,8 @@ _DOT_GITMODULES = re.compile(rb"\.gitmodules[ .]*(:.*)?|gitmod~\d+|gi7eba~\d+", 
 class Kind(Enum):
     """What an entry becomes on disk."""
 
-    FILE = 0o644
-    EXECUTABLE = 0o755
+    FILE = "file"
+    EXECUTABLE = "executable"
     LINK = "link"
     DIRECTORY = "directory"
     SUBMODULE = "submodule"

@@ -1,0 +1,83 @@
+"""`flowsource demo`: see it work."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+
+import anyio
+
+from flowsource.cli import exits
+from flowsource.cli.output import Cell, print_table, say
+from flowsource.cli.words import revision_text
+from flowsource.demo.serving import DemoFailed
+from flowsource.demo.stage import Stage, stage
+from flowsource.demo.story import DEPLOYMENT, Story
+from flowsource.runs import Run
+from flowsource.settings import Settings
+from flowsource.store import open_store
+from flowsource.text import painted
+
+
+def demo(*, keep: bool = False) -> int:
+    """See it work: a repository, pushes and runs, in a few seconds.
+
+    Makes a Git repository in a temporary directory, serves a flow from it over HTTP on this machine, asks for runs,
+    pushes a change, a commit that does not load, and its repair; then shows which commit each run used.
+
+    Nothing else on this machine is touched, and nothing is left behind.
+
+    Parameters
+    ----------
+    keep
+        Go on serving afterwards, until Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with stage() as here:
+        try:
+            return anyio.run(_demonstrate, here, keep)
+        except DemoFailed as failed:
+            say(f"{painted('error:', '31', sys.stderr)} {failed}. The last that the serving process said:")
+            say(here.serving.last_lines())
+            return exits.RUN_FAILED
+
+
+async def _demonstrate(here: Stage, keep: bool) -> int:
+    async with open_store(Settings.load().store) as store:
+        story = Story(here, store, tell=say)
+        await story.play()
+        _print_runs(story.runs)
+        if keep:
+            await _keep_serving(here)
+    return exits.OK
+
+
+def _print_runs(runs: Sequence[Run]) -> None:
+    say("")
+    rows = [
+        [Cell(run.name, "1"), Cell(revision_text(run.revision) if run.revision else "-"), Cell(str(run.result))]
+        for run in runs
+    ]
+    print_table(("RUN", "COMMIT", "OUTPUT"), rows)
+    sys.stdout.flush()
+
+
+async def _keep_serving(here: Stage) -> None:
+    """Wait for Ctrl-C, which is the good end here; raises DemoFailed when the serving process ends before it."""
+    home = f"FLOWSOURCE_HOME={here.home}"
+    say("\nIt goes on serving. Ctrl-C ends it and removes everything. Meanwhile, in another terminal:")
+    say(f"  {home} flowsource runs ls")
+    say(f"  {home} flowsource run {DEPLOYMENT} -p name=you --watch")
+    say(f"  git clone {here.url}    # change flows.py, commit, push")
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as tasks:
+
+            async def until_told() -> None:
+                async for _ in signals:
+                    scope.cancel()
+
+            tasks.start_soon(until_told)
+            while True:
+                here.serving.check()
+                await anyio.sleep(1)

@@ -69,6 +69,15 @@ def percentile(values: Sequence[float], rank: int) -> float:
     return quantiles(values, n=100, method="inclusive")[rank - 1]
 
 
+def spread(seconds: Sequence[float]) -> list[str]:
+    """Least, median, 99th percentile and most, in milliseconds."""
+    chosen = min(seconds), median(seconds), percentile(seconds, 99), max(seconds)
+    return [f"{value * 1000:.1f}" for value in chosen]
+
+
+SPREAD = ("min ms", "p50 ms", "p99 ms", "max ms")
+
+
 def machine() -> str:
     """What the numbers were taken on, in one line."""
     python = f"{platform.python_implementation()} {platform.python_version()}"

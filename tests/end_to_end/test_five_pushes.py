@@ -11,9 +11,9 @@ from flowsource.demo.repository import FixtureRepository, steps
 from flowsource.runner.requests import request_run
 from flowsource.runs import RunState
 from tests.support.git_server import GitServer, git_server
+from tests.support.live import Serving, serving
 from tests.support.parts import requires
 from tests.support.repositories import FIXTURES
-from tests.support.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -12,6 +12,7 @@ from flowsource.errors import InvalidSettings
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.local import LocalStorage
+from tests.snapshots.written import WrittenSource
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,8 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
         SnapshotCache(tmp_path / "cache")
 
 
-async def test_a_root_inside_a_watched_directory_is_refused(tmp_path: Path) -> None:
-    cache = SnapshotCache(tmp_path / "project" / "cache")
-    with pytest.raises(InvalidSettings, match="which is watched"):
-        await cache.ensure(LocalStorage(tmp_path / "project"), Revision(id="1" * 64))
+async def test_a_root_inside_a_watched_directory_is_no_part_of_it(tmp_path: Path) -> None:
+    project = LocalStorage(tmp_path)
+    before = await project.resolve()
+    await SnapshotCache(tmp_path / "cache").ensure(WrittenSource(), Revision(id="1" * 64))
+    assert await project.resolve() == before

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
+
 from flowsource.errors import SourceError
 from flowsource.revisions import Revision
 from flowsource.sources.base import Source
@@ -42,6 +44,9 @@ class WrittenSource:
     ) -> None:
         self.tree, self.key, self._then = tree, key, then
 
+    def notices(self, stop: anyio.Event) -> None:
+        """None: it is to be polled."""
+
     async def resolve(self) -> Revision:
         return ONE
 
@@ -72,5 +77,6 @@ def fetches(cache: Path, key: str = "written") -> list[str]:
 
 
 def below(directory: Path) -> list[str]:
-    """The relative path of everything in `directory`."""
-    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+    """The relative path of everything in `directory`, but for the tag that a cache carries."""
+    found = (str(path.relative_to(directory)) for path in directory.rglob("*"))
+    return sorted(path for path in found if path != "CACHEDIR.TAG")

@@ -17,7 +17,6 @@ from flowsource.demo.story import DEPLOYMENT, Story
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.store import open_store
-from flowsource.text import painted
 
 
 def demo(*, keep: bool = False) -> int:
@@ -38,9 +37,12 @@ def demo(*, keep: bool = False) -> int:
         try:
             return anyio.run(_demonstrate, here, keep)
         except DemoFailed as failed:
-            say(f"{painted('error:', '31', sys.stderr)} {failed}. The last that the serving process said:")
-            say(here.serving.last_lines())
+            exits.say_error(f"{failed}. The last that the serving process said:\n{here.serving.last_lines()}")
             return exits.RUN_FAILED
+        finally:
+            # Impatience would only leave half of it behind.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
 
 
 async def _demonstrate(here: Stage, keep: bool) -> int:
@@ -70,14 +72,9 @@ async def _keep_serving(here: Stage) -> None:
     say(f"  {home} flowsource runs ls")
     say(f"  {home} flowsource run {DEPLOYMENT} -p name=you --watch")
     say(f"  git clone {here.url}    # change flows.py, commit, push")
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, anyio.CancelScope() as scope:
-        async with anyio.create_task_group() as tasks:
-
-            async def until_told() -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        while True:
+            here.serving.check()
+            with anyio.move_on_after(1):
                 async for _ in signals:
-                    scope.cancel()
-
-            tasks.start_soon(until_told)
-            while True:
-                here.serving.check()
-                await anyio.sleep(1)
+                    return

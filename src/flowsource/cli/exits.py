@@ -56,5 +56,10 @@ def report(error: Exception) -> int:
     text = str(error)
     if code == OUR_FAULT:
         text = f"{type(error).__name__}: {error}. This is a fault in flowsource; --debug shows where."
-    print(f"{painted('error:', '31', sys.stderr)} {printable(text)}", file=sys.stderr)
+    say_error(text)
     return code
+
+
+def say_error(text: str) -> None:
+    """Say on standard error that something is wrong."""
+    print(f"{painted('error:', '31', sys.stderr)} {printable(text)}", file=sys.stderr)

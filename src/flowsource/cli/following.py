@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TextIO
 
 from flowsource.cli.output import state_cell
 from flowsource.cli.times import clock, duration
@@ -48,19 +49,15 @@ async def read_log(store: Store, run: Run, on_line: Callable[[LogLine], None], *
     return after
 
 
-def show_line(line: LogLine) -> None:
-    """A line of a log on standard output, at once."""
-    print(line_text(line), flush=True)
-
-
-def line_text(line: LogLine) -> str:
-    """A line of a log with its time of day, and its level if a logger wrote it."""
+def show_line(line: LogLine, stream: TextIO | None = None) -> None:
+    """A line of a log with its time of day, and its level if a logger wrote it, on standard output, at once."""
+    out = stream or sys.stdout
     level = ""
     if line.logger is not None:
         colour = next((colour for least, colour in _LEVEL_COLOURS if line.level >= least), "2")
-        level = painted(f"{logging.getLevelName(line.level):<8}", colour, sys.stdout)
+        level = painted(f"{logging.getLevelName(line.level):<8}", colour, out)
     text = printable(line.text).replace("\n", "\n" + " " * 10)
-    return f"{painted(clock(line.at), '2', sys.stdout)}  {level}{text}"
+    print(f"{painted(clock(line.at), '2', out)}  {level}{text}", file=out, flush=True)
 
 
 def say_state(run: Run) -> None:

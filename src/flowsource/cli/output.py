@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,6 @@ from typing import Any
 
 from flowsource.runs import RunState
 from flowsource.text import MARKS, one_line, painted, printable
-
-_RICH_STYLES = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow", "34": "blue", "36": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +43,33 @@ def print_json_line(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """Aligned columns under their names. On a terminal lines are cut to its width, the last column first."""
-    if sys.stdout.isatty():
-        _print_fitting_table(columns, rows)
-    else:
-        for line in plain_table(columns, [[cell.text for cell in row] for row in rows]):
-            print(line)
+    """Aligned columns under their names. On a terminal the widest are cut until a line fits."""
+    cells = [[Cell(name, "2") for name in columns], *rows]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line, texts in zip(cells, aligned([[cell.text for cell in line] for line in cells], width=width), strict=True):
+        painted_texts = [
+            painted(text, cell.colour, sys.stdout) if cell.colour else text
+            for cell, text in zip(line, texts, strict=True)
+        ]
+        print("  ".join(painted_texts).rstrip())
 
 
-def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table whose columns are as wide as their widest value, with nothing cut."""
-    from rich.cells import cell_len
+def aligned(lines: Sequence[Sequence[str]], *, width: int | None) -> list[list[str]]:
+    """The texts of a table, each filled up or cut to the width of its column.
 
-    lines = [list(columns), *([one_line(text) for text in row] for row in rows)]
-    widths = [max(cell_len(line[place]) for line in lines) for place in range(len(columns))]
-    return [
-        "  ".join(text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    A column is as wide as its widest text; where the line would be wider than `width`, the widest columns give way.
+    """
+    from rich.cells import cell_len, set_cell_size
 
+    safe = [[one_line(text) for text in line] for line in lines]
+    widths = [max(map(cell_len, column)) for column in zip(*safe, strict=True)]
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
 
-def _print_fitting_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    def fitted(text: str, room: int) -> str:
+        return set_cell_size(text if cell_len(text) <= room else set_cell_size(text, room - 1) + "…", room)
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for place, name in enumerate(columns):
-        is_last = place == len(columns) - 1
-        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1 if is_last else None)
-    for row in rows:
-        table.add_row(*(Text(one_line(cell.text), style=_RICH_STYLES.get(cell.colour or "", "")) for cell in row))
-    Console(highlight=False).print(table)
+    return [[fitted(text, room) for text, room in zip(line, widths, strict=True)] for line in safe]
 
 
 def print_page(title: str, fields: Sequence[tuple[str, Cell | str]]) -> None:

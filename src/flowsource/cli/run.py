@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TextIO
 
 import anyio
 from cyclopts import Parameter
 
 from flowsource.cli import exits
-from flowsource.cli.following import follow_run, line_text, say_state, show_line
+from flowsource.cli.following import follow_run, say_state, show_line
 from flowsource.cli.given import instant_from, parameters_from
 from flowsource.cli.json_shapes import run_json
 from flowsource.cli.opening import with_store
@@ -20,7 +21,8 @@ from flowsource.deployments import Deployment
 from flowsource.errors import InvalidInput
 from flowsource.runner.requests import request_run
 from flowsource.runs import Run
-from flowsource.store.protocol import LogLine, Store
+from flowsource.store.protocol import Store
+from flowsource.text import one_line
 
 
 def run(
@@ -75,9 +77,9 @@ def run(
             if json:
                 print_json(run_json(asked))
             else:
-                print(f"{asked.name}  {asked.id}")
+                print(f"{one_line(asked.name)}  {asked.id}")
             return exits.OK
-        ended = await _watch(store, asked, timeout=timeout, is_talk=json)
+        ended = await _watch(store, asked, timeout=timeout, log_to=sys.stderr if json else sys.stdout)
         if json:
             print_json(run_json(ended))
         return exits.code_for_state(ended.state) if ended.state.is_final else exits.TIMED_OUT
@@ -85,19 +87,15 @@ def run(
     return with_store(ask_and_watch)
 
 
-async def _watch(store: Store, run: Run, *, timeout: float | None, is_talk: bool) -> Run:
+async def _watch(store: Store, run: Run, *, timeout: float | None, log_to: TextIO) -> Run:
     """The run as it ended, or as it is when the timeout has passed."""
-
-    def say_line(line: LogLine) -> None:
-        say(line_text(line))
-
     try:
         with anyio.move_on_after(timeout):
-            return await follow_run(store, run, on_line=say_line if is_talk else show_line, on_state=say_state)
+            return await follow_run(store, run, on_line=partial(show_line, stream=log_to), on_state=say_state)
     except anyio.get_cancelled_exc_class():
-        say(f"\nNot watching any more; {run.name} goes on. Follow it again: {_follow_command(run)}")
+        say(f"\nNot watching any more; {run.name} goes on. Follow it again:\n  {_follow_command(run)}")
         raise
-    say(f"Not watching any more after {timeout:g} s; {run.name} goes on. Follow it again: {_follow_command(run)}")
+    say(f"Not watching any more after {timeout:g} s; {run.name} goes on. Follow it again:\n  {_follow_command(run)}")
     return await store.run(str(run.id))
 
 
@@ -108,8 +106,9 @@ def _say_asked(run: Run, deployment: Deployment, *, is_watched: bool) -> None:
     if deployment.stopped:
         say("No server serves it now; it will wait for one.")
     if not is_watched:
-        say(f"Follow it: {_follow_command(run)}")
+        say(f"Follow it:\n  {_follow_command(run)}")
 
 
 def _follow_command(run: Run) -> str:
-    return f"flowsource logs {shlex.quote(run.name)} -f"
+    # By its id: a name may be anything, and the next run may have the same.
+    return f"flowsource logs {run.id} -f"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flowsource.errors import FlowsourceError
 
-_SECONDS_TO_STOP = 10
+_SECONDS_TO_STOP = 5
 _LINES_OF_LOG = 15
 
 
@@ -55,11 +55,13 @@ def serving(url: str, *, log: Path) -> Iterator[Serving]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_SECONDS_TO_STOP)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """End the process: the first signal lets runs end, the second ends them, and the last leaves no choice."""
+    for end in (process.terminate, process.terminate, process.kill):
+        end()
+        try:
+            process.wait(_SECONDS_TO_STOP)
+            break
+        except subprocess.TimeoutExpired:
+            continue
     assert process.stdin is not None
     process.stdin.close()

@@ -46,7 +46,9 @@ def origin_of(flow: Flow[..., Any]) -> Origin:
         )
     top = _import_root(file)
     return Origin(
-        source=LocalStorage(top), entrypoint=f"{file.relative_to(top).as_posix()}:{path}", directory=Path.cwd()
+        source=LocalStorage(top, modules_only=True),
+        entrypoint=f"{file.relative_to(top).as_posix()}:{path}",
+        directory=Path.cwd(),
     )
 
 

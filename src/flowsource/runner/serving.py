@@ -141,7 +141,7 @@ async def aserve(
                 cache=SnapshotCache(settings.cache),
                 server=server,
                 terminal=terminal,
-                scratch=settings.state / "scratch",
+                scratch=settings.cache / "scratch",
             )
             stops = _Stops(tasks.cancel_scope.cancel)
             if threading.current_thread() is threading.main_thread():

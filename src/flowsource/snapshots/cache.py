@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from flowsource.errors import InvalidSettings, SnapshotGone, SourceMissing, SourceUnavailable
+from flowsource.errors import SnapshotGone, SourceMissing, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots import garbage, publishing, tips
 from flowsource.snapshots.layout import Shelf, make_private, open_root, shelves
@@ -41,7 +41,7 @@ class SnapshotCache:
         place. Raises what `source.fetch` raises, and SourceUnavailable when the disk refuses.
         """
         if source.mount is not None:
-            return self._mounted(source.key, source.mount, revision)
+            return Snapshot(source_key=source.key, revision=revision, root=source.mount, is_mounted=True)
         shelf = Shelf(self.root, source.key)
         try:
             if found := publishing.find(shelf, revision):
@@ -82,12 +82,14 @@ class SnapshotCache:
         return lease
 
     def bytecode(self, snapshot: Snapshot) -> Path:
-        """The directory for compiled modules of exactly this revision (PYTHONPYCACHEPREFIX).
+        """The directory for compiled modules of this revision.
 
-        Made if it is missing; where the disk is full it stays missing, and Python goes without.
+        Made if it is missing; where the disk is full it stays missing, and Python goes without. That of a mounted
+        directory is for all its states: whoever uses it must know modules by their content.
         """
         shelf = Shelf(self.root, snapshot.source_key)
-        directory = shelf.bytecode / snapshot.id
+        # Of a directory in use by a person each edit is another revision, most modules of which are as they were.
+        directory = shelf.bytecode / ("mounted" if snapshot.is_mounted else snapshot.id)
         with suppress(OSError):
             shelf.prepare()
             make_private(directory)
@@ -133,14 +135,6 @@ class SnapshotCache:
             with try_lock(shelf.lock) as is_held:
                 if is_held:
                     tidy(shelf)
-
-    def _mounted(self, key: str, directory: Path, revision: Revision) -> Snapshot:
-        if self.root.is_relative_to(directory):
-            raise InvalidSettings(
-                f"cache: {self.root} lies inside {directory}, which is watched: each run would look like an edit. "
-                "Set FLOWSOURCE_CACHE to a directory elsewhere."
-            )
-        return Snapshot(source_key=key, revision=revision, root=directory, is_mounted=True)
 
 
 async def _fetch(shelf: Shelf, source: Source, revision: Revision) -> Snapshot:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from flowsource.errors import InvalidInput, InvalidSettings
 
+# By the convention for such directories (bford.info/cachedir): backups, and watchers of code, leave them out.
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Whatever flowsource keeps here, it can fetch again.\n"
+
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -99,6 +102,10 @@ def open_root(root: Path) -> Path:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = root.stat()
+        tag = root / "CACHEDIR.TAG"
+        if not tag.exists():
+            tag.touch(mode=0o600)
+            tag.write_text(_TAG)
     except OSError as error:
         raise InvalidSettings(f"cache: {root} cannot be used: {error.strerror}. {advice}") from error
     if facts.st_uid != os.geteuid():

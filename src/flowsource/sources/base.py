@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
+
+import anyio
 
 from flowsource.errors import SourceError
 from flowsource.revisions import Revision
@@ -40,6 +42,12 @@ class Source(Protocol):
     @property
     def mount(self) -> Path | None:
         """The directory that is used in place, never copied, or None when revisions are fetched into snapshots."""
+
+    def notices(self, stop: anyio.Event) -> AsyncGenerator[object] | None:
+        """Hints that the source may have changed, as they come, until `stop` is set; None when it is to be polled.
+
+        The first comes at once. Close the generator when you leave it early.
+        """
 
     @property
     def secret_variables(self) -> frozenset[str]:

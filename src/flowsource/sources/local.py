@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -27,18 +28,23 @@ class LocalStorage:
 
     `~` is expanded, and links on the way are resolved once. `pull_interval` is the time between two looks (seconds, or
     a timedelta); None leaves it to the watching of the directory. Caches, editors' files, `.git` and virtual
-    environments are no part of it (see `local_scan`); links in it are not followed.
+    environments are no part of it (see `local_scan`); links in it are not followed. With `modules_only` a revision is
+    about what Python would import from there, as for a script that may stand in any directory.
 
     A revision is named by a digest of the names and times of its files. Where the directory lies in a Git work tree
-    the revision also tells what is checked out: `commit`, `ref`, `subject`, `author` and `committed_at` are those of the
-    commit, and `dirty` says that files here differ from it.
+    the revision also tells what is checked out: `commit`, `ref`, `subject`, `author` and `committed_at` are those of
+    the commit, and `dirty` says that files here differ from it.
     """
 
-    def __init__(self, path: str | Path, *, pull_interval: float | timedelta | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, pull_interval: float | timedelta | None = None, modules_only: bool = False
+    ) -> None:
         if not str(path):
             raise InvalidInput("path: it is empty; give the directory that holds the flows.")
         self._directory = _expanded(path).resolve()
         self._pull_interval = _interval(pull_interval)
+        self._scan = partial(scan, self._directory, modules_only=modules_only)
+        self._modules_only = modules_only
 
     def __repr__(self) -> str:
         return f"LocalStorage({str(self._directory)!r})"
@@ -46,7 +52,8 @@ class LocalStorage:
     @property
     def key(self) -> str:
         """Names the directory; the same for every spelling of its path."""
-        return f"local-{hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:32]}"
+        kind = "modules" if self._modules_only else "local"
+        return f"{kind}-{hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:32]}"
 
     @property
     def label(self) -> str:
@@ -75,12 +82,18 @@ class LocalStorage:
         """None: reading a directory takes no credentials."""
         return frozenset()
 
+    def notices(self, stop: anyio.Event) -> AsyncGenerator[object]:
+        """A hint after each edit, until `stop` is set."""
+        from flowsource.sources.local_watch import watch_directory
+
+        return watch_directory(self._directory, stop=stop, modules_only=self._modules_only)
+
     async def resolve(self) -> Revision:
         """The state that the directory is in.
 
         Raises SourceMissing if it is not there, SourceInvalid if it cannot be used.
         """
-        return await to_thread.run_sync(self._revision, await _settled_scan(self._directory))
+        return await to_thread.run_sync(self._revision, await _settled_scan(self._scan))
 
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
         """The same state for each: equal keys name one directory."""
@@ -131,11 +144,11 @@ def _expanded(path: str | Path) -> Path:
         return Path(path)
 
 
-async def _settled_scan(directory: Path) -> Scan:
+async def _settled_scan(look: Callable[[], Scan]) -> Scan:
     looks = 0
     while True:
         begun = time.time_ns()
-        seen = await to_thread.run_sync(scan, directory)
+        seen = await to_thread.run_sync(look)
         looks += 1
         # A directory that is never quiet, or a clock that was set back, has to do with the last look.
         if seen.is_settled(begun) or looks == _LOOKS:

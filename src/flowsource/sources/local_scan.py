@@ -31,11 +31,12 @@ _IGNORED_NAMES = frozenset(
         ".hypothesis",
         ".ipynb_checkpoints",
         ".DS_Store",
+        ".flowsource",
         # vim writes a file of this name to learn whether it may.
         "4913",
     }
 )
-_IGNORED_PATTERNS = ("*.pyc", "*.pyo", "*~", "*.sw[a-p]", "*.swx", ".#*", "#*#")
+_IGNORED_PATTERNS = ("flowsource.db*", "*.pyc", "*.pyo", "*~", "*.sw[a-p]", "*.swx", ".#*", "#*#")
 
 # File systems stamp files with a clock that stands still between two ticks of the kernel (4 ms, on some 10).
 _TICK = 20_000_000
@@ -66,13 +67,16 @@ def is_ignored(name: str) -> bool:
     return name in _IGNORED_NAMES or any(fnmatchcase(name, pattern) for pattern in _IGNORED_PATTERNS)
 
 
-def scan(directory: Path) -> Scan:
-    """Look at `directory` without opening a file or following a link. Virtual environments are left out.
+def scan(directory: Path, *, modules_only: bool = False) -> Scan:
+    """Look at `directory` without opening a file or following a link. Virtual environments and caches are left out.
+
+    With `modules_only` it is about what Python would import from there: the .py files at its top and in its packages,
+    so that a script in a large directory costs no more than one in a small one.
 
     Raises SourceMissing if there is no such directory, SourceInvalid beyond 50,000 files.
     """
     seen: list[tuple[str, os.stat_result]] = []
-    for found in _files(directory):
+    for found in _modules(directory) if modules_only else _files(directory):
         seen.append(found)
         if len(seen) > MAX_FILES:
             raise SourceInvalid(
@@ -104,7 +108,7 @@ def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
                 raise _unusable(directory, error) from error
             # Gone since it was listed, or not for us to read: either way it is no part of what a run can import.
             continue
-        if place and any(entry.name == "pyvenv.cfg" for entry in entries):
+        if place and any(entry.name in ("pyvenv.cfg", "CACHEDIR.TAG") for entry in entries):
             continue
         for entry in entries:
             try:
@@ -116,6 +120,37 @@ def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
                 pending.append(f"{path}/")
             elif stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
                 yield path, facts
+
+
+def _modules(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+    for package in packages(directory):
+        try:
+            with os.scandir(package) as listing:
+                for entry in listing:
+                    if entry.name.endswith(".py") and entry.is_file(follow_symlinks=False):
+                        yield os.path.relpath(entry.path, directory), entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+
+
+def packages(directory: Path) -> Iterator[Path]:
+    """`directory` and the packages below it; raises SourceMissing or SourceInvalid when it cannot be read."""
+    pending = [directory]
+    while pending:
+        place = pending.pop()
+        try:
+            with os.scandir(place) as listing:
+                below = [entry for entry in listing if entry.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            if place == directory:
+                raise _unusable(directory, error) from error
+            continue
+        yield place
+        pending.extend(
+            Path(entry.path)
+            for entry in below
+            if entry.name.isidentifier() and Path(entry.path, "__init__.py").is_file()
+        )
 
 
 def _unusable(directory: Path, error: OSError) -> SourceInvalid:

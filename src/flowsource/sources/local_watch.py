@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -13,9 +14,11 @@ from anyio import to_thread
 from watchfiles import Change, awatch
 
 from flowsource.errors import SourceError
-from flowsource.sources.local_scan import is_ignored, scan
+from flowsource.sources.local_scan import Scan, is_ignored, packages, scan
 
 logger = logging.getLogger(__name__)
+
+Look = Callable[[], Scan]
 
 _QUIET = 0.1
 _PATIENCE = 3.0
@@ -29,7 +32,7 @@ _BATCH = 300
 _STEP = 50
 
 
-async def watch_directory(directory: Path, *, stop: anyio.Event) -> AsyncGenerator[str]:
+async def watch_directory(directory: Path, *, stop: anyio.Event, modules_only: bool = False) -> AsyncGenerator[str]:
     """The digest of `directory`: as it is now, then after each edit, until `stop` is set.
 
     What is told first was seen with the watch in place, so that no edit is lost in between. An edit is told once
@@ -37,22 +40,24 @@ async def watch_directory(directory: Path, *, stop: anyio.Event) -> AsyncGenerat
     missing is waited for: nothing is told until it is back. Close the generator when you leave it early.
 
     The notices of the operating system only say when to look. They do not reach into a directory made a moment ago, nor
-    over some networks, so a look is taken every 30 seconds in any case; and every 2 where there are no notices.
+    over some networks, so a look is taken every 30 seconds in any case; and every 2 where there are no notices. With
+    `modules_only` it is about the modules of the directory alone, as `scan` knows them.
     """
+    look = partial(scan, directory, modules_only=modules_only)
     last = None
-    async with aclosing(_hints(directory, stop)) as hints:
+    async with aclosing(_hints(directory, stop, modules_only)) as hints:
         async for _ in hints:
-            digest = await _quiet_digest(directory)
+            digest = await _quiet_digest(look)
             if digest not in (None, last):
                 last = digest
                 yield digest
 
 
-async def _hints(directory: Path, stop: anyio.Event) -> AsyncGenerator[None]:
+async def _hints(directory: Path, stop: anyio.Event, modules_only: bool) -> AsyncGenerator[None]:
     """A reason to look at the directory: a notice, or that it is time."""
     while not stop.is_set():
         try:
-            async with aclosing(_notices(directory, stop)) as notices:
+            async with aclosing(_notices(directory, stop, modules_only)) as notices:
                 async for notice in notices:
                     yield notice
         except FileNotFoundError:
@@ -63,12 +68,13 @@ async def _hints(directory: Path, stop: anyio.Event) -> AsyncGenerator[None]:
             yield
 
 
-async def _notices(directory: Path, stop: anyio.Event) -> AsyncGenerator[None]:
+async def _notices(directory: Path, stop: anyio.Event, modules_only: bool) -> AsyncGenerator[None]:
     """Notices of the operating system, while the directory is the one that it was; raises OSError if there are none."""
     # At once: what was edited before the watch stood gave no notice.
     due = 0.0
     batches = awatch(
-        directory,
+        *(packages(directory) if modules_only else [directory]),
+        recursive=not modules_only,
         watch_filter=_concerns(directory),
         debounce=_BATCH,
         step=_STEP,
@@ -111,24 +117,24 @@ def _concerns(directory: Path) -> Callable[[Change, str], bool]:
     return concerns
 
 
-async def _quiet_digest(directory: Path) -> str | None:
+async def _quiet_digest(look: Look) -> str | None:
     """The digest once it was the same twice; None if the directory is not to be read."""
-    digest = await _digest(directory)
+    digest = await _digest(look)
     with anyio.move_on_after(_PATIENCE):
         while True:
             await anyio.sleep(_QUIET)
-            before, digest = digest, await _digest(directory)
+            before, digest = digest, await _digest(look)
             if digest == before:
                 break
     return digest
 
 
-async def _digest(directory: Path) -> str | None:
+async def _digest(look: Look) -> str | None:
     try:
-        return (await to_thread.run_sync(scan, directory)).digest
+        return (await to_thread.run_sync(look)).digest
     except SourceError as error:
         # Whoever resolves the source is told; here it only means that there is nothing new to run.
-        logger.debug("cannot look at %s: %s", directory, error, extra={"event": "watch.unreadable"})
+        logger.debug("cannot look: %s", error, extra={"event": "watch.unreadable"})
         return None
 
 

@@ -50,8 +50,8 @@ async def latest(source: Source, cache: SnapshotCache) -> Latest:
             raise
         logger.warning("%s does not answer; going on with %s: %s", source.label, kept.revision.short, error)
         return Latest(kept, asked_at, is_stale=True)
-    await cache.remember_tip(source, found.snapshot.revision)
     if source.mount is None:
+        await cache.remember_tip(source, found.snapshot.revision)
         _seen[name] = found
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -56,8 +56,9 @@ class Watcher:
 
     async def run(self) -> None:
         """Watch until cancelled; no answer of a remote ends it."""
-        if self._sources[0].mount is not None:
-            await self._watch_directory()
+        notices = self._sources[0].notices(anyio.Event())
+        if notices is not None:
+            await self._follow(notices)
         elif (every := self._interval()) is not None:
             await self._poll(every)
 
@@ -100,19 +101,14 @@ class Watcher:
         return failure.retry_after if isinstance(failure, SourceUnavailable) else None
 
     async def _take_over(self, place: int, snapshot: Snapshot) -> None:
-        await self._cache.remember_tip(self._sources[place], snapshot.revision)
+        if not snapshot.is_mounted:
+            await self._cache.remember_tip(self._sources[place], snapshot.revision)
         self._current[place] = snapshot
         await self._on_snapshot(self._sources[place], snapshot)
 
-    async def _watch_directory(self) -> None:
-        from flowsource.sources.local_watch import watch_directory
-
-        source = self._sources[0]
-        assert source.mount is not None
-        # The first look covers what was edited since the source was resolved.
-        await self.poll_once()
-        async with aclosing(watch_directory(source.mount, stop=anyio.Event())) as edits:
-            async for _ in edits:
+    async def _follow(self, notices: AsyncGenerator[object]) -> None:
+        async with aclosing(notices):
+            async for _ in notices:
                 await self.poll_once()
 
     def _note(self, failure: SourceError | None) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+import anyio
 from anyio import to_thread
 
 from flowsource.errors import InvalidInput, SourceError, SourceUnavailable
@@ -111,6 +112,9 @@ class GitRepository:
     @property
     def mount(self) -> Path | None:
         return None
+
+    def notices(self, stop: anyio.Event) -> None:
+        """None: a repository says nothing by itself."""
 
     @property
     def secret_variables(self) -> frozenset[str]:

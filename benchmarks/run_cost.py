@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import paired_ratio, print_table, run_python, take_turns
-from benchmarks.serving import Asker, Memory, Server, asking, children_of, completed, memory_of, serving
+from benchmarks.measure import (
+    SPREAD,
+    Memory,
+    memory_of,
+    memory_of_idle_python,
+    paired_ratio,
+    print_table,
+    run_python,
+    spread,
+    take_turns,
+)
+from benchmarks.serving import Asker, Server, asking, children_of, completed, serving
 from flowsource.runs import RunState
 
 RUNS = 200
@@ -49,8 +57,6 @@ if __name__ == "__main__":
         limit={limit},
     )
 """
-# A Python that waits, and says when it does.
-IDLE = "import sys; print(flush=True); sys.stdin.read()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +112,11 @@ def _print_cpu(server: Server, asker: Asker) -> None:
     empty, costs = take_turns(nothing, run, rounds=ROUNDS)
 
     def row(name: str, seconds: Sequence[float]) -> list[str]:
-        least, middle, most = (f"{value * 1000:.1f}" for value in (min(seconds), median(seconds), max(seconds)))
-        return [name, least, middle, most, f"{paired_ratio(seconds, empty):.2f}"]
+        return [name, *spread(seconds), f"{paired_ratio(seconds, empty):.2f}"]
 
     print_table(
         f"CPU of one no-op run, of {RUNS} one after the other: {ROUNDS} rounds of {each}",
-        ["", "min ms", "p50 ms", "max ms", "x nothing"],
+        ["", *SPREAD, "x nothing"],
         [
             row("python -c pass", empty),
             row("whole tree of the server", [cost.served for cost in costs]),
@@ -175,7 +180,7 @@ def _print_bursts(bursts: Sequence[tuple[str, list[float], list[Burst]]]) -> Non
 
 
 def _print_memory(server: Server, asker: Asker, root: Path) -> None:
-    nothing, taken = take_turns(_memory_of_nothing, lambda: _memory_of_run(server, asker, root), rounds=ROUNDS)
+    nothing, taken = take_turns(memory_of_idle_python, lambda: _memory_of_run(server, asker, root), rounds=ROUNDS)
 
     def row(name: str, memory: Sequence[Memory]) -> list[str]:
         private = [one.private for one in memory]
@@ -191,13 +196,6 @@ def _print_memory(server: Server, asker: Asker, root: Path) -> None:
         ["", "private min MiB", "p50", "max", "resident p50", "x nothing"],
         [row("a python that waits", nothing), row("a run that waits", taken)],
     )
-
-
-def _memory_of_nothing() -> Memory:
-    with subprocess.Popen([sys.executable, "-c", IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        return memory_of(process.pid)
 
 
 def _memory_of_run(server: Server, asker: Asker, root: Path) -> Memory:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import SPREAD, paired_ratio, print_table, run_python, spread, take_turns
+from benchmarks.measure import SPREAD, paired_ratio, percentile, print_table, run_python, spread, take_turns
 from benchmarks.serving import Asker, asking, serving
 from flowsource.demo.repository import FixtureRepository
 
@@ -62,7 +62,7 @@ def main() -> None:
                 rows += _rows(asker, source)
     print_table(
         f"An ad-hoc run, from the moment it is asked for: {ROUNDS} rounds, each after a python -c pass",
-        ["", *SPREAD, "x nothing"],
+        ["", *SPREAD, "p99 ms", "x nothing"],
         rows,
     )
 
@@ -73,7 +73,12 @@ def _rows(asker: Asker, source: str) -> list[list[str]]:
     )
 
     def row(name: str, seconds: Sequence[float]) -> list[str]:
-        return [name, *spread(seconds), f"{paired_ratio(seconds, nothing):.2f}"]
+        return [
+            name,
+            *spread(seconds),
+            f"{percentile(seconds, 99) * 1000:.1f}",
+            f"{paired_ratio(seconds, nothing):.2f}",
+        ]
 
     return [
         row(f"python -c pass, beside {source}", nothing),

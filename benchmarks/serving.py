@@ -47,15 +47,6 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """MiB of one process: resident, its share of what it shares, and what is its alone."""
-
-    resident: float
-    proportional: float
-    private: float
-
-
-@dataclass(frozen=True, slots=True)
 class Server:
     """A process that serves, which was ready `ready_after` seconds after it was started."""
 
@@ -161,15 +152,6 @@ def children_of(pid: int) -> list[int]:
     """The processes that `pid` has started and that have not ended."""
     # They are listed with the thread that started each.
     return [int(child) for told in Path(f"/proc/{pid}/task").glob("*/children") for child in told.read_text().split()]
-
-
-def memory_of(pid: int) -> Memory:
-    """What the process has of the memory now."""
-    sizes: dict[str, float] = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, size, _ = line.split()
-        sizes[name.rstrip(":")] = int(size) / 1024
-    return Memory(sizes["Rss"], sizes["Pss"], sizes["Private_Clean"] + sizes["Private_Dirty"])
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -11,8 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import SPREAD, paired_ratio, print_table, run_python, spread, take_turns
-from benchmarks.serving import memory_of, serving
+from benchmarks.measure import (
+    SPREAD,
+    memory_of,
+    memory_of_idle_python,
+    paired_ratio,
+    print_table,
+    run_python,
+    spread,
+    take_turns,
+)
+from benchmarks.serving import serving
 from flowsource.demo.repository import FixtureRepository
 from tests.support.git_server import GitServer, git_server
 
@@ -82,6 +91,36 @@ def _start(script: str, home: Path) -> float:
 def _print_idle(root: Path, remote: GitServer) -> None:
     print_table(
         f"Idle for {IDLE_SECONDS:g} s at the default pull_interval; CPU in percent of one core, memory in MiB",
-        ["deployments", "CPU %", "RSS serving", "RSS fork server", "PSS serving", "PSS fork server", "PSS", "x nothing"],
+        [
+            "deployments",
+            "CPU %",
+            "RSS serving",
+            "RSS fork server",
+            "PSS serving",
+            "PSS fork server",
+            "PSS",
+            "x nothing",
+        ],
         [_idled(root / f"{count}", remote, count) for count in IDLE_COUNTS],
     )
+
+
+def _idled(root: Path, remote: GitServer, count: int) -> list[str]:
+    with serving(SCRIPT.format(url=remote.url("repository.git"), count=count), root) as server:
+        time.sleep(SETTLING_SECONDS)
+        before, began = server.usage(), time.perf_counter()
+        time.sleep(IDLE_SECONDS)
+        used, seconds = server.usage() - before, time.perf_counter() - began
+        main, fork_server = memory_of(server.pid), memory_of(server.fork_server)
+    whole = main.proportional + fork_server.proportional
+    sizes = main.resident, fork_server.resident, main.proportional, fork_server.proportional, whole
+    return [
+        f"{count}",
+        f"{used.whole / seconds * 100:.3f}",
+        *(f"{size:.1f}" for size in sizes),
+        f"{whole / memory_of_idle_python().proportional:.1f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,8 @@ class Flow(Generic[P, R]):
     it is the method of an instance.
     """
 
+    is_bound = False
+
     def __init__(
         self,
         fn: Callable[P, R],
@@ -52,9 +54,8 @@ class Flow(Generic[P, R]):
         self._fn = fn
         self._name = name or ("unknown-lambda" if own == "<lambda>" else own.replace("_", "-"))
         self._description = description
-        self.should_validate_parameters = validate_parameters
+        self._validates = validate_parameters
         self._log_prints = log_prints
-        self.is_bound = False
         for attribute in ("__module__", "__qualname__", "__doc__"):
             if value := getattr(fn, attribute, None):
                 setattr(self, attribute, value)
@@ -68,6 +69,11 @@ class Flow(Generic[P, R]):
     def name(self) -> str:
         """What people call the flow."""
         return self._name
+
+    @property
+    def should_validate_parameters(self) -> bool:
+        """Whether a call coerces its arguments to the annotated types, and refuses those that do not fit."""
+        return self._validates
 
     @property
     def log_prints(self) -> bool:

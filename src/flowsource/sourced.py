@@ -45,6 +45,11 @@ class SourcedFlow(Flow[..., Any]):
         return self.load().name
 
     @property
+    def should_validate_parameters(self) -> bool:
+        """Whether a call coerces its arguments to the annotated types, and refuses those that do not fit."""
+        return self.load().should_validate_parameters
+
+    @property
     def log_prints(self) -> bool:
         """Whether what the flow prints in a served run becomes log records."""
         return self.load().log_prints

@@ -21,7 +21,8 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 @given(st.lists(messages, max_size=5), st.lists(st.integers(0, 10_000), max_size=8))
 def test_messages_arrive_whole_however_the_stream_is_cut(sent: list[dict[str, Any]], places: list[int]) -> None:
-    decoder, received = Decoder(), []
+    decoder = Decoder()
+    received: list[dict[str, Any]] = []
     for piece in cut(b"".join(map(encode, sent)), places):
         received.extend(decoder.feed(piece))
     assert received == sent

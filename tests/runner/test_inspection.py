@@ -1,0 +1,79 @@
+"""The load check: facts, or why a revision cannot serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowsource.deployments import Declaration, FlowFacts, Rejection
+from flowsource.revisions import Revision
+from flowsource.runner.inspection import inspect_entrypoint
+from flowsource.runner.processes import ForkServer
+from flowsource.snapshots.cache import SnapshotCache
+from flowsource.snapshots.snapshot import Snapshot
+
+pytestmark = pytest.mark.anyio
+Write = Callable[..., Path]
+
+
+async def inspect(
+    server: ForkServer, root: Path, parameters: dict[str, Any] | None = None, *, deadline: float = 30
+) -> FlowFacts | Rejection:
+    snapshot = Snapshot(source_key="local-x", revision=Revision(id="a" * 64), root=root, is_mounted=True)
+    declared = Declaration(
+        name="test", entrypoint="flows.py:main", source_key="x", source_label="x", parameters=parameters or {}
+    )
+    cache = SnapshotCache(root.parent / "cache")
+    return await inspect_entrypoint(server, cache, snapshot, declared, deadline=timedelta(seconds=deadline))
+
+
+async def test_facts_are_what_the_code_says(server: ForkServer, write: Write) -> None:
+    root = write(
+        flows="""
+        from flowsource import flow
+        @flow(name="etl")
+        def main(day: str, retries: int = 3):
+            "Load a day."
+        """
+    )
+    facts = await inspect(server, root, {"retries": 5})
+    assert isinstance(facts, FlowFacts)
+    assert (facts.name, facts.description) == ("etl", "Load a day.")
+    assert set(facts.parameter_schema["properties"]) == {"day", "retries"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said", "details"),
+    [
+        ("import nothing_like_it", "import", "ModuleNotFoundError: No module named 'nothing_like_it'", "line 1"),
+        ("def other(): ...", "missing", "flows there: other", ""),
+        ("import os\nprint('bye')\nos._exit(4)", "crash", "exit code 4", "bye"),
+        ("import time\nprint('zzz')\ntime.sleep(600)", "timeout", "was not loaded after 0.5 s", "zzz"),
+        ("import subprocess\nsubprocess.run(['sleep', '600'])", "timeout", "was not loaded after 0.5 s", ""),
+        ("def main(m: int): ...", "invalid", "n: is not a parameter of this flow", ""),
+        ("def main(n: int): ...", "invalid", "n: input should be a valid integer", ""),
+        ("from flowsource import flow\n@flow(name='a/b')\ndef main(n): ...", "import", "contains '/'", "line 2"),
+    ],
+)
+async def test_a_revision_that_cannot_serve_says_why(
+    server: ForkServer, write: Write, text: str, kind: str, said: str, details: str
+) -> None:
+    root = write(flows="")
+    (root / "flows.py").write_text(text)
+    rejection = await inspect(server, root, {"n": "x"}, deadline=0.5 if kind == "timeout" else 30)
+    assert isinstance(rejection, Rejection)
+    assert rejection.kind == kind
+    assert said in rejection.message
+    assert details in rejection.details
+
+
+async def test_nothing_of_the_code_is_imported_into_the_process_that_asks(server: ForkServer, write: Write) -> None:
+    import sys
+
+    before = set(sys.modules)
+    await inspect(server, write(flows="import helper_of_the_flow\ndef main(): ...", helper_of_the_flow=""))
+    assert not {name for name in set(sys.modules) - before if name in ("flows", "helper_of_the_flow")}

@@ -14,6 +14,7 @@ from statistics import median, quantiles
 from typing import TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ def memory_of_idle_python() -> Memory:
         return memory_of(process.pid)
 
 
-def take_turns(first: Callable[[], T], second: Callable[[], T], *, rounds: int) -> tuple[list[T], list[T]]:
+def take_turns(first: Callable[[], T], second: Callable[[], U], *, rounds: int) -> tuple[list[T], list[U]]:
     """The results of two things done alternately, so that what else the machine does meets both.
 
     One more round comes first and does not count.
     """
-    results: tuple[list[T], list[T]] = ([], [])
+    results: tuple[list[T], list[U]] = ([], [])
     for number in range(rounds + 1):
         pair = first(), second()
         if number:

@@ -84,7 +84,7 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Seconds from the moment the ref moved to what followed; `taking_over` counts from the poll that was told of it."""
+    """Seconds from the moment the ref moved; those of `taking_over` are from the poll that was told of it."""
 
     active: float
     first_line: float

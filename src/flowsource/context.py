@@ -30,6 +30,18 @@ class RunContext:
 
 
 _current: RunContext | None = None
+_is_run_process = False
+
+
+def enter_run_process() -> None:
+    """Say that this process was started to load a flow, for a run or for an inspection, and does nothing else."""
+    global _is_run_process
+    _is_run_process = True
+
+
+def is_run_process() -> bool:
+    """Whether this process was started to load a flow."""
+    return _is_run_process
 
 
 def enter_run(context: RunContext) -> None:

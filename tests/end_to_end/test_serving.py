@@ -282,6 +282,13 @@ async def test_bad_input_is_one_clear_message_and_nothing_is_registered(tmp_path
         assert await server.store.deployments() == []
 
 
+async def test_serving_without_a_main_guard_is_told_at_once(tmp_path: Path) -> None:
+    text = "from flowsource import flow\n@flow\ndef f(): ...\nf.serve(name='a')\n"
+    async with serving(write(tmp_path, text), tmp_path / "home", until_started=False) as server:
+        assert await anyio.to_thread.run_sync(server.process.wait) == 1
+        assert 'put the call under `if __name__ == "__main__":`' in server.said
+
+
 def test_the_home_of_a_server_is_for_its_owner_alone(tmp_path: Path) -> None:
     async def serve_once() -> None:
         async with serving(write(tmp_path, SLOW), tmp_path / "home") as server:

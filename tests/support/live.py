@@ -1,11 +1,9 @@
-"""A serving process, as people start one: a script in a directory, with a memory of its own."""
+"""A serving process seen from an event loop, with the store that it shares with us."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,23 +16,25 @@ from flowsource.deployments import Deployment
 from flowsource.runs import Run
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
-
-STARTED = "Ask for a run:"
+from tests.support.serving import READY, ServingScript, started
 
 
 @dataclass
 class Serving:
-    """A process that serves, what it said so far, and the store that it shares with us."""
+    """A script that serves, and its store."""
 
-    process: subprocess.Popen[bytes]
-    home: Path
-    said_in: Path
+    script: ServingScript
     store: Store
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Its process."""
+        return self.script.process
 
     @property
     def said(self) -> str:
         """All that it wrote to standard error and output."""
-        return self.said_in.read_text()
+        return self.script.output
 
     async def until_said(self, text: str, *, within: float = 20) -> None:
         """Wait until it said `text`; raises AssertionError, with all it said, when it ends or takes too long."""
@@ -81,23 +81,12 @@ class Serving:
 @asynccontextmanager
 async def serving(script: Path, home: Path, *, until_started: bool = True) -> AsyncIterator[Serving]:
     """Start `script` with a memory under `home`; it is ended with the block, if it has not been before."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    said_in = home.with_name(f"{home.name}.said")
-    environment = {**os.environ, "FLOWSOURCE_HOME": str(home), "NO_COLOR": "1"}
-    with said_in.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, str(script)], cwd=script.parent, env=environment, stdout=said, stderr=said
-        )
-    try:
+    with started(script, home) as running:
         async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
-            server = Serving(process, home, said_in, store)
+            server = Serving(running, store)
             if until_started:
-                await server.until_said(STARTED)
+                await server.until_said(READY)
             yield server
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
 def processes_below(home: Path) -> list[int]:

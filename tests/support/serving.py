@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-_READY = "Ask for a run:"
+READY = "Ask for a run:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +50,32 @@ def serving(script: Path, home: Path, *, environ: Mapping[str, str] | None = Non
     The script must leave the starting message on. When the context is left the process is stopped, and must end with 0
     unless the test has ended it before.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    log = home / f"{script.stem}.log"
+    with started(script, home, environ=environ) as served:
+        served.wait_until_said(READY)
+        yield served
+        if served.process.poll() is None:
+            assert served.stop() == 0, served.output
+
+
+@contextmanager
+def started(script: Path, home: Path, *, environ: Mapping[str, str] | None = None) -> Iterator[ServingScript]:
+    """Run `script` in its directory, with FLOWSOURCE_HOME at `home`; it is killed with the context at the latest."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = home.with_name(f"{home.name}.{script.stem}.log")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWSOURCE_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, str(script)],
+            cwd=script.parent,
             env={**kept, "FLOWSOURCE_HOME": str(home), **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             process_group=0,
         )
-    served = ServingScript(process, home, log)
     try:
-        served.wait_until_said(_READY)
-        yield served
-        if process.poll() is None:
-            assert served.stop() == 0, served.output
+        yield ServingScript(process, home, log)
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait()
+        process.wait()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flowsource.context import LOGGER_NAME, RunContext, enter_run
+from flowsource.context import LOGGER_NAME, RunContext, enter_run, enter_run_process
 from flowsource.entrypoints import load, parse, user_traceback
 from flowsource.errors import EntrypointError, EntrypointLoadFailed, FlowsourceError, InvalidParameters
 from flowsource.flows import Flow
@@ -41,6 +41,7 @@ def main(channel: socket.socket, output: int) -> None:
     """Do what the order on `channel` says, and answer there. `output` is the pipe of what it prints."""
     order = frames.receive(channel)
     root = Path(order["root"])
+    enter_run_process()
     os.chdir(order["directory"])
     if not order["is_mounted"]:
         # Processes that a flow starts import the snapshot the ordinary way; they must not write into it.

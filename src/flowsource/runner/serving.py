@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import anyio
 
+from flowsource.context import is_run_process
 from flowsource.deployments import Declaration, DeploymentOptions
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
@@ -94,6 +95,7 @@ def serve(
     """
     import asyncio
 
+    _refuse_in_a_run()
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -118,6 +120,7 @@ async def aserve(
     print_starting_message: bool = True,
 ) -> None:
     """As `serve`, for use in a running event loop; cancelling it ends it at once."""
+    _refuse_in_a_run()
     if not deployments:
         raise InvalidDeployment("serve: there is no deployment to serve; give at least one.")
     if isinstance(limit, int) and limit < 1:
@@ -152,6 +155,14 @@ async def aserve(
         error = first_error(group)
         # Where in our tasks a person's mistake came to light tells that person nothing.
         raise error.with_traceback(None) if isinstance(error, FlowsourceError) else error from None
+
+
+def _refuse_in_a_run() -> None:
+    if is_run_process():
+        raise InvalidDeployment(
+            "serve() was called while this file was imported to load a flow from it; "
+            'put the call under `if __name__ == "__main__":`.'
+        )
 
 
 @dataclass(slots=True)

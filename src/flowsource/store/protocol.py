@@ -209,5 +209,6 @@ class Store(Protocol):
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.
 
-        Topics are `WORK` (a run may be claimed that could not before) and `about(run_id)` (its state or its log).
+        Topics are `WORK` (a run may be claimed that could not before, or a deployment changed) and `about(run_id)` (its
+        state or its log).
         """

@@ -99,7 +99,9 @@ class SqlStore:
         return deployment
 
     async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
-        return await self._write(registering.reject, deployment_id, rejection)
+        rejected = await self._write(registering.reject, deployment_id, rejection)
+        self._doorbell.ring(WORK)
+        return rejected
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
         return await self._read(registering.schedule_states, deployment_ids)

@@ -113,7 +113,8 @@ class Flow(Generic[P, R]):
         if values is None:
             return self.fn(*args, **kwargs)
         positional, named = parameters_of(self.fn).arguments(self.validate_parameters(values))
-        return self.fn(*positional, **named)
+        function: Callable[..., R] = self.fn  # The names were bound to its very signature.
+        return function(*positional, **named)
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Flow[P, R]: ...

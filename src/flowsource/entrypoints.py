@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -139,8 +141,8 @@ def _import_file(file: Path, name: str) -> ModuleType:
         if getattr(sys.modules.get(name), "__file__", None) == str(file):
             return sys.modules[name]
         name = f"{name}__{abs(hash(str(file))):x}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None, "a .py file always has a loader"
+    spec = _spec_of(file, name)
+    assert spec.loader is not None, "a .py file always has a loader"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -149,6 +151,18 @@ def _import_file(file: Path, name: str) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def _spec_of(file: Path, name: str) -> ModuleSpec:
+    """How to load `file` as `name`: by the finder of its directory, as any import from there would."""
+    finder = pkgutil.get_importer(str(file.parent))
+    found = finder.find_spec(file.stem) if isinstance(finder, FileFinder) else None
+    loader = found.loader if found is not None and found.origin == str(file) else None
+    if isinstance(loader, SourceFileLoader):
+        loader.name = name
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+    assert spec is not None, "a .py file can always be loaded"
+    return spec
 
 
 def _guarded(entrypoint: Entrypoint, root: Path, importing: Callable[[], ModuleType]) -> ModuleType:

@@ -43,8 +43,8 @@ def nothing():
     pass
 
 @flow
-def wait(until: str):
-    open(until).read()
+def wait():
+    open({gate!r}).read()
 """
 SCRIPT = """
 from flowsource import LocalStorage, flow, serve
@@ -87,7 +87,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         (root / "flows").mkdir()
-        (root / "flows" / "flows.py").write_text(FLOWS, encoding="utf-8")
+        gate = root / "gate"
+        os.mkfifo(gate)
+        (root / "flows" / "flows.py").write_text(FLOWS.format(gate=str(gate)), encoding="utf-8")
         bursts = []
         for limit in LIMITS:
             script = SCRIPT.format(directory=str(root / "flows"), limit=limit)
@@ -95,7 +97,7 @@ def main() -> None:
             with serving(script, home) as server, asking(home) as asker:
                 if limit == LIMITS[0]:
                     _print_cpu(server, asker)
-                    _print_memory(server, asker, root)
+                    _print_memory(server, asker, gate)
                 bursts.append((limit, *_bursts(server, asker)))
         _print_bursts(bursts)
 
@@ -130,7 +132,7 @@ def _print_cpu(server: Server, asker: Asker) -> None:
 def _cost_of(server: Server, asker: Asker, count: int) -> Cost:
     before, asked = server.usage(), time.process_time()
     for _ in range(count):
-        asker.run("nothing/cost")
+        asker.do(asker.run("nothing/cost"))
     used, own = server.usage() - before, time.process_time() - asked
     return Cost(used.serving / count, used.running / count, own / count)
 
@@ -179,8 +181,8 @@ def _print_bursts(bursts: Sequence[tuple[str, list[float], list[Burst]]]) -> Non
     )
 
 
-def _print_memory(server: Server, asker: Asker, root: Path) -> None:
-    nothing, taken = take_turns(memory_of_idle_python, lambda: _memory_of_run(server, asker, root), rounds=ROUNDS)
+def _print_memory(server: Server, asker: Asker, gate: Path) -> None:
+    nothing, taken = take_turns(memory_of_idle_python, lambda: _memory_of_run(server, asker, gate), rounds=ROUNDS)
 
     def row(name: str, memory: Sequence[Memory]) -> list[str]:
         private = [one.private for one in memory]
@@ -198,11 +200,8 @@ def _print_memory(server: Server, asker: Asker, root: Path) -> None:
     )
 
 
-def _memory_of_run(server: Server, asker: Asker, root: Path) -> Memory:
-    gate = root / "gate"
-    if not gate.exists():
-        os.mkfifo(gate)
-    run = asker.do(asker.ask("wait/cost", {"until": str(gate)}))
+def _memory_of_run(server: Server, asker: Asker, gate: Path) -> Memory:
+    run = asker.do(asker.ask("wait/cost"))
     with _opened_once_read(gate):
         [pid] = children_of(server.fork_server)
         memory = memory_of(pid)

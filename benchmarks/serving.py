@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -108,16 +108,12 @@ class Asker:
 
         return self._portal.call(wait)
 
-    def run(self, name: str, parameters: Mapping[str, Any] | None = None) -> Run:
-        """Ask for a run of the deployment, and return it once it has completed; raises RuntimeError if it fails."""
-        return self.do(self._run(name, parameters or {}))
-
-    async def ask(self, name: str, parameters: Mapping[str, Any] | None = None) -> Run:
-        """Ask for a run of the deployment and return it as it was asked for."""
-        return await request_run(self.store, name, parameters or {})
+    async def ask(self, name: str) -> Run:
+        """Ask for a run of the deployment, without parameters, and return it as it was asked for."""
+        return await request_run(self.store, name, {})
 
     async def wait(self, run: Run) -> Run:
-        """The run once it has completed."""
+        """The run once it has completed; raises RuntimeError if it fails."""
         return completed(await wait_until_final(self.store, run))
 
     async def wait_until_active(self, name: str, commit: str) -> None:
@@ -126,8 +122,9 @@ class Asker:
             while (await self.store.deployment(name)).active.id != commit:
                 await ear.wait(timedelta(seconds=1))
 
-    async def _run(self, name: str, parameters: Mapping[str, Any]) -> Run:
-        return await self.wait(await self.ask(name, parameters))
+    async def run(self, name: str) -> Run:
+        """Ask for a run of the deployment, and return it once it has completed; raises RuntimeError if it fails."""
+        return await self.wait(await self.ask(name))
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.urls import parse_url
 from flowsource.sources.git.wire import GitWire
 from tests.sources.contract import fetched, files_in
-from tests.support.git_server import Cut, GitServer, Refuse, Stall, git_server
+from tests.support.git_server import Cut, Drip, GitServer, Refuse, Stall, git_server
 from tests.support.parts import requires
 
 pytestmark = pytest.mark.anyio
@@ -240,6 +240,12 @@ class TestTrouble:
         with pytest.raises(SourceUnavailable, match=r"sent nothing for 0\.2 s"):
             refs(wire)
         assert time.monotonic() - begun < 2
+
+    async def test_a_server_that_drips_is_given_up_though_it_is_never_silent(self, server: GitServer) -> None:
+        wire = GitWire(parse_url(server.url("flows.git"))[0], Patience(stall=0.2, slowest=1000))
+        server.misbehave(Drip(every=0.02))
+        with pytest.raises(SourceUnavailable, match="too slowly to ever be done"):
+            refs(wire)
 
     async def test_nobody_has_to_wait_for_a_server_that_hangs(self, server: GitServer) -> None:
         server.misbehave(Stall(after=10))

@@ -52,7 +52,14 @@ class Stall:
     after: int
 
 
-Misbehaviour = Refuse | Cut | Stall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """Send the body one byte at a time, so many seconds apart."""
+
+    every: float
+
+
+Misbehaviour = Refuse | Cut | Stall | Drip
 
 
 class GitServer:
@@ -130,6 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
         # Before the answer leaves: who has it may look at the log at once.
         size_out, command = len(head) + len(sent), _command(body)
         git.log.append(Exchange(self.command, self.path, command, dict(self.headers), status, size_in, size_out))
+        if isinstance(how, Drip):
+            self._drip(head, sent, how.every)
+            return
         self.wfile.write(head + sent)
         self.wfile.flush()
         self.close_connection = self.close_connection or sent != answer
@@ -137,6 +147,15 @@ class _Handler(BaseHTTPRequestHandler):
             git.released.wait(60)
 
     do_POST = do_GET
+
+    def _drip(self, head: bytes, body: bytes, every: float) -> None:
+        self.close_connection = True
+        self.wfile.write(head)
+        for place in range(len(body)):
+            self.wfile.write(body[place : place + 1])
+            self.wfile.flush()
+            if self.server.git.released.wait(every):
+                return
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass

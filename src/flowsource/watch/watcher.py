@@ -21,6 +21,9 @@ from flowsource.watch.status import SourceState, SourceStatus, after_failure, af
 
 logger = logging.getLogger(__name__)
 
+# A watcher waits for its remote, but not for ever: one that never finishes an answer is as good as away.
+PROBE_DEADLINE = timedelta(seconds=60)
+
 OnSnapshot = Callable[[Source, Snapshot], Awaitable[None]]
 OnStatus = Callable[[SourceStatus, SourceStatus], None]
 
@@ -85,7 +88,8 @@ class Watcher:
     async def poll_once(self) -> float | None:
         """Ask the remote once and take over what is new; returns the seconds it asked us to wait, if it did."""
         try:
-            answers = await self._sources[0].resolve_together(self._sources)
+            with anyio.fail_after(PROBE_DEADLINE.total_seconds()):
+                answers = await self._sources[0].resolve_together(self._sources)
             failure = None
             for place, answer in enumerate(answers):
                 if isinstance(answer, SourceError):
@@ -94,6 +98,8 @@ class Watcher:
                     await self._take_over(place, await self._cache.ensure(self._sources[place], answer))
         except SourceError as error:
             failure = error
+        except TimeoutError:
+            failure = SourceUnavailable(f"it gave no whole answer within {PROBE_DEADLINE.total_seconds():g} s")
         except Exception as error:  # A watcher that ends is a source that silently goes stale.
             logger.exception("watching %s failed", self.status.label)
             failure = SourceUnavailable(f"{type(error).__name__}: {error}")

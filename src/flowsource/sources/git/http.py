@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from urllib3.util import SKIP_HEADER
 from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Login
-from flowsource.sources.git.text import printable
+from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address, redacted
 
 _CHUNK = 1 << 16
@@ -27,10 +28,32 @@ _LONGEST_LISTING = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a server may keep us waiting, in seconds: for a connection, and for the next bytes of an answer."""
+    """How long a server may keep us waiting, in seconds: for a connection, and for the next bytes of an answer.
+
+    An answer that is not finished must bring `slowest` bytes a second, over any time of `stall`.
+    """
 
     connect: float = 5.0
     stall: float = 30.0
+    slowest: float = 100.0
+
+
+class Pace:
+    """Tells an answer that is slow from one that will never end."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._began, self._received = time.monotonic(), 0
+
+    def keeps(self, received: int) -> bool:
+        """Whether the answer is fast enough, with so many bytes more."""
+        self._received += received
+        now = time.monotonic()
+        if now - self._began < self._patience.stall:
+            return True
+        kept = self._received >= self._patience.slowest * (now - self._began)
+        self._began, self._received = now, 0
+        return kept
 
 
 class NotGit(SourceInvalid):
@@ -43,11 +66,13 @@ class Answer:
     # dulwich looks for the new address of a redirected request here. Redirects are refused before it can.
     redirect_location = ""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, url: str, fail: Callable[[HTTPError], NoReturn]) -> None:
+    def __init__(
+        self, response: urllib3.BaseHTTPResponse, url: str, pace: Pace, fail: Callable[[HTTPError], NoReturn]
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.content_type: str | None = response.headers.get("Content-Type")
-        self._response, self._url, self._fail = response, url, fail
+        self._response, self._url, self._pace, self._fail = response, url, pace, fail
         self._buffer = bytearray()
         self.checkpoint: Checkpoint = lambda: None
 
@@ -82,9 +107,12 @@ class Answer:
     def _next_bytes(self) -> bytes:
         self.checkpoint()
         try:
-            return self._response.read1(_CHUNK)
+            data = self._response.read1(_CHUNK)
         except HTTPError as error:
             self._fail(error)
+        if data and not self._pace.keeps(len(data)):
+            raise SourceUnavailable(f"{self._url} answers too slowly to ever be done.")
+        return data
 
 
 class GitHttp:
@@ -117,7 +145,7 @@ class GitHttp:
         if response.status != 200:
             response.close()
             raise self._refusal(response.status, response.headers, url, login)
-        return Answer(response, url, self._fail)
+        return Answer(response, url, Pace(self._patience), self._fail)
 
     def _refusal(self, status: int, headers: Mapping[str, str], url: str, login: Login | None) -> SourceError:
         where = self._address.url
@@ -128,7 +156,7 @@ class GitHttp:
         if status >= 500:
             return SourceUnavailable(f"{where} failed to answer (HTTP {status}).", retry_after=wait)
         if 300 <= status < 400:
-            target = printable(redacted(urljoin(url, headers.get("Location", ""))))
+            target = harmless(redacted(urljoin(url, headers.get("Location", ""))))
             new = target.split("/info/refs", 1)[0].removesuffix("/git-upload-pack")
             return SourceInvalid(f"{where} has moved to {new}; correct the URL of the source.")
         if status in (401, 403):

@@ -12,7 +12,7 @@ from dulwich.objects import Commit, ObjectID, Tag, object_class
 
 from flowsource.errors import SourceInvalid
 from flowsource.revisions import Revision
-from flowsource.sources.git.text import printable
+from flowsource.sources.git.text import harmless
 
 _Answer = TypeVar("_Answer")
 
@@ -102,8 +102,8 @@ def _described(revision: Revision, commit: Commit) -> Revision:
         id=revision.id,
         content=revision.content,
         ref=revision.ref,
-        subject=printable(subject),
-        author=printable(_text(commit.author, encoding)),
+        subject=harmless(subject),
+        author=harmless(_text(commit.author, encoding)),
         committed_at=_instant(commit.commit_time),
     )
 

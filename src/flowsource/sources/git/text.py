@@ -7,6 +7,6 @@ from typing import Final
 _LONGEST: Final = 500
 
 
-def printable(text: str) -> str:
+def harmless(text: str) -> str:
     """`text` without anything that a terminal or a page would obey, and not longer than a few lines."""
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()[:_LONGEST]

@@ -19,7 +19,7 @@ from flowsource.sources.git.credentials import Login
 from flowsource.sources.git.http import Answer, GitHttp, NotGit, Patience
 from flowsource.sources.git.refs import Advertised, is_object_id
 from flowsource.sources.git.stores import UnusableAnswer
-from flowsource.sources.git.text import printable
+from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
 
 _UPLOAD_PACK = "git-upload-pack"
@@ -136,7 +136,7 @@ class GitWire:
     def _not_understood(self, error: Exception) -> NotGit:
         return NotGit(
             f"{self._address.url} does not answer as a Git server "
-            f"({type(error).__name__}: {printable(str(error))}); check the URL."
+            f"({type(error).__name__}: {harmless(str(error))}); check the URL."
         )
 
     def _fetch_failed(self, error: Exception, commit: str, ref: str | None, seen: Mapping[str, str]) -> SourceError:
@@ -144,7 +144,7 @@ class GitWire:
             return self._gone(commit, ref, seen)
         return UnusableAnswer(
             f"{self._address.url} sent an answer that cannot be used "
-            f"({type(error).__name__}: {printable(str(error))}); it is asked again later."
+            f"({type(error).__name__}: {harmless(str(error))}); it is asked again later."
         )
 
     def _gone(self, commit: str, ref: str | None, seen: Mapping[str, str]) -> SourceError:
@@ -193,7 +193,7 @@ def _check_type(answer: Answer, expected: str, address: Address) -> None:
     found = (answer.content_type or "nothing").split(";")[0].strip()
     if found != expected:
         answer.close()
-        raise NotGit(f"{address.url} answers with {printable(found)}, not as a Git server; check the URL.")
+        raise NotGit(f"{address.url} answers with {harmless(found)}, not as a Git server; check the URL.")
 
 
 def _raise_refusal(answer: Answer) -> None:

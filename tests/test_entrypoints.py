@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from flowsource.entrypoints import load, parse
-from flowsource.errors import EntrypointFileMissing, EntrypointLoadFailed, EntrypointMalformed, EntrypointNotFound
+from flowsource.errors import (
+    EntrypointFileMissing,
+    EntrypointLoadFailed,
+    EntrypointMalformed,
+    EntrypointNotFound,
+    InvalidInput,
+)
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -119,6 +125,12 @@ def test_a_plain_function_and_any_callable_are_flows(tmp_path: Path) -> None:
     assert loaded_elsewhere(tmp_path, "plain.py:main") == "4"
     assert loaded_elsewhere(tmp_path, "plain.py:main", "(n='4')") == "8"
     assert loaded_elsewhere(tmp_path, "plain.py:obj") == "9"
+
+
+def test_a_callable_that_does_not_tell_its_parameters_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"no_signature.py": "main = dict\n"})
+    with pytest.raises(InvalidInput, match="does not tell its parameters"):
+        load(parse("no_signature.py:main"), tmp_path)
 
 
 def test_neighbours_packages_and_relative_imports_are_found(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import inspect
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from flowsource import Flow, flow
 from flowsource.errors import InvalidInput, InvalidParameters
+from flowsource.parameters import parameters_of
 
 
 class Colour(Enum):
@@ -106,6 +108,76 @@ def test_positional_only_variable_and_keyword_arguments_pass_through() -> None:
     assert positional("1", second="2") == [1, 2]  # type: ignore[arg-type]
     assert variable(1, 2, 3) == [1, 2, 3]
     assert named("1", other="x") == {"first": 1, "other": "x"}  # type: ignore[arg-type]
+
+
+def test_a_positional_only_parameter_that_is_left_out_has_its_default() -> None:
+    @flow
+    def both(a: int = 1, b: int = 2, /, c: int = 3) -> list[int]:
+        return [a, b, c]
+
+    positional, named = parameters_of(both.fn).arguments({"b": 5, "c": 6})
+    assert both.fn(*positional, **named) == [1, 5, 6]
+
+
+def test_a_positional_only_parameter_that_is_missing_is_told_by_the_call() -> None:
+    def both(a: int, b: int = 2, /) -> None: ...
+
+    positional, named = parameters_of(both).arguments({"b": 5})
+    with pytest.raises(TypeError, match="both"):
+        both(*positional, **named)
+
+
+def test_what_the_field_of_pydantic_says_holds_as_a_default_and_as_an_annotation() -> None:
+    @flow
+    def fielded(
+        x: int = Field(3, gt=0, description="How many."),
+        many: list[int] = Field(default_factory=list),
+        *,
+        y: Annotated[int, Field(gt=0)] = 4,
+    ) -> list[object]:
+        return [x, many, y]
+
+    assert fielded() == [3, [], 4]
+    assert fielded("5", y=6) == [5, [], 6]  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameters, match="x: input should be greater than 0"):
+        fielded(-1)
+    with pytest.raises(InvalidParameters, match="y: input should be greater than 0"):
+        fielded(y=-1)
+    assert fielded.parameter_schema["properties"]["x"] == {
+        "default": 3,
+        "description": "How many.",
+        "exclusiveMinimum": 0,
+        "title": "X",
+        "type": "integer",
+    }
+    assert "required" not in fielded.parameter_schema
+
+
+def test_a_field_without_a_default_is_required() -> None:
+    @flow
+    def needs(x: int = Field(gt=0)) -> int:
+        return x
+
+    assert needs.parameter_schema["required"] == ["x"]
+    with pytest.raises(InvalidParameters, match="x: is required"):
+        needs()
+
+
+def test_an_instance_that_may_change_is_a_flow_too() -> None:
+    @dataclass
+    class Adder:
+        more: int
+
+        def __call__(self, number: int) -> int:
+            return number + self.more
+
+    add = flow(Adder(2))
+    assert add("40") == 42  # type: ignore[arg-type]
+
+
+def test_a_callable_that_does_not_tell_its_parameters_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInput, match="<class 'dict'> does not tell its parameters"):
+        flow(dict)
 
 
 def test_the_schema_tells_types_defaults_and_what_is_required() -> None:

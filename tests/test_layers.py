@@ -26,7 +26,19 @@ PARTS: Mapping[str, frozenset[str]] = {
     "store": frozenset({"store"}),
     "flow": frozenset({"flows", "parameters", "entrypoints", "context"}),
     "words": frozenset(
-        {"errors", "revisions", "runs", "deployments", "schedules", "triggers", "events", "settings", "text"}
+        {
+            "errors",
+            "revisions",
+            "runs",
+            "deployments",
+            "declaring",
+            "schedules",
+            "triggers",
+            "events",
+            "settings",
+            "text",
+            "json_values",
+        }
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,11 +26,13 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 moments = st.integers(0, 15 * 365 * 86400).map(
     lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 )
-intervals = st.builds(Interval, st.timedeltas(timedelta(seconds=1), timedelta(days=40)), moments)
+zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+anchors = st.builds(lambda moment, zone: moment.astimezone(ZoneInfo(zone)), moments, zones)
+intervals = st.builds(Interval, st.timedeltas(timedelta(seconds=1), timedelta(days=40)), anchors)
 crons = st.builds(
     Cron,
     st.sampled_from(["* * * * *", "*/7 3-5 * * *", "30 2 * * *", "0 0 29 2 *", "@daily", "15 10 * * 1-5"]),
-    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    zones,
 )
 
 
@@ -98,11 +101,38 @@ def test_an_interval_declared_again_is_the_same_whatever_its_anchor() -> None:
         ("61 * * * *", "UTC", "five fields"),
         ("* * * * *", "Mars/Olympus", "timezone: 'Mars/Olympus'"),
         ("* * * * *", "../etc", "timezone"),
+        ("* * * * *", None, "timezone"),
+        ("", "UTC", "it has 0 fields"),
+        ("0 2 * * * 0 2099", "UTC", "it has 7 fields"),
+        ("R 2 * * *", "UTC", "'R' means another moment each time"),
+        (5, "UTC", "cron: 5 is not text"),
     ],
 )
-def test_a_cron_that_cannot_fire_is_refused_by_name(expression: str, zone: str, said: str) -> None:
+def test_a_cron_that_cannot_fire_is_refused_by_name(expression: Any, zone: Any, said: str) -> None:
     with pytest.raises(InvalidSchedule, match=said.replace("*", r"\*")):
         Cron(expression, zone)
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "said"),
+    [("* * * * * * 2020", "UTC", "can fire"), ("0 2 * * *", "Mars/Olympus", "timezone: 'Mars/Olympus'")],
+)
+def test_a_stored_schedule_that_no_longer_fires_can_be_read_and_says_so_when_asked(
+    expression: str, zone: str, said: str
+) -> None:
+    stored = {"kind": "cron", "expression": expression, "timezone": zone}
+    schedule = schedule_from_json(stored)
+    assert schedule.to_json() == stored
+    with pytest.raises(InvalidSchedule, match=said):
+        schedule.next_after(NOON)
+
+
+def test_the_hours_of_an_interval_stay_an_hour_when_the_clock_of_its_anchor_changes() -> None:
+    anchor = datetime(2026, 10, 31, 12, tzinfo=ZoneInfo("America/New_York"))
+    hourly = Interval(timedelta(hours=1), anchor)
+    night = datetime(2026, 11, 1, 4, tzinfo=UTC)
+    instants = list(due(hourly, after=night, now=night + timedelta(hours=5)))
+    assert instants == [night + timedelta(hours=hour) for hour in range(1, 6)]
 
 
 def test_only_one_schedule_may_be_given() -> None:
@@ -110,10 +140,22 @@ def test_only_one_schedule_may_be_given() -> None:
         schedule_from_arguments(interval=60, cron="* * * * *", schedule=None, now=NOON)
 
 
-@pytest.mark.parametrize("interval", [0, -5, 0.2, True, "60"])
+@pytest.mark.parametrize("interval", [0, -5, 0.2, True, "60", float("nan"), float("inf"), 1e20, 1e10])
 def test_an_interval_that_makes_no_sense_is_refused(interval: object) -> None:
     with pytest.raises(InvalidSchedule, match="interval"):
         schedule_from_arguments(interval=interval, cron=None, schedule=None, now=NOON)  # type: ignore[arg-type]
+
+
+def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
+    with pytest.raises(InvalidSchedule, match="interval: 60 is not a timedelta"):
+        Interval(60, NOON)  # type: ignore[arg-type]
+    with pytest.raises(InvalidSchedule, match="aware datetime"):
+        Interval(timedelta(hours=1), NOON.replace(tzinfo=None))
+
+
+def test_a_schedule_given_as_text_is_refused_with_what_to_say_instead() -> None:
+    with pytest.raises(InvalidSchedule, match=r"schedule: '\* \* \* \* \*' is not a schedule; .* say cron="):
+        schedule_from_arguments(interval=None, cron=None, schedule="* * * * *", now=NOON)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

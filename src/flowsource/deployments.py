@@ -24,7 +24,7 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """What a call to `serve` or `to_deployment` says about a deployment.
+    """What a call to `serve` or `to_deployment` says about a deployment, once it was checked (see `declaring`).
 
     `limit` is how many of its runs may go on at once; None means as many as the server allows. A `description` or
     `version` of None follows the code.
@@ -42,15 +42,6 @@ class Declaration:
     limit: int | None = None
     paused: bool | None = None
     pause_on_shutdown: bool = True
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        if self.limit is not None and self.limit < 1:
-            raise InvalidDeployment(f"limit: {self.limit} is not 1 or more; leave it out for no limit.")
-        if isinstance(self.tags, str) or not all(isinstance(tag, str) and tag for tag in self.tags):
-            raise InvalidDeployment(
-                f"tags: {self.tags!r} is not a list of non-empty strings; give a list such as ['etl']."
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import importlib.util
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
@@ -85,14 +85,20 @@ def load(entrypoint: Entrypoint, root: Path) -> Flow[..., Any]:
     """
     check_file(entrypoint, root)
     module = _import(entrypoint, root)
+    flow = flow_at(entrypoint.path, module)
+    if flow is None:
+        raise EntrypointNotFound(entrypoint.text, entrypoint.file or str(entrypoint.module), flow_names(module))
+    return flow
+
+
+def flow_at(path: Sequence[str], module: ModuleType) -> Flow[..., Any] | None:
+    """The flow that the names in `path` lead to in `module`: what is no flow yet is made one, if it can be called."""
     found: Any = module
-    for part in entrypoint.path:
+    for part in path:
         found = getattr(found, part, None)
     if isinstance(found, Flow):
         return found
-    if not callable(found):
-        raise EntrypointNotFound(entrypoint.text, entrypoint.file or str(entrypoint.module), flow_names(module))
-    return Flow(found)
+    return Flow(found) if callable(found) else None
 
 
 def flow_names(module: ModuleType) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -42,10 +44,13 @@ class Flow(Generic[P, R]):
         """Make a flow of `fn`.
 
         `name` is by default the function's, with dashes; `description` its docstring. With `log_prints` what the flow
-        prints in a served run becomes log records. Raises InvalidInput for a name that cannot be used.
+        prints in a served run becomes log records. Raises InvalidInput for a name that cannot be used, and for a
+        callable of which Python does not know the parameters.
         """
         if not callable(fn):
             raise TypeError(f"a flow is made of a function or another callable, not of {fn!r}")
+        if not isinstance(fn, FunctionType):
+            _check_signature(fn)
         if name is not None:
             from flowsource.deployments import check_name
 
@@ -105,7 +110,9 @@ class Flow(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function with validated parameters."""
-        if not self.should_validate_parameters or not (args or kwargs):
+        # Without arguments there is nothing to do but for defaults that pydantic's `Field` made, if it was imported.
+        has_work = args or kwargs or "pydantic" in sys.modules
+        if not (self.should_validate_parameters and has_work):
             return self.fn(*args, **kwargs)
         from flowsource.parameters import bind, parameters_of
 
@@ -172,7 +179,8 @@ class Flow(Generic[P, R]):
     def to_deployment(self, name: str | None = None, **options: Unpack[DeploymentOptions]) -> RunnerDeployment:
         """A deployment of this flow, to be given to `serve`. Nothing is registered until then.
 
-        `name` is by default the flow's. The options are those of `DeploymentOptions`. Raises InvalidInput.
+        `name` is by default that of the function, with dashes. The options are those of `DeploymentOptions`. Raises
+        InvalidInput.
         """
         from flowsource.runner.serving import deployment_of
 
@@ -202,7 +210,7 @@ class Flow(Generic[P, R]):
         print_starting_message: bool = True,
         **options: Unpack[DeploymentOptions],
     ) -> None:
-        """As `serve`, for use in a running event loop; cancelling it ends it as a signal would."""
+        """As `serve`, for use in a running event loop; cancelling it ends it and the runs that go on at once."""
         from flowsource.runner.serving import aserve, deployment_of
 
         deployment = deployment_of(self, name, **options)
@@ -211,6 +219,20 @@ class Flow(Generic[P, R]):
             limit=deployment.declared.limit or "cpus",
             print_starting_message=print_starting_message,
         )
+
+
+def _check_signature(fn: Callable[..., Any]) -> None:
+    """Raise InvalidInput for a callable, such as some that are written in C, that does not tell its parameters."""
+    import inspect
+
+    try:
+        inspect.signature(fn)
+    except (TypeError, ValueError):
+        from flowsource.errors import InvalidInput
+
+        raise InvalidInput(
+            f"{fn!r} does not tell its parameters, so that it cannot be a flow; make one of a function that calls it."
+        ) from None
 
 
 class FlowDecorator:

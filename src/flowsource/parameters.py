@@ -7,13 +7,13 @@ import inspect
 import typing
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from flowsource.errors import InvalidInput, InvalidParameters
@@ -30,14 +30,40 @@ class _AnythingSchema(GenerateJsonSchema):
         return {}
 
 
-@dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a function takes. `model` has a field for each parameter, named by its place and aliased to its name, so
-    that no parameter name can clash with the model's own."""
+    """What a function takes.
 
-    signature: inspect.Signature
-    model: type[BaseModel]
-    names: tuple[str, ...]
+    `required` are the names of the parameters without a default, `filled` of those whose default says `Field(...)` of
+    pydantic and has to be made. `model` has a field for each parameter, named by its place and aliased to its name, so
+    that no parameter name can clash with the model's own.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.signature = inspect.signature(function)
+        named = [parameter for parameter in self.signature.parameters.values() if parameter.kind in _NAMED]
+        self.names = tuple(parameter.name for parameter in named)
+        self.required = tuple(p.name for p in named if _is_required(p))
+        self.filled = tuple(p.name for p in named if isinstance(p.default, FieldInfo) and not _is_required(p))
+
+    @cached_property
+    def model(self) -> type[BaseModel]:
+        """Made when it is first needed; raises InvalidInput when an annotation cannot be used."""
+        hints = _type_hints(self._function)
+        fields: dict[str, Any] = {
+            f"p{place}": _field(self.signature.parameters[name], hints.get(name, Any))
+            for place, name in enumerate(self.names)
+        }
+        takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self.signature.parameters.values())
+        config = ConfigDict(arbitrary_types_allowed=True, extra="allow" if takes_any else "forbid")
+        try:
+            return create_model("Parameters", __config__=config, **fields)
+        except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
+            name = getattr(self._function, "__qualname__", repr(self._function))
+            reason = str(error).splitlines()[0]
+            raise InvalidInput(
+                f"{name}: its parameters cannot be described ({reason}). Correct the annotations."
+            ) from None
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema (draft 2020-12) of the parameters as one object."""
@@ -48,48 +74,47 @@ class Parameters:
         return schema
 
     def validate(self, flow: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """`values` by parameter name, coerced to the annotated types; defaults are left out.
+        """`values` by parameter name, coerced to the annotated types; plain defaults are left out.
 
         Raises InvalidParameters, which names each parameter that is missing, unknown or wrong, and never its value.
         """
+        if not (values or self.required or self.filled):
+            return {}  # Most flows: nothing to coerce, and a model costs more than starting the run.
         try:
             made = self.model.model_validate(dict(values))
         except ValidationError as error:
             raise InvalidParameters(flow, _problems(error)) from None
-        fields = {f"p{place}": name for place, name in enumerate(self.names)}
-        coerced = {fields[field]: getattr(made, field) for field in made.model_fields_set if field in fields}
+        coerced = {
+            name: getattr(made, field)
+            for field, name in ((f"p{place}", name) for place, name in enumerate(self.names))
+            if field in made.model_fields_set or name in self.filled
+        }
         return coerced | (made.model_extra or {})
 
     def arguments(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """`values` as positional and keyword arguments of a call."""
         named = dict(values)
+        first = [p for p in self.signature.parameters.values() if p.kind is inspect.Parameter.POSITIONAL_ONLY]
+        # One that is given by its place needs all that stand before it.
+        count = max((place for place, parameter in enumerate(first, 1) if parameter.name in named), default=0)
         positional = []
-        for parameter in self.signature.parameters.values():
-            if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY or parameter.name not in named:
-                break
-            positional.append(named.pop(parameter.name))
+        for parameter in first[:count]:
+            if parameter.name not in named and parameter.default is inspect.Parameter.empty:
+                break  # The call itself says best what is missing.
+            positional.append(named.pop(parameter.name, parameter.default))
         return positional, named
 
 
-@lru_cache(maxsize=64)
+_remembered = lru_cache(maxsize=64)(Parameters)
+
+
 def parameters_of(function: Callable[..., Any]) -> Parameters:
-    """The parameters of `function`; raises InvalidInput when an annotation cannot be used."""
-    signature = inspect.signature(function)
-    hints = _type_hints(function)
-    fields: dict[str, Any] = {}
-    named = [parameter for parameter in signature.parameters.values() if parameter.kind in _NAMED]
-    for place, parameter in enumerate(named):
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[f"p{place}"] = (hints.get(parameter.name, Any), Field(default, alias=parameter.name))
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
-    config = ConfigDict(arbitrary_types_allowed=True, extra="allow" if takes_any else "forbid")
+    """The parameters of `function`."""
     try:
-        model = create_model("Parameters", __config__=config, **fields)
-    except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-        name = getattr(function, "__qualname__", repr(function))
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(f"{name}: its parameters cannot be described ({reason}). Correct the annotations.") from None
-    return Parameters(signature, model, tuple(parameter.name for parameter in named))
+        hash(function)
+    except TypeError:  # An instance with `__call__` that may change, such as one of a dataclass.
+        return Parameters(function)
+    return _remembered(function)
 
 
 def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -102,6 +127,23 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             bound.update(bound.pop(parameter.name, {}))
     return bound
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    default = parameter.default
+    return default.is_required() if isinstance(default, FieldInfo) else default is inspect.Parameter.empty
+
+
+def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Any, Any]:
+    """The type and the field that the model has for a parameter."""
+    said, name = parameter.default, parameter.name
+    if not isinstance(said, FieldInfo):
+        return hint, Field(... if _is_required(parameter) else said, alias=name)
+    # Among the annotations it keeps its constraints, while the name is for the signature to say.
+    hint = Annotated[hint, said]
+    if said.default_factory is not None:
+        return hint, Field(default_factory=said.default_factory, alias=name)
+    return hint, Field(said.default, alias=name)
 
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:

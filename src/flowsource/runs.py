@@ -62,7 +62,8 @@ class Run:
     """One execution of a deployment at one revision. All instants are UTC-aware.
 
     `deployment` is the full name, `flow/deployment`. `epoch` grows with each claim and fences off older claims.
-    `revision` is fixed when the run is claimed. `result` is a JSON value (`has_result` tells None from nothing).
+    `revision` is fixed when the run is claimed. `result` is a JSON value (`has_result` tells None from nothing);
+    `result_note` says what the flow returned when that could not be kept.
     """
 
     id: UUID
@@ -85,6 +86,7 @@ class Run:
     failure: Failure | None = None
     has_result: bool = False
     result: Any = None
+    result_note: str | None = None
 
 
 def transition(run: Run, to: RunState, *, at: datetime) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flowsource.errors import InvalidSchedule
@@ -20,20 +20,31 @@ _ALIASES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+# Long enough for anybody, and short enough that no sum of instants leaves the calendar.
+_LONGEST = timedelta(days=36525)
+# What can fire is told from here, so that the answer never depends on when it is asked.
+_ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Every so often, counted from `anchor`. Raises InvalidSchedule for less than a second or a naive anchor."""
+    """Every so often, from a second to a hundred years, counted from `anchor` (aware; kept in UTC).
+
+    Raises InvalidSchedule for anything else.
+    """
 
     every: timedelta
     anchor: datetime
 
     def __post_init__(self) -> None:
-        if self.every < timedelta(seconds=1):
-            raise InvalidSchedule(f"interval: {self.every} is too short; give one second or more.")
-        if self.anchor.utcoffset() is None:
-            raise InvalidSchedule("interval: the anchor has no time zone; give an aware datetime.")
+        if not isinstance(self.every, timedelta):
+            raise InvalidSchedule(f"interval: {self.every!r} is not a timedelta; give one.")
+        if not timedelta(seconds=1) <= self.every <= _LONGEST:
+            raise InvalidSchedule(f"interval: {self.every} is not between a second and a hundred years.")
+        if not isinstance(self.anchor, datetime) or self.anchor.utcoffset() is None:
+            raise InvalidSchedule(f"interval: the anchor {self.anchor!r} is not an aware datetime; give one.")
+        # Sums of instants in a zone are sums on its wall clock, which repeats an hour and skips another.
+        object.__setattr__(self, "anchor", self.anchor.astimezone(UTC))
 
     def next_after(self, moment: datetime) -> datetime:
         """The first instant of this schedule strictly later than `moment`."""
@@ -66,38 +77,65 @@ class Cron:
     timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        from croniter import CroniterError, croniter
+        if not isinstance(self.expression, str):
+            raise InvalidSchedule(f"cron: {self.expression!r} is not text; give five fields, such as '0 2 * * *'.")
+        fields = self._fields.split()
+        if len(fields) not in (5, 6):
+            # A seventh would be the year: a schedule that one day can never fire again.
+            raise self._unusable(f"it has {len(fields)} fields")
+        if random := [field for field in fields if field[0] in "rR"]:
+            raise self._unusable(f"{random[0]!r} means another moment each time it is read")
+        self.next_after(_ANY_MOMENT)
 
-        try:
-            zone = ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise InvalidSchedule(
-                f"timezone: {self.timezone!r} is not a time zone; give an IANA name such as 'Europe/Berlin'."
-            ) from None
-        try:
-            croniter(self._fields, datetime.now(UTC).astimezone(zone)).get_next(datetime)
-        except (CroniterError, ValueError, KeyError, AttributeError) as error:
-            raise InvalidSchedule(
-                f"cron: {self.expression!r} is not a cron expression that can fire ({error}); "
-                "give five fields, such as '0 2 * * *'."
-            ) from None
+    @classmethod
+    def as_stored(cls, expression: str, timezone: str) -> Self:
+        """One that was checked when it was declared.
+
+        It is not checked anew: nothing that changed since, such as the time zones of this machine, may keep what is
+        stored from being read. Where it cannot be used, `next_after` says so.
+        """
+        cron = object.__new__(cls)
+        object.__setattr__(cron, "expression", expression)
+        object.__setattr__(cron, "timezone", timezone)
+        return cron
 
     @property
     def _fields(self) -> str:
         return _ALIASES.get(self.expression.strip().lower(), self.expression)
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first instant of this schedule strictly later than `moment`, in UTC."""
+        """The first instant of this schedule strictly later than `moment`, in UTC; raises InvalidSchedule when there
+        is none, or the zone is unknown on this machine."""
+        from croniter import CroniterError
+
+        try:
+            zone = ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+            raise InvalidSchedule(
+                f"timezone: {self.timezone!r} is not a time zone; give an IANA name such as 'Europe/Berlin'."
+            ) from None
+        try:
+            return self._next_in(zone, moment)
+        except (CroniterError, ValueError, LookupError, AttributeError) as error:
+            raise self._unusable(str(error)) from None
+
+    def _next_in(self, zone: ZoneInfo, moment: datetime) -> datetime:
         from croniter import croniter
 
         fixed_hour = not any(sign in self._fields.split()[1] for sign in "*/-,")
-        instants = croniter(self._fields, moment.astimezone(ZoneInfo(self.timezone)))
+        instants = croniter(self._fields, moment.astimezone(zone))
         while True:
             instant: datetime = instants.get_next(datetime)
             # croniter walks both passes of an hour that the clock repeats; a fixed hour means it once.
             second_pass = instant.fold and instant.replace(fold=0).utcoffset() != instant.utcoffset()
             if not (fixed_hour and second_pass):
                 return instant.astimezone(UTC)
+
+    def _unusable(self, reason: str) -> InvalidSchedule:
+        return InvalidSchedule(
+            f"cron: {self.expression!r} is not a cron expression that can fire ({reason}); "
+            "give five fields, such as '0 2 * * *', or six with seconds last."
+        )
 
     def describe(self) -> str:
         """As a person would say it."""
@@ -112,10 +150,10 @@ Schedule = Interval | Cron
 
 
 def schedule_from_json(data: dict[str, Any]) -> Schedule:
-    """The schedule that `to_json` described; raises KeyError for anything else."""
+    """The schedule that `to_json` described, whatever the clock says by now; raises KeyError for anything else."""
     if data["kind"] == "interval":
         return Interval(timedelta(seconds=data["every"]), datetime.fromisoformat(data["anchor"]))
-    return Cron(data["expression"], data["timezone"])
+    return Cron.as_stored(data["expression"], data["timezone"])
 
 
 def content_key(schedule: Schedule) -> str:
@@ -159,8 +197,22 @@ def schedule_from_arguments(
         raise InvalidSchedule(f"{', '.join(named)}: only one schedule may be given; keep one of them.")
     if cron is not None:
         return Cron(cron)
-    if interval is None:
-        return schedule
-    if isinstance(interval, bool) or not isinstance(interval, int | float | timedelta):
+    if interval is not None:
+        return Interval(_length(interval), now)
+    if schedule is not None and not isinstance(schedule, Interval | Cron):
+        raise InvalidSchedule(
+            f"schedule: {schedule!r} is not a schedule; give Cron('0 2 * * *', 'Europe/Berlin') or an Interval, "
+            "or say cron='0 2 * * *'."
+        )
+    return schedule
+
+
+def _length(interval: float | timedelta) -> timedelta:
+    if isinstance(interval, timedelta):
+        return interval
+    if isinstance(interval, bool) or not isinstance(interval, int | float):
         raise InvalidSchedule(f"interval: {interval!r} is not a number of seconds or a timedelta.")
-    return Interval(interval if isinstance(interval, timedelta) else timedelta(seconds=interval), now)
+    try:
+        return timedelta(seconds=interval)
+    except (ValueError, OverflowError):
+        raise InvalidSchedule(f"interval: {interval!r} is not a length of time; give seconds.") from None

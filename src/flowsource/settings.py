@@ -11,6 +11,8 @@ import platformdirs
 
 from flowsource.errors import InvalidSettings
 
+_SQLITE = "sqlite:///"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -28,22 +30,54 @@ class Settings:
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read FLOWSOURCE_HOME, FLOWSOURCE_CACHE and FLOWSOURCE_STORE; raises InvalidSettings naming each problem.
 
-        Without them the user's data and cache directories serve, and a SQLite file in the former.
+        Without them, or where they are empty, the user's data and cache directories serve, and a SQLite file in the
+        former.
         """
-        problems = []
-        home = environ.get("FLOWSOURCE_HOME")
-        cache = environ.get("FLOWSOURCE_CACHE")
-        for name, value in (("FLOWSOURCE_HOME", home), ("FLOWSOURCE_CACHE", cache)):
-            if value is not None and not Path(value).expanduser().is_absolute():
-                problems.append(f"{name}: {value!r} is not an absolute path")
-        state_path = Path(home).expanduser() if home else platformdirs.user_data_path("flowsource", appauthor=False)
-        if cache:
-            cache_path = Path(cache).expanduser()
-        else:
-            cache_path = state_path / "cache" if home else platformdirs.user_cache_path("flowsource", appauthor=False)
-        store = environ.get("FLOWSOURCE_STORE") or f"sqlite:///{state_path / 'flowsource.db'}"
-        if not store.startswith("sqlite:///"):
-            problems.append(f"FLOWSOURCE_STORE: {store.split(':', 1)[0]!r} is not a store; give sqlite:///PATH")
+        problems: list[str] = []
+        home = _directory("FLOWSOURCE_HOME", environ, problems)
+        cache = _directory("FLOWSOURCE_CACHE", environ, problems)
+        state = home or platformdirs.user_data_path("flowsource", appauthor=False)
+        if cache is None:
+            cache = home / "cache" if home else platformdirs.user_cache_path("flowsource", appauthor=False)
+        store = environ.get("FLOWSOURCE_STORE") or f"{_SQLITE}{state / 'flowsource.db'}"
+        try:
+            store_file(store)
+        except InvalidSettings as error:
+            problems.append(f"FLOWSOURCE_STORE: {error}")
         if problems:
-            raise InvalidSettings("; ".join(problems) + ". Correct the environment.")
-        return cls(state=state_path, cache=cache_path, store=store)
+            raise InvalidSettings(" ".join([*problems, "Correct the environment."]))
+        return cls(state=state, cache=cache, store=store)
+
+
+def store_file(address: str) -> Path:
+    """The file that the store at `address` is in; raises InvalidSettings for what is no address of a store.
+
+    `sqlite:///PATH` is a SQLite file, relative to the working directory unless PATH begins with a slash or with `~`.
+    Links are followed, so that one file has one path, however it is spelled.
+    """
+    given = address.removeprefix(_SQLITE)
+    if given == address or not given:
+        # Only its kind: the rest of an address may hold a password.
+        raise InvalidSettings(f"{address.split(':', 1)[0]!r} is not a store. Give {_SQLITE}PATH.")
+    try:
+        path = Path(os.path.realpath(Path(given).expanduser()))
+    except RuntimeError:
+        raise InvalidSettings(f"{given!r} is in the home of a user who is not known here.") from None
+    if os.path.isdir(path):
+        raise InvalidSettings(f"{given!r} is a directory. Give {_SQLITE}PATH with the name of a file.")
+    return path
+
+
+def _directory(name: str, environ: Mapping[str, str], problems: list[str]) -> Path | None:
+    """The directory that the variable `name` gives, or None; what is wrong with it is added to `problems`."""
+    given = environ.get(name)
+    if not given:
+        return None
+    try:
+        path = Path(given).expanduser()
+    except RuntimeError:
+        problems.append(f"{name}: {given!r} is in the home of a user who is not known here.")
+        return None
+    if not path.is_absolute():
+        problems.append(f"{name}: {given!r} is not an absolute path.")
+    return path

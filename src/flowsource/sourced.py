@@ -11,7 +11,7 @@ import anyio
 import anyio.from_thread
 
 from flowsource.entrypoints import Entrypoint, check_file, load, parse
-from flowsource.errors import InvalidInput
+from flowsource.errors import FlowsourceError, InvalidInput
 from flowsource.flows import Flow
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
@@ -87,12 +87,15 @@ def from_source(source: str | Path | Source, entrypoint: str) -> Flow[..., Any]:
 def run_blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Do `work` in an event loop of its own and wait for it, whether or not this thread has one already."""
     import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return anyio.run(work)
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(anyio.run, work).result()
+    try:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return anyio.run(work)
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(anyio.run, work).result()
+    except FlowsourceError as error:
+        # Where in our tasks a person's mistake came to light tells that person nothing.
+        raise error.with_traceback(None) from None

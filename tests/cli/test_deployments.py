@@ -85,6 +85,22 @@ def test_paused_and_stopped_deployments_say_so_and_have_no_next_run(alone: Comma
     assert alone("deployments", "show", "held", "--json").json["next_at"] is None
 
 
+def test_a_schedule_that_cannot_fire_hides_no_other_deployment(alone: CommandLine) -> None:
+    async def prepare() -> None:
+        now = datetime.now(UTC)
+        elsewhere = Cron.as_stored("0 2 * * *", "Mars/Olympus")
+        async with open_store(f"sqlite:///{alone.home}/flowsource.db") as store:
+            await serve(store, registration("martian", schedules=(elsewhere,)), now=now)
+            await serve(store, registration("nightly", schedules=(Cron("0 2 * * *"),)), now=now)
+
+    anyio.run(prepare)
+
+    martian, nightly = alone("deployments", "ls", "--json").json
+
+    assert martian["next_at"] is None
+    assert nightly["next_at"] is not None
+
+
 def test_where_there_are_none_it_says_what_makes_one(alone: CommandLine) -> None:
     done = alone("deployments", "ls")
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from flowsource.runner.processes import ForkServer
@@ -231,3 +233,61 @@ async def test_a_run_knows_itself_and_has_a_place_to_write(server: ForkServer, w
 async def test_a_run_holds_no_descriptor_but_its_own(server: ForkServer, write: Write) -> None:
     root = write(flows="import os\ndef main(): return sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:-1]")
     assert (await execute(server, root)).outcome["result"] == [0, 1, 2, 3, 4]
+
+
+async def test_a_flood_is_heard_whole_and_leaves_others_their_turn(server: ForkServer, write: Write) -> None:
+    root = write(flows="import os\ndef main():\n    for _ in range(20): os.write(1, b'hello\\n' * 20_000)\n")
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take_turns)
+        heard = await execute(server, root)
+        tasks.cancel_scope.cancel()
+    assert len(heard.said) == 20 * 20_000
+    assert turns > 20
+
+
+async def test_processes_that_a_flow_forks_cannot_spoil_what_it_says(server: ForkServer, write: Write) -> None:
+    root = write(
+        flows="""
+        import logging, os
+        def main():
+            pids = []
+            for _ in range(4):
+                pid = os.fork()
+                if pid == 0:
+                    for number in range(50):
+                        logging.warning("x" * 20_000)
+                    os._exit(0)
+                pids.append(pid)
+            for number in range(50):
+                logging.warning("y" * 20_000)
+            for pid in pids:
+                os.waitpid(pid, 0)
+            return "told"
+        """
+    )
+    heard = await execute(server, root)
+    assert heard.outcome["result"] == "told"
+    assert len(heard.records) == 50
+
+
+@pytest.mark.parametrize("junk", ["b'\\0\\0\\0\\x02{}'", "b'\\0\\0\\0\\x01x'", "b'\\0\\0\\0\\x02[]'"])
+async def test_what_is_no_message_is_passed_over(server: ForkServer, write: Write, junk: str) -> None:
+    root = write(flows=f"import os\ndef main():\n    os.write(3, {junk})\n    return 1")
+    assert (await execute(server, root)).outcome["result"] == 1
+
+
+async def test_a_channel_that_a_flow_broke_costs_that_run_its_messages_and_nobody_else(
+    server: ForkServer, write: Write
+) -> None:
+    root = write(flows="import os\ndef main():\n    print('hi')\n    os.write(3, b'\\xff' * 4)\n    return 1")
+    heard = await execute(server, root)
+    assert (heard.outcome, heard.said) == ({}, ["hi"])
+    assert (await execute(server, write(flows="def main(): return 2"))).outcome["result"] == 2

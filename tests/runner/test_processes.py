@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.runner.processes import ForkServer, RunProcess
+from flowsource.runner.processes import ForkServer, ForkServerFailed, RunProcess
 from tests.support.orders import execute
 from tests.support.waiting import until
 
@@ -34,6 +34,10 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def test_the_whole_group_ends_with_the_run(server: ForkServer, write: Write, tmp_path: Path) -> None:
@@ -88,14 +92,45 @@ async def test_a_fork_server_that_dies_takes_its_runs_along_and_is_replaced(
 
         async def kill_when_up() -> None:
             await until(lambda: note.exists() and note.read_text().endswith("\n"))
-            parent = int(Path(f"/proc/{started[0].pid}/stat").read_text().rpartition(")")[2].split()[1])
-            os.kill(parent, signal.SIGKILL)
+            os.kill(parent_of(started[0].pid), signal.SIGKILL)
 
         tasks.start_soon(kill_when_up)
-        heard = await execute(server, write(flows=FAMILY), parameters={"note": str(note)}, on_start=started.append)
-    assert heard.status == -signal.SIGKILL
-    await until(lambda: not is_alive(started[0].pid))
+        with pytest.raises(ForkServerFailed, match="and the run with it"):
+            await execute(server, write(flows=FAMILY), parameters={"note": str(note)}, on_start=started.append)
+    await until(lambda: not is_alive(started[0].pid) and not is_alive(int(note.read_text())))
     assert (await execute(server, write(flows="def main(): return 5"))).outcome["result"] == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_what_a_service_manager_sends_to_all_does_not_end_the_fork_server(
+    server: ForkServer, write: Write, number: signal.Signals
+) -> None:
+    root = write(flows="import os, signal\ndef main(n): os.kill(os.getppid(), n); return n")
+    for _ in range(2):
+        assert (await execute(server, root, parameters={"n": int(number)})).outcome["result"] == number
+
+
+async def test_a_signal_right_after_the_start_is_not_lost(server: ForkServer, write: Write) -> None:
+    root = write(flows="import time\ndef main(): time.sleep(600)")
+    for _ in range(20):
+        heard = await execute(server, root, on_start=lambda process: process.signal_group(signal.SIGKILL))
+        assert heard.status == -signal.SIGKILL
+
+
+async def test_cancelling_all_of_it_at_once_ends_everything(write: Write, tmp_path: Path) -> None:
+    note, root = tmp_path / "note", write(flows=FAMILY)
+    started: list[RunProcess] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def cancel_when_up() -> None:
+            await until(lambda: note.exists() and note.read_text().endswith("\n"))
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(cancel_when_up)
+        async with ForkServer() as server:
+            await execute(server, root, parameters={"note": str(note)}, on_start=started.append)
+    assert started[0].is_gone
+    assert not is_alive(int(note.read_text()))
 
 
 async def test_many_runs_at_once_each_have_their_own_process(server: ForkServer, write: Write) -> None:

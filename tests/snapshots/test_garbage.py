@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from flowsource.snapshots.locks import try_lock
 from flowsource.snapshots.publishing import Marker, set_aside
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.local import LocalStorage
-from tests.snapshots.written import ONE, THREE, TWO, WrittenSource, below
+from tests.snapshots.written import ONE, THREE, TWO, WrittenSource, below, make_foreign
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +43,13 @@ async def collect(
 ) -> list[tuple[str, Revision]]:
     """Collect as if an hour had passed, so that no snapshot is young."""
     return await cache.collect(keep=keep, keep_for=timedelta(0), in_use=in_use, now=datetime.now(UTC) + HOUR)
+
+
+def is_waited_for(lock: Path) -> bool:
+    """Whether somebody waits for the lock on that file, as the kernel tells."""
+    return any(
+        "->" in line and f":{lock.stat().st_ino} " in line for line in Path("/proc/locks").read_text().splitlines()
+    )
 
 
 def published(*revisions: Revision) -> list[Marker]:
@@ -76,9 +85,9 @@ async def test_what_nobody_needs_goes_with_all_that_belongs_to_it(cache: Snapsho
 
 async def test_each_source_keeps_its_own_newest(cache: SnapshotCache) -> None:
     for key in ("a", "b"):
-        for revision in (ONE, TWO):
+        for revision in (ONE, TWO, THREE):
             await cache.ensure(WrittenSource(key=key), revision)
-    assert await collect(cache, keep=1) == [("a", ONE), ("b", ONE)]
+    assert await collect(cache, keep=1, in_use={("a", ONE), ("b", ONE)}) == [("a", TWO), ("b", TWO)]
 
 
 async def test_a_use_of_one_source_keeps_nothing_of_another(cache: SnapshotCache) -> None:
@@ -142,7 +151,7 @@ async def test_a_lease_asked_for_while_the_snapshot_goes_is_refused(cache: Snaps
         with unleased(shelf, snapshot.id) as is_free:
             assert is_free
             tasks.start_soon(ask)
-            await anyio.sleep(0.05)
+            await until(lambda: is_waited_for(shelf.leases / snapshot.id))
             assert not refused.is_set(), "the lease waits for whoever decides about the snapshot"
             snapshot.root.parent.rename(shelf.staging / "going")
     assert refused.is_set()
@@ -179,6 +188,114 @@ async def test_a_source_that_is_being_fetched_is_passed(cache: SnapshotCache) ->
         assert await collect(cache) == []
     assert half_made.exists()
     assert snapshot.root.exists()
+
+
+async def test_what_another_version_published_is_not_ours_to_remove(cache: SnapshotCache) -> None:
+    theirs = await cache.ensure(WrittenSource(), ONE)
+    make_foreign(theirs)
+    await cache.ensure(WrittenSource(), TWO)
+    await cache.sweep()
+    assert await collect(cache) == [("written", TWO)]
+    assert (theirs.root / "flows.py").exists()
+
+
+async def test_a_shelf_that_cannot_be_tidied_keeps_no_other_from_it(
+    cache: SnapshotCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    for key in ("a", "b"):
+        await cache.ensure(WrittenSource(key=key), ONE)
+    (cache.root / "sources" / "a" / "tips").rmdir()
+    (cache.root / "sources" / "a" / "tips").touch()
+    await cache.sweep()
+    assert await collect(cache) == [("b", ONE)]
+    assert "sources/a could not be tidied: File exists" in caplog.text
+
+
+class TestASourceThatNobodyServes:
+    async def test_it_goes_with_all_that_belongs_to_it(self, cache: SnapshotCache) -> None:
+        for key in ("left", "served"):
+            source = WrittenSource(key=key)
+            for revision in (ONE, TWO):
+                snapshot = await cache.ensure(source, revision)
+                cache.lease(snapshot).release()
+                (cache.bytecode(snapshot) / "flows.pyc").touch()
+            await cache.remember_tip(source, TWO)
+        Shelf(cache.root, "left").leases.joinpath("stray").touch()
+        removed = await collect(cache, keep=10, in_use={("served", ONE)})
+        assert sorted(removed, key=str) == [("left", ONE), ("left", TWO)]
+        assert [path for path in below(cache.root) if "left" in path or "gone" in path] == []
+        assert cache.find("served", TWO) is not None
+
+    async def test_a_use_of_late_keeps_it(self, cache: SnapshotCache) -> None:
+        used = Shelf(cache.root, "written").stamp
+        snapshot = await cache.ensure(WrittenSource(), ONE)
+        now = datetime.now(UTC)
+
+        async def goes() -> bool:
+            return bool(await cache.collect(keep=10, keep_for=HOUR, in_use=(), now=now))
+
+        def last_used(at: datetime) -> None:
+            os.utime(used, (at.timestamp(), at.timestamp()))
+
+        assert not await goes()
+        last_used(now - 2 * HOUR)
+        await cache.ensure(WrittenSource(), ONE)
+        assert not await goes(), "to ask for what is there is a use"
+        last_used(now - 2 * HOUR)
+        cache.lease(snapshot).release()
+        assert not await goes(), "a lease is a use"
+        last_used(now - 2 * HOUR)
+        assert await goes()
+
+    async def test_one_of_which_no_use_was_noted_is_used_from_now_on(self, cache: SnapshotCache) -> None:
+        await cache.ensure(WrittenSource(), ONE)
+        used = Shelf(cache.root, "written").stamp
+        used.unlink()
+        assert await collect(cache, keep=10) == []
+        assert used.exists()
+        assert await collect(cache, keep=10) == [("written", ONE)]
+
+    async def test_a_lease_on_any_of_its_snapshots_keeps_them_all(self, cache: SnapshotCache) -> None:
+        snapshot = await cache.ensure(WrittenSource(), ONE)
+        await cache.ensure(WrittenSource(), TWO)
+        with cache.lease(snapshot):
+            assert await collect(cache, keep=10) == []
+        assert len(await collect(cache, keep=10)) == 2
+
+    async def test_it_comes_back_when_somebody_asks_for_it(self, cache: SnapshotCache) -> None:
+        snapshot = await cache.ensure(WrittenSource(), ONE)
+        await collect(cache)
+        with pytest.raises(SnapshotGone):
+            cache.lease(snapshot)
+        with cache.lease(await cache.ensure(WrittenSource(), ONE)):
+            assert await collect(cache) == []
+
+    async def test_a_removal_that_was_interrupted_is_finished_by_the_next_sweep(self, cache: SnapshotCache) -> None:
+        await cache.ensure(WrittenSource(), ONE)
+        workspace = Shelf(cache.root, "written").workspace
+        workspace.rename(workspace.with_name(".gone-0"))
+        await cache.sweep()
+        assert below(cache.root / "sources") == []
+
+
+def test_the_lock_of_a_shelf_that_was_removed_meanwhile_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "shelf" / "lock"
+    lock.parent.mkdir()
+
+    def flock_late(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        lock.parent.rename(tmp_path / "gone")
+        lock.parent.mkdir()
+        lock.touch()
+        fcntl.flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock_late)
+    with try_lock(lock) as is_held:
+        assert not is_held
+    with try_lock(lock) as is_held:
+        assert is_held
 
 
 class TestSweeping:

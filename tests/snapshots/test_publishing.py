@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
@@ -13,12 +12,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.errors import InvalidInput, SourceMissing, SourceUnavailable, UnsafeTree
+from flowsource.errors import InvalidInput, SourceInvalid, SourceMissing, SourceUnavailable, UnsafeTree
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.locks import try_lock
 from flowsource.sources.local import LocalStorage
-from tests.snapshots.written import ONE, TREE, TWO, WrittenSource, below, fetches
+from tests.snapshots.refusing import nothing_can_be_opened, nothing_can_be_written
+from tests.snapshots.written import ONE, TREE, TWO, WrittenSource, below, fetches, make_foreign
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -180,7 +180,7 @@ async def test_a_tree_with_a_fifo_is_refused(cache: SnapshotCache) -> None:
     assert staging(cache) == []
 
 
-@pytest.mark.parametrize("damage", ["missing", "torn", "of another format"])
+@pytest.mark.parametrize("damage", ["missing", "torn", "of no format"])
 async def test_a_directory_without_its_marker_is_garbage_and_replaced(cache: SnapshotCache, damage: str) -> None:
     snapshot = await cache.ensure(WrittenSource(), ONE)
     marker = snapshot.root.parent / "complete"
@@ -189,11 +189,22 @@ async def test_a_directory_without_its_marker_is_garbage_and_replaced(cache: Sna
     elif damage == "torn":
         marker.write_text(marker.read_text()[:20])
     else:
-        marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 999}))
+        marker.write_text("{}")
     assert cache.find("written", ONE) is None
     again = await cache.ensure(WrittenSource({"flows.py": "whole again\n"}), ONE)
     assert below(again.root) == ["flows.py"]
     assert staging(cache) == []
+
+
+async def test_what_another_version_published_is_neither_used_nor_replaced(cache: SnapshotCache) -> None:
+    theirs = await cache.ensure(WrittenSource(), ONE)
+    make_foreign(theirs)
+    assert cache.find("written", ONE) is None
+    with pytest.raises(SourceInvalid, match=r"another version of flowsource.*FLOWSOURCE_CACHE"):
+        await cache.ensure(WrittenSource(), ONE)
+    assert (theirs.root / "flows.py").exists()
+    assert len(fetches(cache.root)) == 1, "it is known before anything is fetched"
+    await cache.ensure(WrittenSource(), TWO)
 
 
 async def test_a_damaged_snapshot_is_not_replaced_under_a_run(cache: SnapshotCache) -> None:
@@ -243,6 +254,16 @@ async def test_a_mounted_directory_is_used_in_place(cache: SnapshotCache, tmp_pa
         cache.lease(snapshot)
 
 
+async def test_a_lease_that_the_system_refuses_says_what_to_do(cache: SnapshotCache, tmp_path: Path) -> None:
+    snapshot = await cache.ensure(WrittenSource(), ONE)
+    source = LocalStorage(tmp_path)
+    mounted = await cache.ensure(source, await source.resolve())
+    for refused in (snapshot, mounted):
+        with nothing_can_be_opened(), pytest.raises(SourceUnavailable, match=r"Too many open files.*ulimit -n"):
+            cache.lease(refused)
+        cache.lease(refused).release()
+
+
 async def test_the_states_of_a_mounted_directory_share_their_bytecode(cache: SnapshotCache, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
@@ -268,6 +289,39 @@ async def test_a_torn_tip_is_no_tip(cache: SnapshotCache) -> None:
     [file] = (cache.root / "sources" / "written" / "tips").iterdir()
     file.write_text(file.read_text()[:30])
     assert cache.last_tip(source) is None
+
+
+async def test_a_full_disk_stops_nobody_over_a_tip(cache: SnapshotCache, caplog: pytest.LogCaptureFixture) -> None:
+    source = WrittenSource()
+    await cache.remember_tip(source, ONE)
+    with nothing_can_be_written():
+        await cache.remember_tip(source, ONE)
+        assert caplog.text == "", "what is known is not written again"
+        await cache.remember_tip(source, TWO)
+    assert f"that {TWO.short} was its last revision could not be kept" in caplog.text
+    assert cache.last_tip(source) == ONE
+    assert len(below(cache.root / "sources" / "written" / "tips")) == 1
+
+
+async def test_a_tip_with_news_but_of_the_same_revision_is_kept(cache: SnapshotCache) -> None:
+    await cache.remember_tip(WrittenSource(), ONE)
+    await cache.remember_tip(WrittenSource(), replace(ONE, ref="refs/heads/renamed"))
+    tip = cache.last_tip(WrittenSource())
+    assert tip is not None
+    assert tip.ref == "refs/heads/renamed"
+
+
+async def test_a_selector_need_not_be_text(cache: SnapshotCache) -> None:
+    source = WrittenSource()
+    source.selector = os.fsdecode(b"branch caf\xe9")
+    await cache.remember_tip(source, ONE)
+    assert cache.last_tip(source) == ONE
+
+
+async def test_part_of_a_commit_need_not_be_text(cache: SnapshotCache) -> None:
+    part = replace(ONE, content=os.fsdecode(b"directories=caf\xe9"))
+    await cache.ensure(WrittenSource(), part)
+    assert cache.find("written", part) is not None
 
 
 async def test_each_selector_has_a_tip_of_its_own(cache: SnapshotCache) -> None:

@@ -12,6 +12,7 @@ from flowsource.errors import InvalidSettings
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.local import LocalStorage
+from tests.snapshots.refusing import nothing_can_be_written
 from tests.snapshots.written import WrittenSource
 
 pytestmark = pytest.mark.anyio
@@ -20,6 +21,11 @@ pytestmark = pytest.mark.anyio
 def test_a_missing_root_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     cache = SnapshotCache(tmp_path / "not" / "there" / "yet")
     assert stat.S_IMODE(cache.root.stat().st_mode) == 0o700
+
+
+def test_a_root_on_a_full_disk_is_no_less_good(tmp_path: Path) -> None:
+    with nothing_can_be_written():
+        assert SnapshotCache(tmp_path).root == tmp_path
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])

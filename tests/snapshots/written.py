@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import anyio
 
 from flowsource.errors import SourceError
 from flowsource.revisions import Revision
+from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
 
 ONE = Revision(id="1" * 40)
@@ -68,6 +70,12 @@ class WrittenSource:
         if self._then is not None:
             await self._then(into)
         return replace(revision, subject="Answer", committed_at=datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def make_foreign(snapshot: Snapshot) -> None:
+    """Make `snapshot` one that another version of flowsource has published."""
+    marker = snapshot.root.parent / "complete"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 999}))
 
 
 def fetches(cache: Path, key: str = "written") -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,33 @@ from flowsource.sources.git.credentials import GitCredentials, credentials_from
 from flowsource.sources.git.repository import GitRepository
 
 SECRET = "ghp_Zz9SecretOfThisTest"
+
+
+def vault(name: str = "token") -> Mapping[str, str]:
+    return {"token": name}
+
+
+class Vault:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def secret(self) -> Mapping[str, str]:
+        return {"token": self.name}
+
+    def __call__(self) -> Mapping[str, str]:
+        return self.secret()
+
+    @classmethod
+    def shared(cls) -> Mapping[str, str]:
+        return {"token": cls.__name__}
+
+
+class OtherVault(Vault):
+    pass
+
+
+def key_of(credentials: Callable[[], Mapping[str, str]]) -> str:
+    return GitRepository("https://example.org/r.git", credentials=credentials).key
 
 
 @pytest.mark.parametrize(
@@ -124,13 +154,49 @@ def test_the_key_tells_identities_apart_and_knows_nothing_of_the_secret() -> Non
     )
 
 
-def test_credentials_in_the_url_are_used_removed_and_warned_of() -> None:
-    with pytest.warns(UserWarning, match="carries credentials") as warned:
-        source = GitRepository(f"https://ada:{SECRET}@example.org/r.git")
-    assert SECRET not in str(warned[0].message)
-    assert warned[0].filename == __file__
+def test_credentials_in_the_url_are_used_removed_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    source = GitRepository(f"https://ada:{SECRET}@example.org/r.git")
+    [record] = caplog.records
+    assert "https://example.org/r.git carries credentials" in record.getMessage()
+    assert SECRET not in caplog.text
     assert source.url == "https://example.org/r.git"
     assert source.key == GitRepository("https://example.org/r.git", credentials={"username": "ada", "token": "x"}).key
+
+
+def test_being_told_does_not_print_the_line_that_has_them(tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(
+        "from flowsource.sources.git.repository import GitRepository\n"
+        f'GitRepository("https://ada:{SECRET}@example.org/r.git")\n'
+    )
+    done = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    assert "carries credentials" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_callable_is_the_same_in_every_process() -> None:
+    code = (
+        "from tests.sources.test_git_credentials import Vault, key_of, vault\n"
+        "print(key_of(vault), key_of(Vault('a').secret), key_of(Vault('b').secret))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    function, one, another = runs[0].split()
+    assert function == key_of(vault)
+    assert one == another == key_of(Vault("c").secret)
+
+
+def test_callables_of_different_names_are_told_apart() -> None:
+    methods = [Vault("a").secret, OtherVault("a").secret, Vault.shared, OtherVault.shared]
+    different: list[Callable[[], Mapping[str, str]]] = [vault, Vault("a"), OtherVault("a"), *methods]
+    assert len({key_of(ask) for ask in different}) == len(different)
+
+
+def test_a_callable_with_arguments_is_the_callable_it_calls() -> None:
+    assert key_of(partial(vault, "x")) == key_of(vault)
 
 
 def test_credentials_over_plain_http_are_refused_unless_allowed() -> None:

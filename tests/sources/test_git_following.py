@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dulwich.protocol import pkt_line
 
 from flowsource.demo.repository import FixtureRepository, steps
-from flowsource.errors import InvalidInput, RefNotFound, SourceInvalid, SourceMissing
+from flowsource.errors import InvalidInput, RefNotFound, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.git.repository import GitRepository
 from tests.sources.contract import fetched, files_in
-from tests.support.git_server import GitServer, git_server
+from tests.support.git_server import GitServer, Refuse, git_server
 from tests.support.parts import requires
 from tests.support.repositories import FIXTURES, add_blob, add_tree
 
@@ -223,6 +224,32 @@ async def test_a_subject_cannot_command_a_terminal(repository: FixtureRepository
     assert revision.subject == "[2Jwiped  and reversed"
 
 
+@pytest.mark.parametrize("evil", ["main\x9b2J", "main\u202e", "main\u2028", "main" + "n" * 600], ids=ascii)
+async def test_a_name_that_others_chose_cannot_command_a_terminal(
+    repository: FixtureRepository, server: GitServer, evil: str
+) -> None:
+    repository.set_ref("refs/heads/mainz", repository.tip())
+    advertised = "".join(
+        pkt_line(line.encode()).decode()
+        for line in (
+            f"{repository.tip()} HEAD symref-target:refs/heads/{evil}\n",
+            f"{repository.tip()} refs/heads/{evil}\n",
+            f"{repository.tip()} refs/heads/mainz\n",
+        )
+    )
+    source, misspelled = GitRepository(server.url("flows.git")), GitRepository(server.url("flows.git"), branch="maink")
+    await source.resolve()
+    await misspelled.resolve_together([source])
+    headers = {"Content-Type": "application/x-git-upload-pack-result"}
+    server.misbehave(Refuse(status=200, headers=headers, body=advertised.encode() + b"0000"), on="ls-refs")
+    revision = await source.resolve()
+    assert (revision.id, revision.ref) == (repository.tip(), "HEAD")
+    with pytest.raises(RefNotFound) as caught:
+        await misspelled.resolve()
+    assert caught.value.near == ("mainz",)
+    assert str(caught.value).isprintable()
+
+
 async def test_a_tag_on_something_else_than_a_commit_is_refused(
     url: str, repository: FixtureRepository, tmp_path: Path
 ) -> None:
@@ -231,6 +258,44 @@ async def test_a_tag_on_something_else_than_a_commit_is_refused(
     source = GitRepository(url, tag="tree")
     with pytest.raises(SourceInvalid, match="is a tree, and only a commit can be served"):
         await fetched(source, await source.resolve(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [
+        ("HEAD", b"\0" * 41),
+        ("HEAD", b"\xff\xfe nonsense"),
+        ("config", b"[core\nbare"),
+        ("config", b"\0\0\0"),
+        ("refs/heads/main", b"\0" * 41),
+        ("refs/heads/main", b"ref: refs/heads/main\n"),
+        ("packed-refs", b"nonsense\n"),
+    ],
+)
+async def test_a_damaged_directory_is_said_to_be(
+    repository: FixtureRepository, tmp_path: Path, place: str, content: bytes
+) -> None:
+    (repository.path / place).write_bytes(content)
+    source = GitRepository(repository.path)
+    with pytest.raises(SourceInvalid) as caught:
+        await fetched(source, await source.resolve(), tmp_path)
+    assert f"{repository.path} is damaged" in str(caught.value)
+    assert "`git fsck`" in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+async def test_a_ref_whose_file_is_empty_is_missing(repository: FixtureRepository) -> None:
+    (repository.path / "refs/heads/main").write_bytes(b"")
+    with pytest.raises(RefNotFound, match=r"flows\.git has no branch 'main'.*push the ref"):
+        await GitRepository(repository.path, branch="main").resolve()
+
+
+async def test_a_directory_that_must_not_be_read_is_unavailable(
+    repository: FixtureRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository.path / "packed-refs").mkdir()
+    with pytest.raises(SourceUnavailable, match=r"flows\.git cannot be read: Is a directory"):
+        await GitRepository(repository.path).resolve()
 
 
 async def test_a_directory_without_a_repository_is_missing(tmp_path: Path) -> None:

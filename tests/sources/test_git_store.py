@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,6 +142,42 @@ async def test_what_a_killed_process_left_behind_is_removed(server: GitServer, t
         (tmp_path / "workspace" / debris / "objects").mkdir(parents=True)
     await fetched(source, await source.resolve(), tmp_path)
     assert sorted(entry.name for entry in (tmp_path / "workspace").iterdir()) == ["objects"]
+
+
+async def test_packs_that_were_being_received_are_removed_and_locks_are_not_waited_for(
+    repository: FixtureRepository, server: GitServer, tmp_path: Path
+) -> None:
+    source = GitRepository(server.url("flows.git"))
+    await fetched(source, await source.resolve(), tmp_path, name="before")
+    store = tmp_path / "workspace" / "objects"
+    [tip] = (store / "refs" / "heads").iterdir()
+    debris = [store / "objects" / "tmp_pack_x1", store / "objects" / "pack" / "tmpx2.pack", store / "shallow.lock"]
+    debris += [tip.with_name(f"{tip.name}.lock")]
+    for path in debris:
+        path.write_bytes(b"x" * 1000)
+    repository.commit_files({**FILES, "new.py": ""})
+    assert "new.py" in files_in(await fetched(source, await source.resolve(), tmp_path, name="after"))
+    assert [path for path in debris if path.exists()] == []
+
+
+async def test_a_store_whose_replacement_was_killed_half_way_is_the_new_one(server: GitServer, tmp_path: Path) -> None:
+    source = GitRepository(server.url("flows.git"))
+    revision = await source.resolve()
+    await fetched(source, revision, tmp_path, name="before")
+    workspace = tmp_path / "workspace"
+    # As it is between the two renames: the old one aside, the new one not yet in its place.
+    shutil.copytree(workspace / "objects", workspace / "objects.new")
+    (workspace / "objects").rename(workspace / "objects.old")
+    server.misbehave(Refuse(status=503))
+    assert set(files_in(await fetched(source, revision, tmp_path, name="after"))) == set(FILES)
+    assert sorted(entry.name for entry in workspace.iterdir()) == ["objects"]
+
+
+async def test_a_store_that_was_killed_while_it_was_made_is_made_anew(server: GitServer, tmp_path: Path) -> None:
+    source = GitRepository(server.url("flows.git"))
+    (tmp_path / "workspace").mkdir()
+    Repo.init_bare(str(tmp_path / "workspace" / "objects.new"), mkdir=True).close()
+    assert set(files_in(await fetched(source, await source.resolve(), tmp_path))) == set(FILES)
 
 
 async def test_a_branch_may_follow_one_whose_name_is_the_beginning_of_its_own(

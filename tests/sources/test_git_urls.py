@@ -98,6 +98,16 @@ def test_ssh_is_known_and_said_not_to_be_served(given: str) -> None:
         "https://ada:s3cret@exa mple.org/repo.git",
         "gopher://ada:s3cret@example.org/repo.git",
         "ssh://ada:s3cret@example.org/repo.git",
+        "https://example.org/repo.git?private_token=s3cret",
+        "https://example.org/repo.git?x#s3cret",
+        "https://example.org/repo.git#s3cret",
+        "https://example.org/repo.git?ada@token=s3cret",
+        "https://ada:what?s3cret@example.org/-repo.git",
+        "https://ada:p@s3cret?x@example.org:port/repo.git",
+        "https://example.org/a%0a.git?s3cret",
+        "ftp://example.org/repo.git?s3cret",
+        "git@example.org:org/repo.git?s3cret",
+        "file://server/repo.git?s3cret",
     ],
 )
 def test_no_message_repeats_a_password(given: str) -> None:

@@ -14,6 +14,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from flowsource.sources import local_watch
 from flowsource.sources.local_scan import scan
 from flowsource.sources.local_watch import watch_directory
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -32,30 +33,44 @@ def project(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.fixture
+def looks_in_vain(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Grows by the seconds of each pause that is made because there is nothing to watch."""
+    pauses: list[float] = []
+    pause = local_watch._pause
+
+    async def counted(stop: anyio.Event, seconds: float) -> None:
+        pauses.append(seconds)
+        await pause(stop, min(seconds, 0.05))
+
+    monkeypatch.setattr(local_watch, "_pause", counted)
+    return pauses
+
+
 @asynccontextmanager
-async def watching(directory: Path) -> AsyncIterator[MemoryObjectReceiveStream[str]]:
+async def watching(directory: Path, *, modules_only: bool = False) -> AsyncIterator[MemoryObjectReceiveStream[str]]:
     """What the watch of `directory` tells, from the moment that it is heard."""
     stop = anyio.Event()
     telling, told = anyio.create_memory_object_stream[str](100)
 
     async def tell() -> None:
-        async with telling, aclosing(watch_directory(directory, stop=stop)) as digests:
+        async with telling, aclosing(watch_directory(directory, stop=stop, modules_only=modules_only)) as digests:
             async for digest in digests:
                 telling.send_nowait(digest)
 
     async with told, anyio.create_task_group() as tasks:
         tasks.start_soon(tell)
         if directory.exists():
-            await told_of(told, directory)
+            await told_of(told, directory, modules_only=modules_only)
         yield told
         stop.set()
 
 
-async def told_of(told: MemoryObjectReceiveStream[str], directory: Path) -> int:
+async def told_of(told: MemoryObjectReceiveStream[str], directory: Path, *, modules_only: bool = False) -> int:
     """Wait until the state that `directory` is in was told; how many were told on the way, this one included."""
     with anyio.fail_after(10):
         count = 1
-        while await told.receive() != scan(directory).digest:
+        while await told.receive() != scan(directory, modules_only=modules_only).digest:
             count += 1
         return count
 
@@ -98,14 +113,42 @@ async def test_a_burst_of_writes_is_told_a_few_times_at_most(project: Path) -> N
         assert await told_of(told, project) <= 3
 
 
-async def test_a_directory_that_is_deleted_and_made_again_is_told(project: Path) -> None:
-    async with watching(project) as told:
+@pytest.mark.parametrize("modules_only", [False, True])
+async def test_a_directory_that_is_deleted_and_made_again_is_told(project: Path, modules_only: bool) -> None:
+    async with watching(project, modules_only=modules_only) as told:
         shutil.rmtree(project)
         project.mkdir()
         (project / "flows.py").write_text("made again\n")
-        await told_of(told, project)
+        await told_of(told, project, modules_only=modules_only)
         (project / "flows.py").write_text("and edited\n")
-        await told_of(told, project)
+        await told_of(told, project, modules_only=modules_only)
+
+
+@pytest.mark.parametrize("modules_only", [False, True])
+async def test_a_directory_that_is_away_for_a_while_is_told_once_it_is_back(
+    project: Path, modules_only: bool, looks_in_vain: list[float]
+) -> None:
+    async with watching(project, modules_only=modules_only) as told:
+        shutil.rmtree(project)
+        await until(lambda: len(looks_in_vain) > 2)
+        project.mkdir()
+        (project / "flows.py").write_text("made again\n")
+        await told_of(told, project, modules_only=modules_only)
+        (project / "flows.py").write_text("and edited\n")
+        await told_of(told, project, modules_only=modules_only)
+
+
+async def test_a_directory_in_whose_place_a_file_stood_is_told_once_it_is_back(
+    project: Path, looks_in_vain: list[float]
+) -> None:
+    async with watching(project, modules_only=True) as told:
+        shutil.rmtree(project)
+        project.write_text("in the way")
+        await until(lambda: len(looks_in_vain) > 2)
+        project.unlink()
+        project.mkdir()
+        (project / "flows.py").write_text("made again\n")
+        await told_of(told, project, modules_only=True)
 
 
 async def test_a_directory_that_was_not_there_is_told_once_it_is(tmp_path: Path) -> None:

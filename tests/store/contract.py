@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -18,9 +19,10 @@ from flowsource.errors import (
     RunNotFound,
     Superseded,
 )
+from flowsource.revisions import Revision
 from flowsource.runs import Failure, RunState
 from flowsource.schedules import Cron, Interval, content_key
-from flowsource.store.protocol import WORK, LogLine, NewRun, Outcome, Store, about
+from flowsource.store.protocol import DEPLOYMENTS, WORK, LogLine, NewRun, Outcome, Store, about
 from tests.store.words import (
     COMPLETED,
     FIRST,
@@ -68,6 +70,30 @@ class Registering:
         declared = server.deployment.declared
         assert (declared.parameters, declared.tags, declared.limit) == ({"b": 2}, (), None)
         assert server.deployment.active == SECOND_REVISION
+
+    async def test_a_server_whose_remote_is_away_brings_no_older_revision_back(self, store: Store) -> None:
+        server = await serve(store, registration())
+        facts = FlowFacts(name="etl", description="new")
+        await store.promote(server.deployment.id, SECOND_REVISION, facts, now=NOW)
+        rejected = await store.reject(
+            server.deployment.id,
+            Rejection(revision=Revision(id="3" * 40), kind="import", message="no", details="", at=NOW),
+        )
+        stale = await serve(store, registration(tags=("new",), is_stale=True))
+        assert stale.deployment == dataclasses.replace(
+            rejected, declared=dataclasses.replace(rejected.declared, tags=("new",)), updated_at=NOW
+        )
+        assert (await serve(store, registration())).deployment.active == FIRST
+
+    async def test_a_server_whose_remote_is_away_registers_what_was_not_there(self, store: Store) -> None:
+        assert (await serve(store, registration(is_stale=True))).deployment.active == FIRST
+
+    @pytest.mark.parametrize("moved", [{"source_key": "other"}, {"entrypoint": "other.py:etl"}])
+    async def test_a_deployment_that_moved_takes_a_stale_revision_from_its_new_place(
+        self, store: Store, moved: dict[str, Any]
+    ) -> None:
+        await serve(store, registration(active=SECOND_REVISION))
+        assert (await serve(store, registration(is_stale=True, **moved))).deployment.active == FIRST
 
     async def test_a_pause_survives_a_restart(self, store: Store) -> None:
         server = await serve(store, registration(schedules=(HOURLY,)))
@@ -178,6 +204,22 @@ class Presence:
         first = await serve(store, registration())
         await serve(store, registration())
         assert await store.retire(first.id, now=NOW) == []
+
+    async def test_what_was_stopped_while_its_server_slept_goes_on_when_that_one_is_back(self, store: Store) -> None:
+        slept = await serve(store, registration(schedules=(HOURLY,)), lease=SECOND)
+        other = await serve(store, registration(schedules=(HOURLY,)), lease=SECOND)
+        [stopped] = await store.retire(other.id, now=NOW + MINUTE)
+        async with store.changes(DEPLOYMENTS) as changes:
+            await store.renew(slept.id, lease_until=NOW + HOUR)
+            assert await changes.wait(GENEROUS)
+        [schedule] = await store.schedules([stopped.id])
+        assert (schedule.cursor, schedule.is_held) == (NOW, False)
+
+    async def test_a_server_that_is_back_lifts_no_pause(self, store: Store) -> None:
+        server = await serve(store, registration())
+        await store.set_paused(server.deployment.id, True, now=NOW)
+        await store.renew(server.id, lease_until=NOW + HOUR)
+        assert (await store.deployment("nightly")).paused
 
     async def test_a_server_out_of_sight_keeps_nothing_from_stopping(self, store: Store) -> None:
         first = await serve(store, registration(), lease=HOUR)
@@ -545,6 +587,20 @@ class Listening:
         run = await server.start_one()
         async with store.changes(WORK) as changes:
             await end(store, run)
+            assert await changes.wait(GENEROUS)
+
+    async def test_an_end_that_makes_no_room_wakes_no_runner(self, store: Store) -> None:
+        server = await serve(store, registration())
+        await server.ask()
+        run = await server.start_one()
+        async with store.changes(WORK) as changes:
+            await end(store, run)
+            assert not await changes.wait(timedelta(milliseconds=1))
+
+    async def test_a_change_of_a_deployment_is_heard_as_such(self, store: Store) -> None:
+        server = await serve(store, registration())
+        async with store.changes(DEPLOYMENTS) as changes:
+            await store.set_paused(server.deployment.id, True, now=NOW)
             assert await changes.wait(GENEROUS)
 
     async def test_what_concerns_others_wakes_nobody(self, store: Store) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from flowsource.runs import RunState
-from flowsource.store import claiming, creating, presence, registering
+from flowsource.store import claiming, creating, finding, presence, registering
 from flowsource.store.names import new_run_id
 from flowsource.store.protocol import NewRun
 from flowsource.store.sqlite import SqliteDatabase
@@ -117,6 +117,25 @@ def test_a_backlog_behind_a_limit_costs_a_claim_nothing(database: SqliteDatabase
     before = steps_of_a_claim(database, deployment_id, taken=0)
     multiply(database, 2000, RunState.SCHEDULED)
     assert steps_of_a_claim(database, deployment_id, taken=0) < 1.1 * before
+
+
+@pytest.mark.parametrize(
+    "states", [[RunState.FAILED], [RunState.SCHEDULED], [RunState.CLAIMED, RunState.RUNNING], [RunState.COMPLETED]]
+)
+def test_a_long_history_costs_nothing_to_whoever_looks_for_runs_in_a_state(
+    database: SqliteDatabase, states: list[RunState]
+) -> None:
+    deployment_id = serve(database)
+    ask(database, deployment_id)
+
+    def look(connection: Connection) -> None:
+        found = finding.newest_runs(connection, deployment_id=None, states=states, limit=1)
+        assert [run.state for run in found] == states[-1:]
+
+    multiply(database, 3, states[-1])
+    before = steps_of(database, look)
+    multiply(database, 2000, RunState.COMPLETED)
+    assert steps_of(database, look) < 1.1 * before
 
 
 def test_a_long_history_costs_reaping_nothing(database: SqliteDatabase) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +74,20 @@ async def test_more_topics_than_fit_a_message_wake_everybody_concerned(tmp_path:
         bell.ring(*(f"run:{number}" for number in range(10_000)))
         assert await one.wait(GENEROUS)
         assert await several.wait(GENEROUS)
+
+
+async def test_dead_ears_are_removed_as_a_bell_is_opened_and_living_ones_are_left(tmp_path: Path) -> None:
+    async with opened(tmp_path / "bells") as bell, bell.listen("run:1") as living:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+            dead.bind(str(tmp_path / "bells" / "run:2.dead.sock"))
+        (tmp_path / "bells" / "notes.txt").touch()
+        assert len(os.listdir(tmp_path / "bells")) == 3
+        async with opened(tmp_path / "bells"):
+            [_, ear] = sorted(os.listdir(tmp_path / "bells"))
+            assert ear.startswith("run:1.")
+            assert not await living.wait(AT_ONCE), "to look whether it lives makes no sound"
+            bell.ring("run:1")
+            assert await living.wait(GENEROUS)
 
 
 async def test_a_wait_that_is_cancelled_leaves_no_ear_behind(tmp_path: Path) -> None:

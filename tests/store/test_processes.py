@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import anyio.to_thread
 import pytest
@@ -106,6 +107,18 @@ async def test_a_write_of_another_process_wakes_at_once(store: Store, file: Path
         assert await changes.wait(timedelta(seconds=20))
     assert (await store.run(str(writer.told()))).state is RunState.SCHEDULED
     assert writer.end() == 0
+
+
+async def test_the_ear_of_a_killed_process_is_swept_away_by_the_next_that_opens_the_store(file: Path) -> None:
+    listener = Racer(listen_for_ever, file, about(uuid4()))
+    listener.begin()
+    assert listener.told() == "listening"
+    listener.process.kill()
+    assert listener.end() == -9
+    bells = file.with_name(f"{file.name}.bells")
+    assert len(list(bells.iterdir())) == 1
+    async with open_store(f"sqlite:///{file}"):
+        assert list(bells.iterdir()) == []
 
 
 async def test_the_ear_of_a_killed_process_is_swept_away_by_the_next_that_rings(store: Store, file: Path) -> None:

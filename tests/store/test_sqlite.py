@@ -162,6 +162,22 @@ async def test_what_was_answered_is_on_the_disk_where_losing_it_would_break_a_pr
     assert levels == ["full", "normal", "full", "full", "normal", "normal", "full"]
 
 
+async def test_one_file_is_one_store_however_it_is_spelled(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.parent.mkdir()
+    (tmp_path / "link.db").symlink_to(file)
+    (tmp_path / "elsewhere").symlink_to(file.parent)
+    monkeypatch.setenv("HOME", str(file.parent))
+    monkeypatch.chdir(tmp_path)
+    for spelling in (f"{tmp_path}/link.db", f"{tmp_path}/elsewhere/{file.name}", f"~/{file.name}", "link.db"):
+        async with open_store(f"sqlite:///{spelling}") as store:
+            await serve(store, registration())
+            beside = {path.name.removeprefix(file.name) for path in file.parent.iterdir()}
+            assert beside == {"", "-wal", "-shm", ".lock", ".bells"}, spelling
+    assert {path.name for path in tmp_path.iterdir()} == {file.parent.name, "link.db", "elsewhere"}
+
+
 @pytest.mark.parametrize("url", ["", "sqlite:///", "sqlite://", "/a/path", "postgresql://user:hunter2@host/db"])
 def test_what_is_no_address_of_a_store_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(InvalidSettings, match=r"is not a store. Give sqlite:///PATH") as caught:

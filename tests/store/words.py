@@ -22,10 +22,14 @@ SECOND_REVISION = Revision(id="2" * 40, ref="refs/heads/main")
 COMPLETED = Outcome(state=RunState.COMPLETED)
 
 
-def registration(name: str = "nightly", *, flow: str = "etl", active: Revision = FIRST, **said: Any) -> Registration:
+def registration(
+    name: str = "nightly", *, flow: str = "etl", active: Revision = FIRST, is_stale: bool = False, **said: Any
+) -> Registration:
     """A deployment as a server brings it, with whatever else is `said` of it in code."""
-    declared = Declaration(name=name, entrypoint="flows.py:etl", source_key="key", source_label="label", **said)
-    return Registration(declared=declared, facts=FlowFacts(name=flow), active=active)
+    declared = Declaration(
+        name=name, **{"entrypoint": "flows.py:etl", "source_key": "key", "source_label": "label", **said}
+    )
+    return Registration(declared=declared, facts=FlowFacts(name=flow), active=active, is_stale=is_stale)
 
 
 def lines(*numbers: int) -> list[LogLine]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,23 @@ class Stall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drip:
-    """Send the body one byte at a time, so many seconds apart."""
+    """Send the head or the body one byte at a time, or one `100 Continue` after the other, so many seconds apart."""
 
     every: float
+    part: Literal["head", "body", "continue"] = "body"
 
 
-Misbehaviour = Refuse | Cut | Stall | Drip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endless:
+    """Answer with these headers, then `first`, then `again` and again, so many seconds apart."""
+
+    headers: Mapping[str, str]
+    first: bytes = b""
+    again: bytes
+    every: float = 0
+
+
+Misbehaviour = Refuse | Cut | Stall | Drip | Endless
 
 
 class GitServer:
@@ -77,7 +90,7 @@ class GitServer:
         return f"http://127.0.0.1:{self.port}/{name}"
 
     def misbehave(self, how: Misbehaviour, *, on: str = "") -> None:
-        """From now on treat requests so whose method and path contain `on`, such as `POST` or `info/refs`."""
+        """From now on treat requests so whose method, path and command contain `on`, such as `POST` or `ls-refs`."""
         self._misbehaviour[on] = how
 
     def behave(self) -> None:
@@ -128,17 +141,22 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._request_body()
         # The line and the headers as they came, each with its two bytes of line end, and an empty line.
         size_in = len(self.requestline) + 2 + sum(len(f"{k}: {v}") + 2 for k, v in self.headers.items()) + 2 + len(body)
-        how = git.misbehaviour(f"{self.command} {self.path}")
+        command = _command(body)
+        how = git.misbehaviour(f"{self.command} {self.path} {command}")
         status, headers, answer = self._answer(body, how)
         sent = answer[: how.after] if isinstance(how, (Cut, Stall)) else answer
         reason = self.responses[status][0] if status in self.responses else ""
         lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
-        head = "\r\n".join([*lines, f"Content-Length: {len(answer)}", "", ""]).encode()
+        length = [] if isinstance(how, Endless) else [f"Content-Length: {len(answer)}"]
+        head = "\r\n".join([*lines, *length, "", ""]).encode()
         # Before the answer leaves: who has it may look at the log at once.
-        size_out, command = len(head) + len(sent), _command(body)
+        size_out = len(head) + len(sent)
         git.log.append(Exchange(self.command, self.path, command, dict(self.headers), status, size_in, size_out))
         if isinstance(how, Drip):
-            self._drip(head, sent, how.every)
+            self._drip(head, sent, how)
+            return
+        if isinstance(how, Endless):
+            self._send_slowly([head, how.first], itertools.repeat(how.again), how.every)
             return
         self.wfile.write(head + sent)
         self.wfile.flush()
@@ -148,11 +166,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET
 
-    def _drip(self, head: bytes, body: bytes, every: float) -> None:
+    def _drip(self, head: bytes, body: bytes, how: Drip) -> None:
+        match how.part:
+            case "continue":
+                self._send_slowly([], itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), how.every)
+            case "head":
+                self._send_slowly([], _bytes_of(head + body), how.every)
+            case "body":
+                self._send_slowly([head], _bytes_of(body), how.every)
+
+    def _send_slowly(self, at_once: Iterable[bytes], pieces: Iterable[bytes], every: float) -> None:
         self.close_connection = True
-        self.wfile.write(head)
-        for place in range(len(body)):
-            self.wfile.write(body[place : place + 1])
+        for piece in at_once:
+            self.wfile.write(piece)
+        for piece in pieces:
+            self.wfile.write(piece)
             self.wfile.flush()
             if self.server.git.released.wait(every):
                 return
@@ -167,6 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
         login = self.server.git.login
         if isinstance(how, Refuse):
             return how.status, how.headers, how.body
+        if isinstance(how, Endless):
+            return 200, how.headers, b""
         if login is not None and self.headers.get("Authorization") != _basic(login):
             return 401, {"WWW-Authenticate": 'Basic realm="git"'}, b""
         return self._ask_git(body)
@@ -202,6 +232,10 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
         status = int(headers.pop("Status", "200 OK").split()[0])
         return status, headers, answer
+
+
+def _bytes_of(data: bytes) -> Iterator[bytes]:
+    return (data[place : place + 1] for place in range(len(data)))
 
 
 def _command(body: bytes) -> str:

@@ -48,10 +48,10 @@ class Serving:
                     met = condition()
                     if await met if hasattr(met, "__await__") else met:
                         return
-                    assert self.process.poll() is None, f"it ended while we waited for {what}:\n{self.said}"
+                    assert self.process.poll() is None, f"it ended while we waited for {what}:\n{self.said[-4000:]}"
                     await anyio.sleep(0.02)
         except TimeoutError:
-            raise AssertionError(f"waited {within} s for {what}; it said:\n{self.said}") from None
+            raise AssertionError(f"waited {within} s for {what}; it said:\n{self.said[-4000:]}") from None
 
     async def until_active(self, name: str, revision: str) -> Deployment:
         """Wait until the deployment `name` serves the revision of that id."""

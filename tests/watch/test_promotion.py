@@ -11,10 +11,12 @@ import anyio
 import pytest
 
 from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.store import open_store
 from flowsource.store.protocol import Registration, Store
+from flowsource.watch import promotion
 from flowsource.watch.promotion import Promoter
 from tests.support.waiting import until
 
@@ -34,6 +36,7 @@ class Decided:
         self.inspected: list[int] = []
         self.decided: list[tuple[int, bool]] = []
         self.bad: set[int] = set()
+        self.troubles: list[Exception] = []
         self.gate = anyio.Event()
         self.gate.set()
         self.promoter = Promoter(deployment, store, inspect=self._inspect, on_decision=self._note)
@@ -42,6 +45,8 @@ class Decided:
         number = int(candidate.revision.id, 16)
         self.inspected.append(number)
         await self.gate.wait()
+        if self.troubles:
+            raise self.troubles.pop(0)
         if number in self.bad:
             return Rejection(revision=candidate.revision, kind="import", message="no", details="", at=NOW)
         return FlowFacts(name="etl", description=f"number {number}")
@@ -54,6 +59,11 @@ class Decided:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
         yield store
+
+
+@pytest.fixture(autouse=True)
+def retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "RETRY", timedelta(milliseconds=1))
 
 
 @pytest.fixture
@@ -113,3 +123,61 @@ async def test_the_active_revision_offered_again_is_no_work(decided: Decided) ->
     decided.promoter.offer(snapshot(2))
     await until(lambda: decided.decided == [(2, True)])
     assert decided.inspected == [2]
+
+
+@pytest.mark.parametrize(
+    "trouble", [FlowsourceError("no process"), OSError("too many open files"), ZeroDivisionError("a fault of ours")]
+)
+async def test_a_candidate_that_could_not_be_looked_at_is_not_rejected_but_looked_at_again(
+    decided: Decided, store: Store, caplog: pytest.LogCaptureFixture, trouble: Exception
+) -> None:
+    decided.troubles = [trouble] * 3
+    decided.promoter.offer(snapshot(2))
+    await until(lambda: decided.decided == [(2, True)])
+    assert decided.inspected == [2] * 4
+    assert [f"yet, and is tried again: {trouble}" in record.getMessage() for record in caplog.records] == [True]
+
+
+async def test_each_kind_of_trouble_is_told_once_until_a_candidate_is_decided_on(
+    decided: Decided, caplog: pytest.LogCaptureFixture
+) -> None:
+    decided.troubles = [OSError("a"), FlowsourceError("b"), OSError("c"), FlowsourceError("d")]
+    decided.promoter.offer(snapshot(2))
+    await until(lambda: decided.decided == [(2, True)])
+    decided.troubles = [OSError("e")]
+    decided.promoter.offer(snapshot(3))
+    await until(lambda: decided.decided == [(2, True), (3, True)])
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["a", "b", "e"]
+
+
+@pytest.mark.parametrize("method", ["promote", "reject"])
+async def test_a_decision_that_the_store_did_not_take_is_made_again(
+    decided: Decided, store: Store, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    working = getattr(store, method)
+    refused: list[object] = []
+
+    async def away(*args: object, **options: object) -> Deployment:
+        if len(refused) < 3:
+            refused.append(args)
+            raise StoreUnavailable("the database is away")
+        return await working(*args, **options)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(store, method, away)
+    decided.bad = {2} if method == "reject" else set()
+    decided.promoter.offer(snapshot(2))
+    await until(lambda: decided.decided == [(2, True) if method == "promote" else (1, False)])
+    assert len(refused) == 3
+
+
+async def test_a_newer_candidate_does_not_wait_until_an_older_one_is_tried_again(
+    decided: Decided, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotion, "RETRY", timedelta(hours=1))
+    monkeypatch.setattr(promotion, "RETRY_CEILING", timedelta(hours=1))
+    decided.troubles = [OSError("no")]
+    decided.promoter.offer(snapshot(2))
+    await until(lambda: decided.inspected == [2] and not decided.troubles)
+    decided.promoter.offer(snapshot(3))
+    await until(lambda: decided.decided == [(3, True)])
+    assert decided.inspected == [2, 3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from flowsource.cli.output import Cell, print_json, print_page, print_table, say
 from flowsource.cli.times import both, relative
 from flowsource.cli.words import revision_fields, revision_text, tags_text
 from flowsource.deployments import Deployment
+from flowsource.errors import InvalidSchedule
 from flowsource.store.protocol import Store
 
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
@@ -73,11 +75,14 @@ def show(name: str, /, *, json: bool = False) -> int:
 
 
 async def _next_instants(store: Store, deployments: Sequence[Deployment], now: datetime) -> dict[UUID, datetime]:
-    """When each deployment wants its next run; those whose schedules are held, or that have none, are left out."""
+    """When each deployment wants its next run; those whose schedules are held or cannot fire, or that have none, are
+    left out."""
     instants: dict[UUID, datetime] = {}
     for state in await store.schedules([deployment.id for deployment in deployments]):
-        if not state.is_held:
-            at = state.schedule.next_after(max(now, state.cursor))
+        if state.is_held:
+            continue
+        with suppress(InvalidSchedule):
+            at = state.schedule.next_after(now)
             instants[state.deployment_id] = min(at, instants.get(state.deployment_id, at))
     return instants
 
@@ -145,7 +150,7 @@ def _explained(deployment: Deployment) -> Cell:
     if deployment.paused:
         return Cell(f"{cell.text}: its schedules are held; runs on request go on", cell.colour)
     if deployment.rejected:
-        return Cell(f"{cell.text}: the newest revision does not load; the last good one serves", cell.colour)
+        return Cell(f"{cell.text}: the newest revision does not load", cell.colour)
     return cell
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TextIO
 
-from flowsource.cli.output import state_cell
+from flowsource.cli.output import say, state_cell
 from flowsource.cli.times import clock, duration
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run
@@ -65,6 +65,8 @@ def say_state(run: Run) -> None:
     cell = state_cell(run.state)
     sign = painted(cell.text, cell.colour or "0", sys.stderr)
     print(f"{clock(run.changed_at)}  {sign}{printable(_more_about(run))}", file=sys.stderr, flush=True)
+    if run.failure is not None and run.failure.traceback:
+        say(f"See it whole:\n  flowsource runs show {run.name}")
 
 
 def _more_about(run: Run) -> str:

@@ -52,6 +52,7 @@ def run_json(run: Run) -> dict[str, Any]:
         else None,
         "has_result": run.has_result,
         "result": run.result,
+        "result_note": run.result_note,
     }
 
 

@@ -66,6 +66,8 @@ def run(
     """
     if timeout is not None and not watch:
         raise InvalidInput("--timeout: it limits how long --watch follows the run; give both.")
+    if timeout is not None and not 0 <= timeout < float("inf"):
+        raise InvalidInput(f"--timeout: {timeout} is not a time; give a number of seconds, 0 or more.")
     due_at = instant_from(at) if at is not None else None
 
     async def ask_and_watch(store: Store) -> int:

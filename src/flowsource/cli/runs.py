@@ -14,7 +14,7 @@ from flowsource.cli.output import Cell, print_json, print_page, print_table, say
 from flowsource.cli.times import both, duration, relative
 from flowsource.cli.words import revision_fields, tags_text
 from flowsource.errors import InvalidInput
-from flowsource.runs import Run, RunState
+from flowsource.runs import Run
 from flowsource.store.protocol import Store
 
 runs = group("runs", "What has run, runs and will run.")
@@ -102,8 +102,8 @@ def _fields(run: Run, now: datetime) -> list[tuple[str, Cell | str]]:
         fields.append(("failure", Cell(f"{run.failure.kind}: {run.failure.message}", "31")))
     if run.has_result:
         fields.append(("result", json_text.dumps(run.result, ensure_ascii=False)))
-    elif run.state is RunState.COMPLETED and run.result is not None:
-        fields.append(("result", str(run.result)))
+    elif run.result_note is not None:
+        fields.append(("result", run.result_note))
     fields += [
         (name, both(at, now=now))
         for name, at in (

@@ -18,7 +18,7 @@ from flowsource.deployments import Deployment
 from flowsource.errors import DeploymentNotFound
 from flowsource.runner.requests import arun_deployment
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import WORK, Store
+from flowsource.store.protocol import DEPLOYMENTS, Store
 
 DEPLOYMENT = "hello/demo"
 _DEADLINE = 20  # seconds, for each thing that is waited for; on an idle machine each takes one or two
@@ -88,7 +88,7 @@ class Story:
         return seen.rejected.message
 
     async def _until(self, what: str, is_so: Callable[[Deployment], bool]) -> Deployment:
-        async with self.store.changes(WORK) as ear:
+        async with self.store.changes(DEPLOYMENTS) as ear:
             with anyio.move_on_after(_DEADLINE):
                 while True:
                     self.stage.serving.check()

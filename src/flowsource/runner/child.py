@@ -48,7 +48,11 @@ def main(channel: socket.socket, output: int) -> None:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     use_digest_loader(root, Path(order["bytecode"]) if order["bytecode"] else None)
 
+    owner = os.getpid()
+
     def send(message: dict[str, Any]) -> None:
+        if os.getpid() != owner:
+            return  # A process that the flow forked has no say in how the run ends.
         # With the runner gone there is nobody to tell; the process is about to be killed with it.
         with contextlib.suppress(OSError):
             channel.sendall(frames.encode(message))
@@ -150,6 +154,7 @@ class _ChannelHandler(logging.Handler):
     def __init__(self, send: Send, output: int, mark: bytes) -> None:
         super().__init__()
         self._send, self._output, self._mark = send, output, mark
+        self._owner = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -160,6 +165,10 @@ class _ChannelHandler(logging.Handler):
             cut = text[:_MAX_RECORD_CHARACTERS]
             if len(text) > len(cut):
                 cut += f" ... [{len(text) - len(cut)} characters more]"
+            if os.getpid() != self._owner:
+                # A process that the flow forked: what two wrote to the channel at once would be no message.
+                sys.stderr.write(f"{record.levelname} {cut}\n")
+                return
             self._send(
                 {"type": "log", "at": record.created, "level": record.levelno, "logger": record.name, "text": cut}
             )

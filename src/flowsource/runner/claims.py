@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 import anyio
+import anyio.lowlevel
 
 from flowsource.errors import NotFound, StoreUnavailable
 from flowsource.runs import Run
@@ -56,29 +56,22 @@ async def claim_runs(
     """Claim runs of these deployments, and hand each to `on_claim` with a slot of its own, until cancelled."""
     async with store.changes(WORK) as ear:
         while True:
-            runs: list[Run] = []
-            # A claim that was made is always acted on, even if we are told to stop meanwhile.
-            with anyio.CancelScope(shield=True):
-                try:
-                    if slots.free > 0:
-                        now = datetime.now(UTC)
-                        runs = await store.claim(runner_id, deployment_ids, limit=slots.free, now=now)
-                except (StoreUnavailable, NotFound) as error:
-                    logger.warning("claims wait for the store: %s", error)
-                for run in runs:
-                    slots.take(run.id)
-                    on_claim(run)
+            wanted = slots.free
+            if wanted <= 0:
+                await slots.wait_until_freed()
+                continue
+            now = datetime.now(UTC)
+            try:
+                # A claim that was made is always acted on, even if we are told to stop meanwhile.
+                with anyio.CancelScope(shield=True):
+                    runs = await store.claim(runner_id, deployment_ids, limit=wanted, now=now)
+                    for run in runs:
+                        slots.take(run.id)
+                        on_claim(run)
+                if len(runs) < wanted:
+                    due = await store.next_due(deployment_ids, after=now)
+                    await ear.wait(LOOK_EVERY if due is None else min(due - now, LOOK_EVERY))
+            except (StoreUnavailable, NotFound) as error:
+                logger.warning("claims wait for the store: %s", error)
+                await ear.wait(LOOK_EVERY)
             await anyio.lowlevel.checkpoint()
-            if not runs:
-                await _wait_for_either(slots.wait_until_freed, partial(ear.wait, LOOK_EVERY))
-
-
-async def _wait_for_either(*waits: Callable[[], Awaitable[object]]) -> None:
-    async with anyio.create_task_group() as waiting:
-
-        async def until(wait: Callable[[], Awaitable[object]]) -> None:
-            await wait()
-            waiting.cancel_scope.cancel()
-
-        for wait in waits:
-            waiting.start_soon(until, wait)

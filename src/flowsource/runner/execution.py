@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.errors import FlowsourceError, InvalidTransition, StoreUnavailable, Superseded
+from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runner.conversation import converse
 from flowsource.runner.lines import LineSplitter
 from flowsource.runner.processes import ForkServer, RunProcess
@@ -28,6 +28,13 @@ logger = logging.getLogger(__name__)
 
 _FLUSH_EVERY = timedelta(milliseconds=100)
 _STORE_RETRY = timedelta(seconds=1)
+_MOST_UNSAVED = 5000
+_HIGHEST_LEVEL = 1000
+
+
+_STOPPED = Outcome(
+    state=RunState.CANCELLED, failure=Failure(kind="stopped", message="its server was stopped before it ended")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +73,35 @@ class Execution:
         self._unsaved: list[LogLine] = []
         self._count = 0
         self._has_lines = anyio.Event()
+        self._has_room = anyio.Event()
         self._answer: dict[str, Any] | None = None
+        self._is_abandoned = False
 
     async def execute(self) -> None:
-        """Run to the end, whatever that is."""
+        """Run to the end, whatever that is; cancelled, end the process and record that."""
         scratch = self._assignment.scratch
         scratch.mkdir(mode=0o700, parents=True)
+        outcome = _STOPPED
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._save_lines)
                 outcome = await self._converse(tasks)
                 self._on_process_gone()
                 tasks.cancel_scope.cancel()
-            await self._record_end(outcome)
         finally:
+            await self._record_end(outcome)
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lambda: shutil.rmtree(scratch, ignore_errors=True))
+                await _remove(scratch)
 
     def stop(self, number: Signals = SIGTERM) -> None:
         """Ask the process to end (SIGTERM), or end it (SIGKILL); the run will be `cancelled` unless it ends itself."""
         self._is_stopping = True
         if self._process is not None:
             self._process.signal_group(number)
+
+    def abandon(self) -> None:
+        """Do not wait for the store any longer: what is not recorded now will be found out by others."""
+        self._is_abandoned = True
 
     async def _converse(self, tasks: TaskGroup) -> Outcome:
         recorded = anyio.Event()
@@ -99,15 +113,24 @@ class Execution:
             if self._is_stopping:
                 process.signal_group(SIGTERM)
 
+        status, lost = 0, None
         try:
             status = await converse(
-                self._server, self._order(), on_output=self._on_output, on_message=self._on_message, on_start=on_start
+                self._server,
+                self._order(),
+                on_output=self._on_output,
+                on_message=self._on_message,
+                on_start=on_start,
+                until_room=self._until_room,
             )
         except FlowsourceError as error:
-            return Outcome(state=RunState.CRASHED, failure=Failure(kind="not started", message=str(error)))
-        await recorded.wait()
+            lost = str(error)
+        if self._process is not None:
+            await recorded.wait()
         for text in self._splitter.close():
             self._add(text, at=datetime.now(UTC))
+        if lost is not None and self._answer is None:
+            return Outcome(state=RunState.CRASHED, failure=Failure(kind="process", message=lost))
         return outcome_of(self._answer, status, is_stopping=self._is_stopping)
 
     def _order(self) -> dict[str, Any]:
@@ -138,11 +161,12 @@ class Execution:
 
     def _on_message(self, message: dict[str, Any]) -> None:
         if message["type"] == "outcome":
-            self._answer = message
+            self._answer = self._answer or message
             return
-        at = datetime.fromtimestamp(message["at"], UTC)
-        for text in message["text"].split("\n"):
-            self._add(text, at=at, level=message["level"], source=message["logger"])
+        at = datetime.fromtimestamp(float(message["at"]), UTC)
+        level = max(0, min(int(message["level"]), _HIGHEST_LEVEL))
+        for text in str(message["text"]).split("\n"):
+            self._add(text, at=at, level=level, source=str(message["logger"]))
 
     def _add(self, text: str, *, at: datetime, level: int = logging.INFO, source: str | None = None) -> None:
         self._count += 1
@@ -166,6 +190,13 @@ class Execution:
                 continue
             # Lines that came meanwhile stay; a line that is sent twice is kept once, by its number.
             del self._unsaved[: len(lines)]
+            self._has_room.set()
+
+    async def _until_room(self) -> None:
+        """Wait while too much is unsaved: a flow that writes faster than can be kept is slowed, and loses nothing."""
+        while len(self._unsaved) >= _MOST_UNSAVED:
+            self._has_room = anyio.Event()
+            await self._has_room.wait()
 
     async def _record_start(self, at: datetime, recorded: anyio.Event) -> None:
         try:
@@ -176,7 +207,7 @@ class Execution:
                     )
                 )
             self._terminal.run_started(self._run)
-        except (Superseded, InvalidTransition) as error:
+        except FlowsourceError as error:
             logger.warning("run %s is not ours any more and is ended: %s", self._run.name, error)
             self.stop(SIGKILL)
         finally:
@@ -197,7 +228,7 @@ class Execution:
                     )
                 )
             self._terminal.run_ended(self._run)
-        except (Superseded, InvalidTransition) as error:
+        except FlowsourceError as error:
             logger.warning("how run %s ended could not be recorded: %s", self._run.name, error)
 
     async def _insist(self, write: Callable[[UUID], Awaitable[Run]]) -> Run:
@@ -207,8 +238,24 @@ class Execution:
             try:
                 return await write(transition_id)
             except StoreUnavailable as error:
+                if self._is_abandoned:
+                    raise
                 logger.warning("run %s waits for the store: %s", self._run.name, error)
                 await anyio.sleep(_STORE_RETRY.total_seconds())
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # Those for real time have numbers only.
+
+
+async def _remove(scratch: Path) -> None:
+    try:
+        scratch.rmdir()  # noqa: ASYNC240 - most runs leave it empty, and a thread costs more than this one call
+    except OSError:
+        await anyio.to_thread.run_sync(lambda: shutil.rmtree(scratch, ignore_errors=True))
 
 
 def outcome_of(answer: dict[str, Any] | None, status: int, *, is_stopping: bool) -> Outcome:
@@ -226,10 +273,8 @@ def outcome_of(answer: dict[str, Any] | None, status: int, *, is_stopping: bool)
             result=answer.get("result"),
         )
     if is_stopping:
-        return Outcome(
-            state=RunState.CANCELLED, failure=Failure(kind="stopped", message="its server was stopped before it ended")
-        )
-    how = f"was killed by {Signals(-status).name}" if status < 0 else f"left with exit code {status}"
+        return _STOPPED
+    how = f"was killed by {_signal_name(-status)}" if status < 0 else f"left with exit code {status}"
     return Outcome(
         state=RunState.CRASHED,
         failure=Failure(kind="process", message=f"its process {how} before it said how it ended"),

@@ -23,6 +23,10 @@ def encode(message: dict[str, Any]) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
+class ChannelBroken(ValueError):
+    """The bytes cannot be cut into messages any more."""
+
+
 class Decoder:
     """Makes messages of the bytes that arrive, however they are cut."""
 
@@ -30,12 +34,15 @@ class Decoder:
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """The messages that are complete with `data`; raises ValueError for bytes that are none."""
+        """The messages that are complete with `data`.
+
+        Raises ValueError for one that is none, after which the next call goes on behind it, or ChannelBroken.
+        """
         self._pending += data
         while len(self._pending) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._pending[:_LENGTH_BYTES], "big")
             if end - _LENGTH_BYTES > MAX_FRAME_BYTES:
-                raise ValueError("a message on the channel is too long")
+                raise ChannelBroken("a message on the channel is too long")
             if len(self._pending) < end:
                 return
             body = bytes(self._pending[_LENGTH_BYTES:end])

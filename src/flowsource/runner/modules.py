@@ -56,9 +56,13 @@ class DigestLoader(SourceFileLoader):
         return code
 
 
+# Taken when this is first imported, by the fork server: what a run may import from that is not its own code.
+_INSTALLED = tuple(os.path.realpath(path) + os.sep for path in sys.path if path)
+
+
 def use_digest_loader(root: Path, store: Path | None) -> None:
     """From now on import the modules under `root` by their digest. For a process that runs one flow."""
-    installed = [path for path in map(os.path.realpath, sys.path) if path]
+    top = os.path.realpath(root) + os.sep
     loaders = [
         (ExtensionFileLoader, EXTENSION_SUFFIXES),
         (partial(DigestLoader, store=store), SOURCE_SUFFIXES),
@@ -66,13 +70,14 @@ def use_digest_loader(root: Path, store: Path | None) -> None:
     ]
 
     def find_under_root(path: str) -> FileFinder:
-        place = Path(os.path.realpath(path))
-        if not place.is_relative_to(root) or any(place.is_relative_to(known) for known in installed):
+        place = os.path.realpath(path) + os.sep
+        if not place.startswith(top) or place.startswith(_INSTALLED):
             raise ImportError(path)
         return FileFinder(path, *loaders)  # type: ignore[arg-type]  # a partial makes loaders as the class does
 
     sys.path_hooks.insert(0, find_under_root)
-    sys.path_importer_cache.clear()
+    for path in [known for known in sys.path_importer_cache if f"{known}{os.sep}".startswith(top)]:
+        del sys.path_importer_cache[path]
 
 
 def _write_whole(path: Path, data: bytes) -> None:

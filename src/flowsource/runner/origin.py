@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowsource.entrypoints import flow_at
 from flowsource.errors import InvalidDeployment
 from flowsource.flows import Flow
 from flowsource.sourced import SourcedFlow
@@ -39,7 +40,12 @@ def origin_of(flow: Flow[..., Any]) -> Origin:
         raise InvalidDeployment(
             f"{flow!r} is defined in no file, so that a run could not load it; put it into a file and serve that."
         )
-    path = _path_to(flow, function)
+    if _is_installed(file):
+        raise InvalidDeployment(
+            f"{flow!r} is defined in {file}, which is installed and no code of yours; "
+            "serve a function in a file of your own that calls it."
+        )
+    path = _path_to(flow, function, file)
     if path is None:
         raise InvalidDeployment(
             f"{flow!r} is defined inside a function, so that a run could not load it; move it to the top of its module."
@@ -61,14 +67,43 @@ def _file_of(function: Any) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _path_to(flow: Flow[..., Any], function: Any) -> str | None:
-    """The name under which the module holds this very flow, else the dotted name of its function."""
+def _is_installed(file: Path) -> bool:
+    """Whether `file` is Python's own, or was put where packages are installed."""
+    import site
+    import sysconfig
+
+    places = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    places += [*site.getsitepackages(), site.getusersitepackages()]
+    return any(file.is_relative_to(Path(place).resolve()) for place in places)
+
+
+def _path_to(flow: Flow[..., Any], function: Any, file: Path) -> str | None:
+    """The dotted name under which a run finds this flow in its module, or None when it cannot have one there.
+
+    Raises InvalidDeployment when a run would find something else.
+    """
     module = sys.modules.get(getattr(function, "__module__", None) or "")
-    held = [name for name, value in vars(module).items() if value is flow] if module is not None else []
-    if held:
-        return held[0]
+    for name, value in vars(module).items() if module is not None else ():
+        if value is flow:
+            return name
     path = getattr(function, "__qualname__", None)
-    return None if path is None or "<" in path else str(path)
+    if path is None or "<" in path:
+        return None
+    if module is not None and not _is_like(flow, flow_at(path.split("."), module)):
+        raise InvalidDeployment(
+            f"{flow!r} is not what {path!r} in {file.name} is, and that is what a run would load; "
+            "give this one a name at the top of that file, as in `my_flow = ...`, and serve it from there."
+        )
+    return str(path)
+
+
+def _is_like(flow: Flow[..., Any], other: Flow[..., Any] | None) -> bool:
+    """Whether `other` does the same, and is told the same way."""
+    return other is not None and _said(other) == _said(flow)
+
+
+def _said(flow: Flow[..., Any]) -> tuple[object, ...]:
+    return flow.fn, flow.name, flow.description, flow.should_validate_parameters, flow.log_prints
 
 
 def _import_root(file: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,8 +10,10 @@ from typing import Any
 
 import anyio
 
+from flowsource.declaring import check_tags
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidInput, InvalidParameters
+from flowsource.json_values import json_problems
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.sourced import run_blocking
@@ -37,13 +40,13 @@ async def arun_deployment(
     `idempotency_key`, the run of the first time is the answer. Raises DeploymentNotFound or InvalidParameters, and
     then no run was created.
     """
-    if scheduled_time is not None and scheduled_time.utcoffset() is None:
-        raise InvalidInput("scheduled_time: it has no time zone; give an aware datetime.")
+    if scheduled_time is not None and (not isinstance(scheduled_time, datetime) or scheduled_time.utcoffset() is None):
+        raise InvalidInput(f"scheduled_time: {scheduled_time!r} is not an aware datetime; give one.")
     async with open_store(Settings.load().store) as store:
         run = await request_run(
             store,
             name,
-            parameters or {},
+            {} if parameters is None else parameters,
             at=scheduled_time,
             tags=tags,
             idempotency_key=idempotency_key,
@@ -91,13 +94,13 @@ async def request_run(
 ) -> Run:
     """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
     deployment = await store.deployment(name)
-    check_parameters(deployment, parameters)
+    parameters = check_parameters(deployment, parameters)
     now = datetime.now(UTC)
     new = NewRun(
         deployment_id=deployment.id,
         scheduled_at=at or now,
         parameters=parameters,
-        tags=tuple(tags),
+        tags=check_tags(tags),
         name=run_name,
         idempotency_key=idempotency_key,
     )
@@ -114,20 +117,29 @@ async def wait_until_final(store: Store, run: Run) -> Run:
             await ear.wait(LOOK_EVERY)
 
 
-def check_parameters(deployment: Deployment, parameters: Mapping[str, Any]) -> None:
-    """Raise InvalidParameters unless `parameters`, over those of the deployment, fit the schema of its flow."""
+def check_parameters(deployment: Deployment, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters` as they are kept; raises InvalidParameters unless, over those of the deployment, they fit its flow.
+
+    What is asked for is held against the schema to the letter. The deployment's own parameters are not: they were
+    held against the flow itself when its revision was loaded, and a flow takes "5" for a number.
+    """
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
-    values = {**deployment.declared.parameters, **parameters}
+    problems = {where or "parameters": why for where, why in json_problems(parameters).items()}
+    if problems:
+        raise InvalidParameters(deployment.flow, problems)
+    asked: dict[str, Any] = json.loads(json.dumps(dict(parameters)))
+    known = deployment.declared.parameters
+    schema = dict(deployment.facts.parameter_schema)
+    schema["required"] = [name for name in schema.get("required", ()) if name not in known]
     # A registry of its own: a reference in a schema must never make us fetch anything.
-    validator = Draft202012Validator(dict(deployment.facts.parameter_schema), registry=Registry())
-    problems: dict[str, str] = {}
-    for error in validator.iter_errors(values):
+    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(asked):
         for where, why in _said(error):
             problems.setdefault(where, why)
     if problems:
         raise InvalidParameters(deployment.flow, problems)
+    return asked
 
 
 def _said(error: Any) -> list[tuple[str, str]]:

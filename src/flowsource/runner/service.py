@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.deployments import Deployment, FlowFacts, Rejection
-from flowsource.errors import FlowsourceError, InvalidTransition, Superseded
+from flowsource.errors import FlowsourceError
 from flowsource.runner.claims import Slots, claim_runs
 from flowsource.runner.execution import Assignment, Execution
 from flowsource.runner.inspection import inspect_entrypoint
@@ -78,12 +78,18 @@ class Runner:
         self._stopping = anyio.Event()
         self._stopping_now = anyio.Event()
         self._promoters = {entry.deployment.id: self._promoter(entry) for entry in served}
+        self._watchers = self._make_watchers()
 
     def stop(self) -> None:
         """Take no more runs and end when those going on have ended, within the grace; a second call ends them now."""
         if self._stopping.is_set():
             self._stopping_now.set()
         self._stopping.set()
+
+    def look_now(self) -> None:
+        """Ask the remotes of all sources now rather than at their next poll."""
+        for watcher in self._watchers:
+            watcher.hint()
 
     async def run(self) -> None:
         """Serve until stopped. When this returns or raises, no process of a run is left."""
@@ -98,7 +104,10 @@ class Runner:
             presence.cancel_scope.cancel()
 
     async def _register_again(self) -> None:
-        """Come back after we were given up: what we still ran is not ours any more."""
+        """Come back after we were given up: what we still ran is not ours any more.
+
+        What serves is as others left it: while we were away they may have promoted what we have not seen.
+        """
         for execution in self._executions.values():
             execution.stop(SIGKILL)
         now = datetime.now(UTC)
@@ -108,6 +117,7 @@ class Runner:
                 facts=entry.deployment.facts,
                 active=entry.deployment.active,
                 rejected=entry.deployment.rejected,
+                is_stale=True,
             )
             for entry in self._served.values()
         ]
@@ -121,7 +131,7 @@ class Runner:
 
         chores.start_soon(create_scheduled, store, ids)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, start)
-        for watcher in self._watchers():
+        for watcher in self._watchers:
             chores.start_soon(watcher.run)
         for promoter in self._promoters.values():
             chores.start_soon(promoter.run)
@@ -148,6 +158,8 @@ class Runner:
                 execution.stop(number)
             with anyio.move_on_after(KILL_AFTER.total_seconds()):
                 await self._wait_until_idle()
+        for execution in self._executions.values():
+            execution.abandon()
 
     async def _wait_until_idle(self) -> None:
         while self._executions:
@@ -170,7 +182,11 @@ class Runner:
             with self._shop.cache.lease(snapshot):
                 await self._execute_at(snapshot, run)
         except FlowsourceError as error:
-            await self._give_up(run, error)
+            logger.warning("run %s could not be started: %s", run.name, error)
+            await self._give_up(run, str(error))
+        except Exception as error:  # One run that meets a fault of ours must not end those of others.
+            logger.exception("run %s met a fault of flowsource", run.name)
+            await self._give_up(run, f"{type(error).__name__}: {error}")
         finally:
             self._preparing.pop(run.id, None)
             self._executions.pop(run.id, None)
@@ -197,17 +213,16 @@ class Runner:
         self._executions[run.id] = execution
         await execution.execute()
 
-    async def _give_up(self, run: Run, error: FlowsourceError) -> None:
-        logger.warning("run %s could not be started: %s", run.name, error)
-        outcome = Outcome(state=RunState.CRASHED, failure=Failure(kind="not started", message=str(error)))
+    async def _give_up(self, run: Run, why: str) -> None:
+        outcome = Outcome(state=RunState.CRASHED, failure=Failure(kind="not started", message=why))
         try:
             now = datetime.now(UTC)
             ended = await self._shop.store.finish(run.id, run.epoch, outcome, at=now, transition_id=uuid4())
             self._shop.terminal.run_ended(ended)
-        except (Superseded, InvalidTransition) as newer:
-            logger.warning("run %s is not ours any more: %s", run.name, newer)
+        except FlowsourceError as error:
+            logger.warning("how run %s ended could not be recorded: %s", run.name, error)
 
-    def _watchers(self) -> list[Watcher]:
+    def _make_watchers(self) -> list[Watcher]:
         """One for each key, over the distinct things that deployments follow there."""
         by_key: dict[str, dict[str, Served]] = defaultdict(dict)
         for entry in self._served.values():
@@ -235,7 +250,7 @@ class Runner:
         async def on_decision(deployment: Deployment, rejection: Rejection | None) -> None:
             before, entry.deployment = entry.deployment, deployment
             if rejection is not None:
-                self._shop.terminal.rejected(deployment, rejection)
+                self._shop.terminal.rejected(deployment, rejection, is_mounted=entry.source.mount is not None)
             elif entry.source.mount is None or before.rejected is not None or before.facts != deployment.facts:
                 # A flow that writes beside its own code is no news each time it does.
                 self._shop.terminal.promoted(deployment)

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from signal import SIGINT, SIGTERM
 from typing import Any, Literal, Unpack
-from uuid import uuid4
 
 import anyio
 
 from flowsource.context import is_run_process
-from flowsource.deployments import Declaration, DeploymentOptions
+from flowsource.declaring import check_limit, check_options, check_pause_on_shutdown, check_tags
+from flowsource.deployments import Declaration, DeploymentOptions, check_name
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
 from flowsource.flows import Flow
+from flowsource.runner.lifetime import serve_until_stopped
 from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.processes import ForkServer
-from flowsource.runner.service import Runner, Workshop
-from flowsource.runner.startup import first_error, register
+from flowsource.runner.startup import first_error
 from flowsource.runner.terminal import Terminal
 from flowsource.schedules import schedule_from_arguments
-from flowsource.settings import Settings
-from flowsource.snapshots.cache import SnapshotCache
-from flowsource.store import open_store
-
-GRACE = timedelta(seconds=20)
 
 Limit = int | Literal["cpus"] | None
 
@@ -51,9 +43,7 @@ def deployment_of(
     flow: Flow[..., Any], name: str | None = None, **options: Unpack[DeploymentOptions]
 ) -> RunnerDeployment:
     """A deployment of `flow`; see `Flow.to_deployment`."""
-    if unknown := sorted(set(options) - set(DeploymentOptions.__annotations__)):
-        known = ", ".join(DeploymentOptions.__annotations__)
-        raise TypeError(f"{', '.join(unknown)}: not an option of a deployment; there are {known}")
+    check_options(options)
     origin = origin_of(flow)
     parse(origin.entrypoint)
     schedule = schedule_from_arguments(
@@ -62,15 +52,15 @@ def deployment_of(
         schedule=options.get("schedule"),
         now=datetime.now(UTC),
     )
-    tags = options.get("tags") or ()
+    by_default = origin.entrypoint.rpartition(":")[2].rpartition(".")[2].replace("_", "-")
     declared = Declaration(
-        name=name if name is not None else origin.entrypoint.rpartition(":")[2].rpartition(".")[2].replace("_", "-"),
+        name=check_name(by_default if name is None else name),
         entrypoint=origin.entrypoint,
         source_key=origin.source.key,
         source_label=origin.source.label,
         parameters=dict(options.get("parameters") or {}),
         schedules=(schedule,) if schedule is not None else (),
-        tags=tags if isinstance(tags, str) else tuple(tags),  # type: ignore[arg-type]  # refused there, by name
+        tags=check_tags(options.get("tags")),
         description=options.get("description"),
         version=options.get("version"),
         limit=options.get("limit"),
@@ -102,15 +92,20 @@ def serve(
         pass
     else:
         raise RuntimeError("serve() cannot be used while an event loop is running; use `await aserve(...)` there")
-    anyio.run(
-        partial(
-            aserve,
-            *deployments,
-            limit=limit,
-            pause_on_shutdown=pause_on_shutdown,
-            print_starting_message=print_starting_message,
-        )
+    work = partial(
+        aserve,
+        *deployments,
+        limit=limit,
+        pause_on_shutdown=pause_on_shutdown,
+        print_starting_message=print_starting_message,
     )
+    try:
+        anyio.run(work)
+    except FlowsourceError as error:
+        # Where in our tasks a person's mistake came to light tells that person nothing.
+        raise error.with_traceback(None) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # A Ctrl-C before anybody listened for it.
 
 
 async def aserve(
@@ -119,42 +114,39 @@ async def aserve(
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
 ) -> None:
-    """As `serve`, for use in a running event loop; cancelling it ends it at once."""
+    """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
     _refuse_in_a_run()
-    if not deployments:
-        raise InvalidDeployment("serve: there is no deployment to serve; give at least one.")
-    if isinstance(limit, int) and limit < 1:
-        raise InvalidDeployment(f"limit: {limit} is not 1 or more; give None for no limit.")
+    _check_deployments(deployments)
+    if limit != "cpus":
+        check_limit(limit)
     if pause_on_shutdown is not None:
+        check_pause_on_shutdown(pause_on_shutdown)
         deployments = tuple(
             replace(entry, declared=replace(entry.declared, pause_on_shutdown=pause_on_shutdown))
             for entry in deployments
         )
-    settings = Settings.load()
+    declared = [(entry.declared, entry.origin) for entry in deployments]
     terminal = Terminal(is_quiet=not print_starting_message)
-    secrets = frozenset(name for entry in deployments for name in entry.origin.source.secret_variables)
     try:
-        async with (
-            anyio.create_task_group() as tasks,
-            open_store(settings.store) as store,
-            ForkServer(without=secrets) as server,
-        ):
-            shop = Workshop(
-                store=store,
-                cache=SnapshotCache(settings.cache),
-                server=server,
-                terminal=terminal,
-                scratch=settings.cache / "scratch",
-            )
-            stops = _Stops(tasks.cancel_scope.cancel)
-            if threading.current_thread() is threading.main_thread():
-                tasks.start_soon(_listen_for_signals, stops)
-            await _serve(deployments, shop, stops, limit=(os.cpu_count() or 1) if limit == "cpus" else limit)
-            tasks.cancel_scope.cancel()
+        await serve_until_stopped(declared, terminal, limit=(os.cpu_count() or 1) if limit == "cpus" else limit)
     except BaseExceptionGroup as group:
-        error = first_error(group)
-        # Where in our tasks a person's mistake came to light tells that person nothing.
-        raise error.with_traceback(None) if isinstance(error, FlowsourceError) else error from None
+        raise first_error(group) from None
+    finally:
+        terminal.close()
+
+
+def _check_deployments(deployments: Sequence[object]) -> None:
+    if not deployments:
+        raise InvalidDeployment("serve: there is no deployment to serve; give at least one.")
+    for given in deployments:
+        if isinstance(given, Flow):
+            raise InvalidDeployment(
+                f"serve: {given!r} is a flow, not a deployment; give what its `to_deployment(name=...)` returns."
+            )
+        if not isinstance(given, RunnerDeployment):
+            raise InvalidDeployment(
+                f"serve: a {type(given).__name__} is not a deployment; give each one, as `to_deployment` returned it."
+            )
 
 
 def _refuse_in_a_run() -> None:
@@ -163,29 +155,3 @@ def _refuse_in_a_run() -> None:
             "serve() was called while this file was imported to load a flow from it; "
             'put the call under `if __name__ == "__main__":`.'
         )
-
-
-@dataclass(slots=True)
-class _Stops:
-    """What a signal does: it depends on how far we are."""
-
-    on_signal: Callable[[], None]
-
-
-async def _listen_for_signals(stops: _Stops) -> None:
-    with anyio.open_signal_receiver(SIGINT, SIGTERM) as signals:
-        async for _ in signals:
-            stops.on_signal()
-
-
-async def _serve(deployments: Sequence[RunnerDeployment], shop: Workshop, stops: _Stops, *, limit: int | None) -> None:
-    runner_id = uuid4()
-    served = await register(runner_id, [(entry.declared, entry.origin) for entry in deployments], shop)
-    runner = Runner(runner_id, served, shop, limit=limit, grace=GRACE)
-    stops.on_signal = runner.stop
-    shop.terminal.started([entry.deployment for entry in served])
-    try:
-        await runner.run()
-    finally:
-        with anyio.CancelScope(shield=True):
-            shop.terminal.stopped(await shop.store.retire(runner_id, now=datetime.now(UTC)))

@@ -43,10 +43,10 @@ async def register(runner_id: UUID, declared: Sequence[tuple[Declaration, Origin
     await shop.cache.sweep()
     checked = await _check_all(declared, shop)
     now = datetime.now(UTC)
+    await _collect_garbage(shop, checked, now)
     registered = await shop.store.register(
         runner_id, [entry.registration for entry in checked], lease_until=now + LEASE, now=now
     )
-    await _collect_garbage(shop, now)
     return [
         Served(deployment=deployment, source=entry.origin.source, latest=entry.latest, directory=entry.origin.directory)
         for deployment, entry in zip(registered, checked, strict=True)
@@ -76,7 +76,9 @@ async def _check(declared: Declaration, origin: Origin, shop: Workshop, known: S
     newest = origin.found or await latest(origin.source, shop.cache)
     found = await inspect_entrypoint(shop.server, shop.cache, newest.snapshot, declared)
     if isinstance(found, FlowFacts):
-        registration = Registration(declared=declared, facts=found, active=newest.snapshot.revision)
+        registration = Registration(
+            declared=declared, facts=found, active=newest.snapshot.revision, is_stale=newest.is_stale
+        )
         return _Checked(origin=origin, latest=newest, registration=registration)
     served_before = await _served_before(declared, origin, shop, known)
     if served_before is None:
@@ -112,8 +114,9 @@ async def _served_before(
     return None
 
 
-async def _collect_garbage(shop: Workshop, now: datetime) -> None:
+async def _collect_garbage(shop: Workshop, checked: Sequence[_Checked], now: datetime) -> None:
     in_use = [(entry.declared.source_key, entry.active) for entry in await shop.store.deployments()]
+    in_use += [(entry.registration.declared.source_key, entry.registration.active) for entry in checked]
     await shop.cache.collect(keep=KEEP_SNAPSHOTS, keep_for=KEEP_SNAPSHOTS_FOR, in_use=in_use, now=now)
 
 

@@ -7,9 +7,11 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from io import StringIO
 from typing import TextIO
 
 from flowsource.deployments import Deployment, Rejection
+from flowsource.runner.writer import Writer
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import LogLine
 from flowsource.text import MARKS, painted, printable
@@ -17,25 +19,35 @@ from flowsource.watch.status import SourceState, SourceStatus
 
 
 class Terminal:
-    """Writes to `stream`; in colour on a terminal that shows it. `is_quiet` leaves out the starting message."""
+    """Writes to `stream`; in colour on a terminal that shows it. `is_quiet` leaves out the starting message.
+
+    No method waits for whoever reads it, or fails because nobody does. Close it at the end, so that the last words are
+    heard.
+    """
 
     def __init__(self, stream: TextIO | None = None, *, is_quiet: bool = False) -> None:
-        self._stream = stream or sys.stderr
+        # There is none where the process was started with standard error closed.
+        self._stream: TextIO = stream or sys.stderr or _Nowhere()
+        self._writer = Writer(self._stream)
         self._is_quiet = is_quiet
+
+    def close(self) -> None:
+        """Write what was said and is not written yet; for a second at most."""
+        self._writer.close()
 
     def started(self, deployments: Sequence[Deployment]) -> None:
         """What is served, from where, and how to ask for a run."""
         if self._is_quiet:
             return
         count = "1 deployment" if len(deployments) == 1 else f"{len(deployments)} deployments"
-        self._write(f"{self._paint('flowsource', '1')} serves {count}; Ctrl-C stops it.\n")
+        self._writer.write(f"{self._paint('flowsource', '1')} serves {count}; Ctrl-C stops it.\n")
         width = max(len(deployment.full_name) for deployment in deployments)
         for deployment in deployments:
-            self._write(f"  {deployment.full_name:<{width}}  {_when(deployment)}")
-            self._write(f"  {'':<{width}}  {_revision(deployment)}  from {deployment.declared.source_label}")
+            self._writer.write(f"  {deployment.full_name:<{width}}  {_when(deployment)}")
+            self._writer.write(f"  {'':<{width}}  {_revision(deployment)}  from {deployment.declared.source_label}")
             if deployment.rejected is not None:
                 self.rejected(deployment, deployment.rejected)
-        self._write(f"\nAsk for a run:  flowsource run '{deployments[0].full_name}' --watch\n")
+        self._writer.write(f"\nAsk for a run:  flowsource run '{deployments[0].full_name}' --watch\n")
 
     def run_started(self, run: Run) -> None:
         """A run has a process now."""
@@ -53,20 +65,23 @@ class Terminal:
     def line(self, run_name: str, line: LogLine) -> None:
         """A line of a run's log."""
         level = "" if line.logger is None else f"{logging.getLevelName(line.level):<8}"
-        self._write(f"{_clock(line.at)}  {self._paint(run_name, '2')}  {level}{printable(line.text)}")
+        self._writer.write(f"{_clock(line.at)}  {self._paint(run_name, '2')}  {level}{printable(line.text)}")
 
     def promoted(self, deployment: Deployment) -> None:
         """A new revision serves."""
         self._say("✔", "32", f"{deployment.full_name} now serves {_revision(deployment)}")
 
-    def rejected(self, deployment: Deployment, rejection: Rejection) -> None:
-        """A new revision does not serve; the last good one does."""
+    def rejected(self, deployment: Deployment, rejection: Rejection, *, is_mounted: bool = False) -> None:
+        """A new revision does not serve; the last good one does, unless it is a directory that is used as it is."""
+        next_step = f"It keeps serving {deployment.active.short}; push a repair, and that is taken over by itself."
+        if is_mounted:
+            next_step = "The directory is used as it is: runs fail until this is mended."
         self._say(
             "✖",
             "31",
-            f"{deployment.full_name}: {rejection.revision.short} was rejected: {printable(rejection.message)}\n"
+            f"{deployment.full_name}: {rejection.revision.short} was rejected: {rejection.message}\n"
             f"{_indented(rejection.details)}"
-            f"  It keeps serving {deployment.active.short}; push a repair, and that is taken over by itself.",
+            f"  {next_step}",
         )
 
     def source_changed(self, before: SourceStatus, after: SourceStatus) -> None:
@@ -80,30 +95,39 @@ class Terminal:
         """A first signal came."""
         if runs:
             what = "1 run" if runs == 1 else f"{runs} runs"
-            self._say("⊘", "33", f"Stopping: waiting up to {grace:g} s for {what}; a second signal cancels at once.")
+            self._say(
+                "⊘", "33", f"Stopping: waiting up to {grace:g} s for {what}; a second signal (or Ctrl-C) ends it now."
+            )
 
     def stopped(self, paused: Sequence[Deployment]) -> None:
         """Everything has ended."""
         if any(deployment.declared.schedules for deployment in paused):
-            self._say("⊘", "33", "Schedules are paused until it is served again (pause_on_shutdown=False keeps them).")
+            self._say(
+                "⊘", "33", "Schedules are paused until it is served again (with pause_on_shutdown=False they are not)."
+            )
         self._say("✔", "32", "Stopped.")
 
     def _state(self, run: Run, state: RunState, text: str) -> None:
         mark, colour = MARKS[state]
-        self._write(
+        self._writer.write(
             f"{_clock(run.changed_at)}  {self._paint(run.name, '2')}  {self._paint(mark, colour)} {printable(text)}"
         )
 
     def _say(self, mark: str, colour: str, text: str) -> None:
-        self._write(f"{_clock(datetime.now().astimezone())}  {self._paint(mark, colour)} {text}")
+        self._writer.write(f"{_clock(datetime.now().astimezone())}  {self._paint(mark, colour)} {printable(text)}")
 
     def _paint(self, text: str, colour: str) -> str:
-        return painted(text, colour, self._stream)
+        # A stream that was closed under us does not even say whether it is a terminal.
+        with contextlib.suppress(OSError, ValueError):
+            return painted(text, colour, self._stream)
+        return text
 
-    def _write(self, text: str) -> None:
-        # That nobody reads, or cannot show it, is no reason to stop serving.
-        with contextlib.suppress(BrokenPipeError, UnicodeEncodeError):
-            print(text, file=self._stream, flush=True)
+
+class _Nowhere(StringIO):
+    """Takes what cannot be shown to anybody, and keeps nothing of it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 def _when(deployment: Deployment) -> str:

@@ -32,29 +32,33 @@ class SnapshotCache:
 
     def __init__(self, root: Path) -> None:
         self.root = open_root(root)
+        # By source key and id: those that we have published, or looked at.
+        self._known: set[tuple[str, str]] = set()
+        self._looking = anyio.Lock()
 
     async def ensure(self, source: Source, revision: Revision) -> Snapshot:
         """The snapshot of `revision`, fetched from `source` unless it is here.
 
-        What is here is returned at once, without network or lock. Else one fetch serves everybody who asks, in this
-        process or another. Whatever goes wrong, nothing half made is ever seen. A source with a `mount` is used in
-        place. Raises what `source.fetch` raises, and SourceUnavailable when the disk refuses.
+        What is here is returned at once, without network or lock; the first time, every file of it is read to see
+        that nobody changed it, and what was changed is fetched again unless it is leased. Else one fetch serves
+        everybody who asks, in this process or another. Whatever goes wrong, nothing half made is ever seen. A source
+        with a `mount` is used in place. Raises what `source.fetch` raises, SourceUnavailable when the disk refuses,
+        and SourceInvalid when another version of flowsource has taken the place of the snapshot.
         """
         if source.mount is not None:
             return Snapshot(source_key=source.key, revision=revision, root=source.mount, is_mounted=True)
         shelf = Shelf(self.root, source.key)
         try:
-            if found := publishing.find(shelf, revision):
-                return found
-            shelf.prepare()
-            async with locked(shelf.lock):
-                # Whoever held the lock before us may have published it.
-                return publishing.find(shelf, revision) or await _fetch(shelf, source, revision)
+            snapshot = publishing.find(shelf, revision)
+            if snapshot is None or await self._changes(snapshot):
+                snapshot = await self._make(shelf, source, revision)
         except OSError as error:
             raise SourceUnavailable(
-                f"revision {revision.short} of {source.label} could not be stored in {self.root}: "
+                f"revision {revision.short} of {source.label} could not be kept in {self.root}: "
                 f"{error.strerror or error}. Make room there, or set FLOWSOURCE_CACHE to another directory."
             ) from error
+        shelf.mark_used()
+        return snapshot
 
     def find(self, source_key: str, revision: Revision) -> Snapshot | None:
         """The snapshot of `revision` if it is published here, or None."""
@@ -64,13 +68,20 @@ class SnapshotCache:
         """A hold on `snapshot`, so that it stays until the lease is released or the last process with it has ended.
 
         Raises SnapshotGone if it was removed since it was found. The lease on a mounted directory keeps nothing from
-        being changed: it raises SourceMissing if the directory is gone.
+        being changed: it raises SourceMissing if the directory is gone. Raises SourceUnavailable when the system
+        refuses.
         """
-        if snapshot.is_mounted:
-            try:
-                return on_directory(snapshot.root)
-            except OSError as error:
+        try:
+            return on_directory(snapshot.root) if snapshot.is_mounted else self._hold(snapshot)
+        except OSError as error:
+            if snapshot.is_mounted and isinstance(error, FileNotFoundError | NotADirectoryError):
                 raise SourceMissing(f"{snapshot.root} cannot be opened: {error.strerror}. Bring it back.") from error
+            raise SourceUnavailable(
+                f"no lease on {snapshot.root} can be had: {error.strerror}. "
+                "Make room on the disk, or let this process open more files (`ulimit -n`)."
+            ) from error
+
+    def _hold(self, snapshot: Snapshot) -> Lease:
         shelf = Shelf(self.root, snapshot.source_key)
         lease = hold(shelf, snapshot.id)
         try:
@@ -79,6 +90,7 @@ class SnapshotCache:
         except BaseException:
             lease.release()
             raise
+        shelf.mark_used()
         return lease
 
     def bytecode(self, snapshot: Snapshot) -> Path:
@@ -96,8 +108,21 @@ class SnapshotCache:
         return directory
 
     async def remember_tip(self, source: Source, revision: Revision) -> None:
-        """Keep `revision` as the last one that `source` resolved to."""
-        await to_thread.run_sync(tips.remember, Shelf(self.root, source.key), source.selector, revision)
+        """Keep `revision` as the last one that `source` resolved to.
+
+        Where the disk refuses that is logged, and no more: it is only missed by a cold start with the remote away.
+        """
+        try:
+            await to_thread.run_sync(tips.remember, Shelf(self.root, source.key), source.selector, revision)
+        except OSError as error:
+            logger.warning(
+                "%s: that %s was its last revision could not be kept in %s: %s. Make room there.",
+                source.label,
+                revision.short,
+                self.root,
+                error.strerror,
+                extra={"event": "tip.lost", "source": source.key, "revision": revision.id},
+            )
 
     def last_tip(self, source: Source) -> Revision | None:
         """The last revision that `source` was remembered at, by whatever process, or None."""
@@ -110,6 +135,7 @@ class SnapshotCache:
     async def sweep(self) -> None:
         """Remove what killed processes left behind; to be called at start. A source that is being fetched is passed."""
         await to_thread.run_sync(self._tidy, garbage.sweep)
+        await to_thread.run_sync(garbage.clear_removed, self.root)
 
     async def collect(
         self, *, keep: int, keep_for: timedelta, in_use: Collection[tuple[str, Revision]], now: datetime
@@ -117,13 +143,15 @@ class SnapshotCache:
         """Remove old snapshots, and return those that went, as pairs of source key and revision.
 
         Of each source the `keep` newest stay, and those published within `keep_for` before `now`, those in `in_use`
-        (pairs again), and those on which anybody holds a lease. A source that is being fetched is passed.
+        (pairs again), and those on which anybody holds a lease. A source that is being fetched is passed. One of which
+        nothing is in `in_use`, and that nobody has used within `keep_for` before `now`, goes with all that belongs to
+        it, unless anybody holds a lease there.
         """
         removed: list[tuple[str, Revision]] = []
 
         def collect(shelf: Shelf) -> None:
             used = {revision for key, revision in in_use if key == shelf.key}
-            gone = garbage.collect(shelf, keep=keep, published_before=now - keep_for, in_use=used)
+            gone = garbage.collect(shelf, keep=keep, before=now - keep_for, in_use=used)
             removed.extend((shelf.key, revision) for revision in gone)
 
         await to_thread.run_sync(self._tidy, collect)
@@ -131,15 +159,51 @@ class SnapshotCache:
 
     def _tidy(self, tidy: Callable[[Shelf], None]) -> None:
         for shelf in shelves(self.root):
-            shelf.prepare()
-            with try_lock(shelf.lock) as is_held:
-                if is_held:
-                    tidy(shelf)
+            try:
+                with try_lock(shelf.lock) as is_held:
+                    if is_held:
+                        shelf.prepare()
+                        tidy(shelf)
+            except FileNotFoundError:
+                # Another process has just removed the shelf.
+                pass
+            except OSError as error:
+                # Nobody should go without a server because a disk could not be tidied.
+                logger.warning(
+                    "%s could not be tidied: %s", shelf.workspace, error.strerror, extra={"event": "shelf.left"}
+                )
+
+    async def _changes(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """The paths at which `snapshot` is not as it was published; looked at once."""
+        name = (snapshot.source_key, snapshot.id)
+        if name in self._known:
+            # Without waiting for those who look at another one.
+            return ()
+        async with self._looking:
+            if name in self._known:
+                return ()
+            changed = await to_thread.run_sync(publishing.verify, snapshot)
+            if not changed:
+                self._known.add(name)
+            return changed
+
+    async def _make(self, shelf: Shelf, source: Source, revision: Revision) -> Snapshot:
+        """The snapshot of `revision`, fetched unless there is one now that is intact, or that cannot be replaced."""
+        shelf.prepare()
+        async with locked(shelf.lock):
+            # Whoever held the lock before us may have published it.
+            snapshot = publishing.find(shelf, revision)
+            if snapshot is not None and (changed := await self._changes(snapshot)):
+                await to_thread.run_sync(publishing.set_aside_changed, shelf, snapshot, changed)
+                snapshot = publishing.find(shelf, revision)
+            snapshot = snapshot or await _fetch(shelf, source, revision)
+        self._known.add((snapshot.source_key, snapshot.id))
+        return snapshot
 
 
 async def _fetch(shelf: Shelf, source: Source, revision: Revision) -> Snapshot:
     try:
-        staged = await to_thread.run_sync(publishing.stage, shelf)
+        staged = await to_thread.run_sync(publishing.stage, shelf, revision)
         fetched = await source.fetch(revision, staged / "tree", workspace=shelf.workspace)
         publish = partial(publishing.publish, shelf, staged, fetched, at=datetime.now(UTC))
         snapshot = await to_thread.run_sync(publish)

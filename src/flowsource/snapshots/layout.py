@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flowsource.errors import InvalidInput, InvalidSettings
@@ -14,6 +17,8 @@ from flowsource.errors import InvalidInput, InvalidSettings
 # By the convention for such directories (bford.info/cachedir): backups, and watchers of code, leave them out.
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Whatever flowsource keeps here, it can fetch again.\n"
 
+# Of the name of a shelf that is being deleted; no key begins with it.
+_GONE = ".gone-"
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -39,8 +44,13 @@ class Shelf:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever fetches, publishes or removes; never unlinked."""
+        """Held by whoever fetches, publishes or removes; it goes with the whole shelf only."""
         return self.workspace / "lock"
+
+    @property
+    def stamp(self) -> Path:
+        """An empty file, changed whenever somebody uses the source."""
+        return self.workspace / "used"
 
     @property
     def staging(self) -> Path:
@@ -75,6 +85,28 @@ class Shelf:
         for directory in (self.staging, self.snapshots, self.tips):
             make_private(directory)
 
+    def mark_used(self) -> None:
+        """Note that somebody uses the source now; where that cannot be written, it was last used when it was before."""
+        with suppress(OSError):
+            self.stamp.touch(mode=0o600)
+
+    def used_at(self) -> datetime | None:
+        """When somebody used the source last, or None where nobody has noted that."""
+        try:
+            return datetime.fromtimestamp(self.stamp.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
+
+
+def out_of_sight(shelf: Shelf) -> Path:
+    """Where to move the workspace of a shelf that goes, so that it is there no more and can be deleted at leisure."""
+    return shelf.workspace.with_name(f"{_GONE}{uuid.uuid4().hex}")
+
+
+def half_deleted(cache: Path) -> list[Path]:
+    """The workspaces that were moved out of sight and are still there."""
+    return sorted((cache / "sources").glob(f"{_GONE}*"))
+
 
 def shelves(cache: Path) -> Iterator[Shelf]:
     """The shelf of every source that ever was fetched into this cache."""
@@ -102,10 +134,6 @@ def open_root(root: Path) -> Path:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = root.stat()
-        tag = root / "CACHEDIR.TAG"
-        if not tag.exists():
-            tag.touch(mode=0o600)
-            tag.write_text(_TAG)
     except OSError as error:
         raise InvalidSettings(f"cache: {root} cannot be used: {error.strerror}. {advice}") from error
     if facts.st_uid != os.geteuid():
@@ -113,4 +141,14 @@ def open_root(root: Path) -> Path:
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         mode = stat.S_IMODE(facts.st_mode)
         raise InvalidSettings(f"cache: {root} can be written by other users (mode {mode:04o}). {advice}")
+    _tag(root)
     return root.resolve()
+
+
+def _tag(root: Path) -> None:
+    tag = root / "CACHEDIR.TAG"
+    # Without it a cache on a full disk serves as well.
+    with suppress(OSError):
+        if not tag.exists():
+            tag.touch(mode=0o600)
+            tag.write_text(_TAG)

@@ -51,9 +51,9 @@ def on_directory(directory: Path) -> Lease:
 
 
 def hold(shelf: Shelf, snapshot_id: str) -> Lease:
-    """A lease on that id. Whether the snapshot is there must be looked at afterwards."""
-    shelf.prepare()
+    """A lease on that id. Whether the snapshot is there must be looked at afterwards. Raises OSError."""
     while True:
+        shelf.prepare()
         lease = Lease(os.open(shelf.leases / snapshot_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             # Waits for no more than a rename: nobody holds the exclusive side for longer.

@@ -15,7 +15,11 @@ _PAUSE = 0.02
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock on the file `path` during the block, if it is free: whether it is held is what `as` gives."""
+    """Hold the lock on the file `path` during the block, if it is free: whether it is held is what `as` gives.
+
+    It is not held either when the file was taken away, or replaced, before it was locked. Raises FileNotFoundError
+    where there is no directory for it.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -24,12 +28,20 @@ def try_lock(path: Path) -> Iterator[bool]:
             yield False
             return
         try:
-            yield True
+            yield _is_at(path, descriptor)
         finally:
             # Said outright: a child forked in between has a copy of the descriptor, and closing ours frees nothing.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether `path` still leads to what is open; the lock of anything else would protect nothing."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @asynccontextmanager

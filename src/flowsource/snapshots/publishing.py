@@ -9,22 +9,26 @@ import hashlib
 import json
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from flowsource.errors import SourceUnavailable
+from flowsource.errors import SourceInvalid, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots import disk, manifest
 from flowsource.snapshots.layout import Shelf
 from flowsource.snapshots.leases import unleased
 from flowsource.snapshots.snapshot import Snapshot, snapshot_id
+from flowsource.text import one_line
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1
 _MARKER = "complete"
 _MANIFEST = "manifest.json"
+_TOLD = 3  # of the paths that were changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +42,23 @@ class Marker:
 
 def read_marker(directory: Path) -> Marker | None:
     """What the snapshot in `directory` says of itself, or None if it is not complete."""
+    told = _told(directory)
+    if told is None or told.get("format") != _FORMAT:
+        return None
     try:
-        told = json.loads((directory / _MARKER).read_bytes())
-        if told["format"] != _FORMAT:
-            return None
         return Marker(
             revision=Revision.from_json(told["revision"]),
             published_at=datetime.fromisoformat(told["published_at"]),
             manifest_sha256=told["manifest_sha256"],
         )
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def is_foreign(directory: Path) -> bool:
+    """Whether another version of flowsource published what is in `directory`: not ours to use, nor to remove."""
+    told = _told(directory)
+    return told is not None and isinstance(told.get("format"), int) and told["format"] != _FORMAT
 
 
 def find(shelf: Shelf, revision: Revision) -> Snapshot | None:
@@ -62,11 +72,18 @@ def find(shelf: Shelf, revision: Revision) -> Snapshot | None:
     return Snapshot(source_key=shelf.key, revision=known, root=directory / "tree")
 
 
-def stage(shelf: Shelf) -> Path:
+def stage(shelf: Shelf, revision: Revision) -> Path:
     """A new directory in staging with an empty `tree` in it, after removing what dead processes left there.
 
-    The caller holds the lock of the shelf, here and below.
+    The caller holds the lock of the shelf, here and below. Raises SourceInvalid when the place of `revision` is taken
+    by another version of flowsource.
     """
+    place = shelf.snapshots / snapshot_id(revision)
+    if is_foreign(place):
+        raise SourceInvalid(
+            f"{place} was published by another version of flowsource, and this one cannot read it. "
+            "Use that version, or set FLOWSOURCE_CACHE to another directory."
+        )
     clear_staging(shelf)
     staged = shelf.staging / uuid.uuid4().hex
     staged.mkdir(mode=0o700)
@@ -116,10 +133,36 @@ def set_aside(shelf: Shelf, name: str) -> bool:
 def clear_staging(shelf: Shelf) -> None:
     """Delete all that is in staging. What cannot be deleted now (a file held open on NFS) is left for the next time."""
     for left in shelf.staging.iterdir():
-        try:
-            disk.remove_tree(left)
-        except OSError as error:
-            logger.warning("%s could not be deleted: %s", left, error.strerror, extra={"event": "staging.left"})
+        delete(left)
+
+
+def delete(left: Path) -> None:
+    """Delete what nobody can see any more; where that cannot be done now, it is left for the next time."""
+    try:
+        disk.remove_tree(left)
+    except FileNotFoundError:
+        # Another process deletes it too.
+        pass
+    except OSError as error:
+        logger.warning("%s could not be deleted: %s", left, error.strerror, extra={"event": "staging.left"})
+
+
+def set_aside_changed(shelf: Shelf, snapshot: Snapshot, changed: Sequence[str]) -> None:
+    """Take a snapshot that is not as it was published out of sight; one that is leased stays. Either is logged."""
+    more = f" and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
+    if set_aside(shelf, snapshot.id):
+        what_now = "It is fetched again."
+    else:
+        what_now = "It is used as it is, because a run still uses it."
+    logger.warning(
+        "revision %s was changed in %s after it was published: %s%s. %s Runs must write elsewhere.",
+        snapshot.revision.short,
+        snapshot.root,
+        one_line(", ".join(changed[:_TOLD])),
+        more,
+        what_now,
+        extra={"event": "snapshot.changed", "source": shelf.key, "revision": snapshot.revision.id},
+    )
 
 
 def verify(snapshot: Snapshot) -> tuple[str, ...]:
@@ -134,4 +177,18 @@ def verify(snapshot: Snapshot) -> tuple[str, ...]:
         return (_MANIFEST,)
     if hashlib.sha256(listed).hexdigest() != marker.manifest_sha256:
         return (_MANIFEST,)
-    return manifest.differences(manifest.from_json(listed), manifest.describe(snapshot.root))
+    try:
+        found = manifest.describe(snapshot.root)
+    except FileNotFoundError:
+        # It goes as we look: only a lease would keep it.
+        return (_MARKER,)
+    return manifest.differences(manifest.from_json(listed), found)
+
+
+def _told(directory: Path) -> dict[str, Any] | None:
+    """What the marker says, whatever its format; None if there is none that can be read."""
+    try:
+        told = json.loads((directory / _MARKER).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None

@@ -41,4 +41,4 @@ def snapshot_id(revision: Revision) -> str:
         raise InvalidInput(f"revision: {revision.id!r} is not a full commit id or digest; give 40 or 64 of 0-9 a-f.")
     if not revision.content:
         return revision.id
-    return f"{revision.id}-{hashlib.sha256(revision.content.encode()).hexdigest()[:16]}"
+    return f"{revision.id}-{hashlib.sha256(revision.content.encode(errors='surrogateescape')).hexdigest()[:16]}"

@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 from watchfiles import Change, awatch
 
-from flowsource.errors import SourceError
+from flowsource.errors import SourceError, SourceMissing
 from flowsource.sources.local_scan import Scan, is_ignored, packages, scan
 
 logger = logging.getLogger(__name__)
@@ -60,16 +60,19 @@ async def _hints(directory: Path, stop: anyio.Event, modules_only: bool) -> Asyn
             async with aclosing(_notices(directory, stop, modules_only)) as notices:
                 async for notice in notices:
                     yield notice
-        except FileNotFoundError:
+        except (FileNotFoundError, SourceMissing):
             await _pause(stop, _ROOT_MISSING)
-        except OSError as error:
+        except (OSError, SourceError) as error:
             logger.debug("no notices for %s: %s", directory, error, extra={"event": "watch.polling"})
             await _pause(stop, _POLL)
             yield
 
 
 async def _notices(directory: Path, stop: anyio.Event, modules_only: bool) -> AsyncGenerator[None]:
-    """Notices of the operating system, while the directory is the one that it was; raises OSError if there are none."""
+    """Notices of the operating system, while the directory is the one that it was.
+
+    Raises OSError if there are none, OSError or SourceError if the directory cannot be read.
+    """
     # At once: what was edited before the watch stood gave no notice.
     due = 0.0
     batches = awatch(
@@ -132,7 +135,7 @@ async def _quiet_digest(look: Look) -> str | None:
 async def _digest(look: Look) -> str | None:
     try:
         return (await to_thread.run_sync(look)).digest
-    except SourceError as error:
+    except (SourceError, OSError) as error:
         # Whoever resolves the source is told; here it only means that there is nothing new to run.
         logger.debug("cannot look: %s", error, extra={"event": "watch.unreadable"})
         return None

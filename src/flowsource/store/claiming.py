@@ -59,6 +59,19 @@ _TAKE = (
 )
 
 
+_NEXT_DUE = select(func.min(runs.c.scheduled_at)).where(
+    runs.c.deployment_id.in_(bindparam("served", expanding=True)), is_waiting, runs.c.scheduled_at > bindparam("after")
+)
+
+
+def next_due(connection: Connection, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
+    """When the first run comes due that is not due at `after`."""
+    if not deployment_ids:
+        return None
+    found: datetime | None = connection.execute(_NEXT_DUE, {"served": list(deployment_ids), "after": after}).scalar()
+    return found
+
+
 def claim(
     connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime
 ) -> list[Run]:

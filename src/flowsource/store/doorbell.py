@@ -17,6 +17,7 @@ from flowsource.store.protocol import Changes
 
 _LONGEST_ADDRESS = 107  # bytes, of a unix socket on Linux
 _LONGEST_NAME = 90  # bytes, of a socket below the directory: its topic, its id and the suffix
+_SUFFIX = ".sock"
 _MANY = 100
 _EVERYTHING = "*"
 # The kernel may keep as few as this unread, and drops what comes then.
@@ -39,6 +40,7 @@ class Doorbell:
         with suppress(OSError):
             self._directory.mkdir(mode=0o700, exist_ok=True)
             self._handle = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._remove_dead()
 
     def close(self) -> None:
         """Give the directory back; the ears in it are closed by those who opened them."""
@@ -58,7 +60,7 @@ class Doorbell:
     @asynccontextmanager
     async def listen(self, *topics: str) -> AsyncIterator[Changes]:
         """An ear for `topics`, open while the context is."""
-        name = f"{topics[0] if len(topics) == 1 else 'any'}.{uuid4().hex}.sock"
+        name = f"{topics[0] if len(topics) == 1 else 'any'}.{uuid4().hex}{_SUFFIX}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
             ear.setblocking(False)
             bound = self._bind(ear, name)
@@ -75,6 +77,20 @@ class Doorbell:
         except OSError:
             return False
         return True
+
+    def _remove_dead(self) -> None:
+        """Remove the ears of killed processes: for what they listened to nobody may ever ring again."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            for name in os.listdir(self._handle):
+                if not name.endswith(_SUFFIX):
+                    continue
+                try:
+                    probe.connect(self._address(name))
+                except ConnectionRefusedError:
+                    self._remove(name)
+                except OSError:
+                    # Closed meanwhile.
+                    pass
 
     def _send(self, message: str, names: Iterable[str]) -> None:
         # A new socket each time: what a slow listener has not read yet counts against the socket that sent it.

@@ -15,6 +15,14 @@ from flowsource.store.tables import deployments, is_in_progress, presence, runne
 
 _LEASE = select(runners.c.lease_until).where(runners.c.id == bindparam("runner"))
 _RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=bindparam("until"))
+_RESUME = (
+    update(deployments)
+    .where(
+        deployments.c.stopped,
+        deployments.c.id.in_(select(presence.c.deployment_id).where(presence.c.runner_id == bindparam("runner"))),
+    )
+    .values(stopped=False)
+)
 _LAPSED = select(runners.c.id).where(runners.c.lease_until < bindparam("now"))
 _SERVED = (
     select(presence.c.deployment_id)
@@ -69,10 +77,14 @@ def appear(connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUI
         connection.execute(insert(presence), [{"runner_id": runner_id, "deployment_id": one} for one in deployment_ids])
 
 
-def renew(connection: Connection, runner_id: UUID, *, lease_until: datetime) -> None:
-    """Prolong the lease of a runner; raises NotFound when it was given up for lost."""
+def renew(connection: Connection, runner_id: UUID, *, lease_until: datetime) -> bool:
+    """Prolong the lease of a runner; raises NotFound when it was given up for lost.
+
+    Returns whether anything that it serves had been stopped meanwhile, and goes on.
+    """
     if not connection.execute(_RENEW, {"runner": runner_id, "until": lease_until}).rowcount:
         raise _forgotten(runner_id)
+    return bool(connection.execute(_RESUME, {"runner": runner_id}).rowcount)
 
 
 def served(connection: Connection, *, now: datetime) -> set[UUID]:

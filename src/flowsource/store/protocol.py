@@ -18,12 +18,17 @@ from flowsource.schedules import Schedule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One deployment as a server brings it: what was declared, and what the code says at the revision that loaded."""
+    """One deployment as a server brings it: what was declared, and what the code says at the revision that loaded.
+
+    `is_stale` says that the remote did not answer when `active` was found: what is registered already is newer, or as
+    new.
+    """
 
     declared: Declaration
     facts: FlowFacts
     active: Revision
     rejected: Rejection | None = None
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended. Without a result, `result` is a note of what was returned and could not be kept, or None."""
 
     state: RunState
     failure: Failure | None = None
@@ -78,6 +83,7 @@ class LogLine:
 
 
 WORK = "work"
+DEPLOYMENTS = "deployments"
 
 
 def about(run_id: UUID) -> str:
@@ -115,17 +121,26 @@ class Store(Protocol):
         ...) follows the code; what a person set elsewhere (a pause) survives unless the declaration says `paused`
         outright. A schedule that was there before keeps its anchor. Its cursor is kept too, unless the deployment was
         stopped with `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule. `stopped` is lifted.
+        One that is stale moves no deployment of the same source and entrypoint: its active revision, the facts and the
+        rejection stay as they are.
         """
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
-        """Prolong the presence of a runner; raises NotFound when it was given up for lost, and its runs with it."""
+        """Prolong the presence of a runner; raises NotFound when it was given up for lost, and its runs with it.
+
+        What it serves is not `stopped`: that is lifted where another took leave while this lease had run out.
+        """
 
     async def retire(self, runner_id: UUID, *, now: datetime) -> list[Deployment]:
         """Take leave: the runner is gone, and what it served with `pause_on_shutdown` and no other live runner serves
         is marked `stopped`. Returns the deployments that were stopped by this."""
 
     async def reap(self, *, now: datetime) -> list[Run]:
-        """Crash the runs of every runner whose lease ended before `now`, retire those runners, and return the runs."""
+        """Crash the runs of every runner whose lease ended before `now`, retire those runners, and return the runs.
+
+        The store has no clock of its own, and while a machine sleeps every lease on it runs out. Whoever finds that its
+        own clock has jumped must renew, and reap no sooner than the others had time to renew as well.
+        """
 
     async def deployments(self) -> list[Deployment]:
         """All deployments, by full name."""
@@ -141,7 +156,10 @@ class Store(Protocol):
         """
 
     async def promote(self, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime) -> Deployment:
-        """Make `revision` the one that the next run takes, with what its code says, and drop any rejection."""
+        """Make `revision` the one that the next run takes, with what its code says, and drop any rejection.
+
+        The last promotion wins: revisions have no order that the store could know.
+        """
 
     async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
         """Record that a revision does not serve; the active one stays."""
@@ -168,6 +186,9 @@ class Store(Protocol):
         No deployment gets more runs in progress (claimed or running) than its own limit. A run is given to one claim
         only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
         """
+
+    async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
+        """The instant at which the first of the runs of these deployments comes due that is not due at `after`."""
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         """From claimed to running; raises Superseded for another epoch, InvalidTransition for another state."""
@@ -209,6 +230,6 @@ class Store(Protocol):
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.
 
-        Topics are `WORK` (a run may be claimed that could not before, or a deployment changed) and `about(run_id)` (its
-        state or its log).
+        Topics are `WORK` (a run may be claimed that could not before), `DEPLOYMENTS` (one of them, or a schedule,
+        changed) and `about(run_id)` (its state or its log).
         """

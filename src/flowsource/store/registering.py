@@ -31,6 +31,7 @@ _CALLED = select(deployments).where(
     deployments.c.flow == bindparam("of_flow"), deployments.c.name == bindparam("named")
 )
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
+_LIMIT = select(deployments.c.run_limit).where(deployments.c.id == bindparam("which"))
 _SCHEDULES_OF = (
     select(schedules, deployments.c.paused, deployments.c.stopped)
     .join(deployments, deployments.c.id == schedules.c.deployment_id)
@@ -99,6 +100,11 @@ def get_several(connection: Connection, ids: Sequence[UUID]) -> list[Deployment]
     return sorted(_load(connection, deployments.c.id.in_(ids)), key=lambda deployment: deployment.full_name)
 
 
+def is_limited(connection: Connection, deployment_id: UUID) -> bool:
+    """Whether the deployment has a limit of its own."""
+    return connection.execute(_LIMIT, {"which": deployment_id}).scalar() is not None
+
+
 def find_deployment(connection: Connection, name: str) -> Deployment:
     """The deployment of that full name, or of that own name where it is unique."""
     flow, slash, own = name.partition("/")
@@ -132,7 +138,7 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
     old = connection.execute(_CALLED, {"of_flow": new.facts.name, "named": declared.name}).one_or_none()
     columns = {
         **declaration_columns(declared),
-        **code_columns(new.active, new.facts, new.rejected),
+        **({} if _is_no_news(old, new) else code_columns(new.active, new.facts, new.rejected)),
         "paused": _paused_after(old, declared),
         "stopped": False,
         "updated_at": now,
@@ -150,6 +156,13 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
     resumes = was_held and not columns["paused"]
     _replace_schedules(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
     return deployment_id
+
+
+def _is_no_news(old: AnyRow | None, new: Registration) -> bool:
+    """Whether `new` is an older state, or none newer, of what serves already."""
+    if old is None or not new.is_stale:
+        return False
+    return bool((old.source_key, old.entrypoint) == (new.declared.source_key, new.declared.entrypoint))
 
 
 def _paused_after(old: AnyRow | None, declared: Declaration) -> bool:

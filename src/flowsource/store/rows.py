@@ -141,7 +141,8 @@ def run_from(row: AnyRow) -> Run:
         ended_at=row.ended_at,
         failure=Failure(**row.failure) if row.failure else None,
         has_result=row.has_result,
-        result=row.result,
+        result=row.result if row.has_result else None,
+        result_note=None if row.has_result else row.result,
     )
 
 

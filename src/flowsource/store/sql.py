@@ -19,6 +19,7 @@ from flowsource.runs import Run, RunState
 from flowsource.store import claiming, creating, finding, moving, presence, registering
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import (
+    DEPLOYMENTS,
     WORK,
     Changes,
     LogLine,
@@ -64,11 +65,12 @@ class SqlStore:
         self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
     ) -> list[Deployment]:
         registered = await self._write(registering.register, runner_id, registrations, lease_until=lease_until, now=now)
-        self._doorbell.ring(WORK)
+        self._doorbell.ring(DEPLOYMENTS)
         return registered
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
-        await self._write_soon(presence.renew, runner_id, lease_until=lease_until)
+        if await self._write_soon(presence.renew, runner_id, lease_until=lease_until):
+            self._doorbell.ring(DEPLOYMENTS)
 
     async def retire(self, runner_id: UUID, *, now: datetime) -> list[Deployment]:
         def take_leave(connection: Connection) -> list[Deployment]:
@@ -90,17 +92,17 @@ class SqlStore:
 
     async def set_paused(self, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
         deployment = await self._write(registering.set_paused, deployment_id, paused, now=now)
-        self._doorbell.ring(WORK)
+        self._doorbell.ring(DEPLOYMENTS)
         return deployment
 
     async def promote(self, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime) -> Deployment:
         deployment = await self._write(registering.promote, deployment_id, revision, facts, now=now)
-        self._doorbell.ring(WORK)
+        self._doorbell.ring(DEPLOYMENTS)
         return deployment
 
     async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
         rejected = await self._write(registering.reject, deployment_id, rejection)
-        self._doorbell.ring(WORK)
+        self._doorbell.ring(DEPLOYMENTS)
         return rejected
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
@@ -125,6 +127,9 @@ class SqlStore:
             self._doorbell.ring(*(about(run.id) for run in claimed))
         return claimed
 
+    async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
+        return await self._read(claiming.next_due, deployment_ids, after=after)
+
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         run = await self._write_soon(moving.start, run_id, epoch, at=at, transition_id=transition_id)
         self._doorbell.ring(about(run_id))
@@ -140,14 +145,14 @@ class SqlStore:
         transition_id: UUID,
         lines: Sequence[LogLine] = (),
     ) -> Run:
-        def end(connection: Connection) -> Run:
+        def end(connection: Connection) -> tuple[Run, bool]:
             run = moving.finish(connection, run_id, epoch, outcome, at=at, transition_id=transition_id)
             finding.keep_lines(connection, run_id, lines)
-            return run
+            return run, registering.is_limited(connection, run.deployment_id)
 
-        run = await self._write(end)
-        # To work as well: a place within the limit of its deployment may have become free.
-        self._doorbell.ring(WORK, about(run_id))
+        run, is_limited = await self._write(end)
+        # A place within the limit of its deployment has become free, if it has one.
+        self._doorbell.ring(about(run_id), *([WORK] if is_limited else []))
         return run
 
     async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:

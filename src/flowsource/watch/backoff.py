@@ -18,13 +18,16 @@ def poll_delay(failures: int, *, every: timedelta, ceiling: timedelta = CEILING)
     >>> poll_delay(3, every=timedelta(seconds=10), ceiling=timedelta(minutes=1))
     datetime.timedelta(seconds=60)
     """
-    return min(every * (1 << min(failures, 16)), max(ceiling, every))
+    # Compared first: a very long interval cannot be doubled.
+    return every if every >= ceiling else min(every * (1 << min(failures, 16)), ceiling)
 
 
-def jittered(delay: timedelta, chance: float) -> timedelta:
-    """`delay` shortened or prolonged by up to a fifth; `chance` is a random number in [0, 1).
+def jittered(delay: timedelta, chance: float) -> float:
+    """`delay` in seconds, shortened or prolonged by up to a fifth; `chance` is a random number in [0, 1).
+
+    Seconds, for they are on their way to a clock, and a very long delay that is prolonged is no timedelta any more.
 
     >>> jittered(timedelta(seconds=10), 0.0), jittered(timedelta(seconds=10), 0.5)
-    (datetime.timedelta(seconds=8), datetime.timedelta(seconds=10))
+    (8.0, 10.0)
     """
-    return delay * (0.8 + 0.4 * chance)
+    return delay.total_seconds() * (0.8 + 0.4 * chance)

@@ -1,4 +1,4 @@
-"""The newest snapshot of a source, now: from the remote, or with the remote away from disk."""
+"""The newest snapshot of a source, now: from the remote, or from disk where the remote does not give it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flowsource.errors import SourceUnavailable
+from flowsource.errors import SourceError
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
+from flowsource.watch.patience import probing
 
 logger = logging.getLogger(__name__)
 
@@ -20,42 +21,74 @@ _SHARED_FOR = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """A snapshot, and when it was asked for (`time.monotonic`); `is_stale` when the remote did not answer then."""
+    """A snapshot, and when it was asked for (`time.monotonic`).
+
+    `failure` is why it could not be learned then whether there is a newer one.
+    """
 
     snapshot: Snapshot
     asked_at: float
-    is_stale: bool = False
+    failure: SourceError | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether this is the last that was known, and there may be a newer one."""
+        return self.failure is not None
 
 
-_seen: dict[tuple[str, str, str], Latest] = {}
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    latest: Latest
+    answered_at: float
+
+
+_seen: dict[tuple[str, str, str], _Seen] = {}
 
 
 async def latest(source: Source, cache: SnapshotCache) -> Latest:
     """The newest snapshot of `source`, fetched if it is not in `cache`.
 
-    What was learned in this process a few seconds ago is believed. With the remote away the last revision that was
-    resolved serves, if its snapshot is on disk. Raises SourceError.
+    What was learned in this process a few seconds ago is believed. Where the remote does not give what is asked for,
+    for whatever reason, the last revision that was resolved serves, if its snapshot is on disk. Raises SourceError
+    where there is none.
     """
     name = (str(cache.root), source.key, source.selector)
     known = _seen.get(name)
-    if known is not None and time.monotonic() - known.asked_at < _SHARED_FOR.total_seconds():
-        return known
-    asked_at = time.monotonic()
-    try:
-        revision = await source.resolve()
-        found = Latest(await cache.ensure(source, revision), asked_at)
-    except SourceUnavailable as error:
-        kept = _from_disk(source, cache)
-        if kept is None:
-            raise
-        logger.warning("%s does not answer; going on with %s: %s", source.label, kept.revision.short, error)
-        return Latest(kept, asked_at, is_stale=True)
+    if known is not None and time.monotonic() - known.answered_at < _SHARED_FOR.total_seconds():
+        return known.latest
+    found = await _from_remote(source, cache)
     if source.mount is None:
-        await cache.remember_tip(source, found.snapshot.revision)
-        _seen[name] = found
+        _seen[name] = _Seen(found, time.monotonic())
     return found
 
 
-def _from_disk(source: Source, cache: SnapshotCache) -> Snapshot | None:
-    revision = cache.last_tip(source)
-    return cache.find(source.key, revision) if revision is not None else None
+async def _from_remote(source: Source, cache: SnapshotCache) -> Latest:
+    asked_at = time.monotonic()
+    try:
+        with probing(source.label):
+            revision = await source.resolve()
+        snapshot = await cache.ensure(source, revision)
+    except SourceError as error:
+        kept = await _from_disk(source, cache)
+        if kept is None:
+            raise
+        # Not an error: a start while the remote is away, or a branch is gone, must go on. But nobody may miss it.
+        logger.warning(
+            "%s cannot be brought up to date; going on with %s, which was fetched before: %s",
+            source.label,
+            kept.revision.short,
+            error,
+            extra={"event": "source.stale", "source": source.key, "revision": kept.revision.id},
+        )
+        return Latest(kept, asked_at, failure=error)
+    if source.mount is None:
+        await cache.remember_tip(source, snapshot.revision)
+    return Latest(snapshot, asked_at)
+
+
+async def _from_disk(source: Source, cache: SnapshotCache) -> Snapshot | None:
+    # Of a directory that is used in place nothing was kept.
+    revision = cache.last_tip(source) if source.mount is None else None
+    if revision is None or cache.find(source.key, revision) is None:
+        return None
+    return await cache.ensure(source, revision)  # Which looks whether it is still what was published.

@@ -6,7 +6,9 @@ import base64
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TypeAlias
 
 from flowsource.errors import AuthenticationFailed, InvalidInput
@@ -107,14 +109,19 @@ CredentialsLike: TypeAlias = Given | Callable[[], Given]
 
 @dataclass(frozen=True, slots=True)
 class CredentialsProvider:
-    """A callable that gives credentials, asked anew for every attempt."""
+    """A callable that gives credentials, asked anew for every attempt.
+
+    Its identity is its module and qualified name, and for a method the class of the object it is bound to, so that it
+    is the same in every process. Two callables of one name, such as two lambdas of a module or a method of two objects,
+    are taken for one identity: name them apart when they give access to different things.
+    """
 
     ask: Callable[[], Given] = field(repr=False)
 
     @property
     def identity(self) -> str:
         """Which callable it is."""
-        return f"@{self._name}#{id(self.ask)}"
+        return f"@{self._name}()"
 
     def login(self, host: str) -> Login:
         """What the callable gives now; raises AuthenticationFailed when it fails."""
@@ -129,7 +136,19 @@ class CredentialsProvider:
 
     @property
     def _name(self) -> str:
-        return getattr(self.ask, "__qualname__", type(self.ask).__qualname__)
+        ask: object = self.ask
+        while isinstance(ask, partial):
+            ask = ask.func
+        owner = getattr(ask, "__self__", None)
+        if owner is not None and not isinstance(owner, ModuleType):
+            # A method that a class inherits has the qualified name of its parent's.
+            owner = owner if isinstance(owner, type) else type(owner)
+            return f"{_full_name(owner)}.{getattr(ask, '__name__', '')}"
+        return _full_name(ask if hasattr(ask, "__qualname__") else type(ask))
+
+
+def _full_name(thing: object) -> str:
+    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
 
 
 Credentials: TypeAlias = GitCredentials | CredentialsProvider

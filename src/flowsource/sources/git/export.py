@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from flowsource.sources.git.checkpoint import Checkpoint
+from flowsource.sources.git.limits import LARGEST_FILE, MOST_BYTES
 from flowsource.sources.git.objects import Objects
-from flowsource.sources.git.tree import MOST_BYTES, Entry, Kind, Trees, unsafe
+from flowsource.sources.git.tree import Entry, Kind, Trees, unsafe
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -18,7 +19,8 @@ def export(objects: Objects, tree: str, into: Path, *, checkpoint: Checkpoint) -
     """Fill the empty directory `into` with `tree`, as Git would check it out on this system.
 
     Files are 0644 or 0755, links are links, submodules are empty directories. Raises UnsafeTree before anything is
-    written for a name that must not be, and before it would exceed the limit on bytes; DamagedObjects.
+    written for a name that must not be, and before a file is read that is too large, alone or with those before it;
+    DamagedObjects.
     """
     trees = Trees(objects, tree)
     copies = Counter(entry.object_id for _, entry in trees.walk() if entry.kind is not Kind.DIRECTORY)
@@ -57,11 +59,13 @@ class _Writer:
 
     def _content(self, entry: Entry, path: bytes) -> bytes:
         """The content of a file, once all copies of it are known to fit."""
-        data = self._objects.read(entry.object_id, "blob")
-        self._bytes += len(data) * self._copies.pop(entry.object_id, 0)
+        size = self._objects.size(entry.object_id)
+        if size > LARGEST_FILE:
+            raise unsafe(path, f"it is larger than {LARGEST_FILE >> 20} MiB")
+        self._bytes += size * self._copies.pop(entry.object_id, 0)
         if self._bytes > MOST_BYTES:
             raise unsafe(path, f"with it the files are larger than {MOST_BYTES >> 30} GiB in all")
-        return data
+        return self._objects.read(entry.object_id, "blob")
 
 
 def _write_file(directory: int, entry: Entry, data: bytes) -> None:

@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urljoin
 
 import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError, SSLError
 from urllib3.util import SKIP_HEADER
 
 from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
+from flowsource.sources.git.connections import make_patient, using
 from flowsource.sources.git.credentials import Login
+from flowsource.sources.git.limits import LONGEST_TALK
+from flowsource.sources.git.patience import Patience, Waiting
+from flowsource.sources.git.proxies import pool_manager, proxy_for
+from flowsource.sources.git.ratelimits import asked_to_wait, is_used_up
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address, redacted
 
 _CHUNK = 1 << 16
-_LONGEST_LISTING = 64 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a server may keep us waiting, in seconds: for a connection, and for the next bytes of an answer.
-
-    An answer that is not finished must bring `slowest` bytes a second, over any time of `stall`.
-    """
-
-    connect: float = 5.0
-    stall: float = 30.0
-    slowest: float = 100.0
-
-
-class Pace:
-    """Tells an answer that is slow from one that will never end."""
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._began, self._received = time.monotonic(), 0
-
-    def keeps(self, received: int) -> bool:
-        """Whether the answer is fast enough, with so many bytes more."""
-        self._received += received
-        now = time.monotonic()
-        if now - self._began < self._patience.stall:
-            return True
-        kept = self._received >= self._patience.slowest * (now - self._began)
-        self._began, self._received = now, 0
-        return kept
 
 
 class NotGit(SourceInvalid):
@@ -67,14 +38,14 @@ class Answer:
     redirect_location = ""
 
     def __init__(
-        self, response: urllib3.BaseHTTPResponse, url: str, pace: Pace, fail: Callable[[HTTPError], NoReturn]
+        self, response: urllib3.BaseHTTPResponse, url: str, waiting: Waiting, fail: Callable[[HTTPError], NoReturn]
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.content_type: str | None = response.headers.get("Content-Type")
-        self._response, self._url, self._pace, self._fail = response, url, pace, fail
+        self.waiting = waiting
+        self._response, self._url, self._fail = response, url, fail
         self._buffer = bytearray()
-        self.checkpoint: Checkpoint = lambda: None
 
     def peek(self, amt: int) -> bytes:
         """The next `amt` bytes, or fewer where the body ends, which the next read gives again."""
@@ -83,8 +54,8 @@ class Answer:
         return bytes(self._buffer[:amt])
 
     def read(self, amt: int | None = None) -> bytes:
-        """Exactly `amt` bytes, or fewer where the body ends; all of a body of reasonable size without `amt`."""
-        data = self.peek(_LONGEST_LISTING if amt is None else amt)
+        """Exactly `amt` bytes, or fewer where the body ends; all of the body without `amt`."""
+        data = self.peek(LONGEST_TALK if amt is None else amt)
         del self._buffer[: len(data)]
         return data
 
@@ -105,14 +76,10 @@ class Answer:
         self.close()
 
     def _next_bytes(self) -> bytes:
-        self.checkpoint()
         try:
-            data = self._response.read1(_CHUNK)
+            return self._response.read1(_CHUNK)
         except HTTPError as error:
             self._fail(error)
-        if data and not self._pace.keeps(len(data)):
-            raise SourceUnavailable(f"{self._url} answers too slowly to ever be done.")
-        return data
 
 
 class GitHttp:
@@ -120,37 +87,53 @@ class GitHttp:
 
     def __init__(self, address: Address, patience: Patience = Patience()) -> None:
         self._address, self._patience = address, patience
+        self._proxy = proxy_for(address)
         timeout = urllib3.Timeout(connect=patience.connect, read=patience.stall)
-        self._pool = urllib3.PoolManager(retries=False, timeout=timeout)
+        self._pool = pool_manager(self._proxy, retries=False, timeout=timeout)
+        make_patient(self._pool)
 
-    def get(self, path: str, *, login: Login | None, headers: Mapping[str, str]) -> Answer:
+    def get(self, path: str, *, login: Login | None, headers: Mapping[str, str], checkpoint: Checkpoint) -> Answer:
         """Ask for `path` below the address; raises SourceError for any answer but 200."""
-        return self._ask("GET", path, None, login, headers)
+        return self._ask("GET", path, None, login, headers, checkpoint)
 
-    def post(self, path: str, body: bytes, *, login: Login | None, headers: Mapping[str, str]) -> Answer:
+    def post(
+        self, path: str, body: bytes, *, login: Login | None, headers: Mapping[str, str], checkpoint: Checkpoint
+    ) -> Answer:
         """Send `body` to `path` below the address; raises SourceError for any answer but 200."""
-        return self._ask("POST", path, body, login, headers)
+        return self._ask("POST", path, body, login, headers, checkpoint)
 
     def _ask(
-        self, method: str, path: str, body: bytes | None, login: Login | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        login: Login | None,
+        headers: Mapping[str, str],
+        checkpoint: Checkpoint,
     ) -> Answer:
         url = f"{self._address.url}/{path}"
+        # An encoding is neither asked for nor undone: nothing is inflated but objects, which are measured.
         sent = {"User-Agent": "git/flowsource", "Accept-Encoding": SKIP_HEADER, **headers}
         if login is not None:
             sent["Authorization"] = login.authorization
+        waiting = Waiting(self._address.url, self._patience, checkpoint)
         try:
-            response = self._pool.request(method, url, body=body, headers=sent, redirect=False, preload_content=False)
+            with using(waiting):
+                response = self._pool.request(
+                    method, url, body=body, headers=sent, redirect=False, preload_content=False, decode_content=False
+                )
         except HTTPError as error:
             self._fail(error)
         if response.status != 200:
             response.close()
             raise self._refusal(response.status, response.headers, url, login)
-        return Answer(response, url, Pace(self._patience), self._fail)
+        return Answer(response, url, waiting, self._fail)
 
     def _refusal(self, status: int, headers: Mapping[str, str], url: str, login: Login | None) -> SourceError:
         where = self._address.url
-        wait = retry_after(headers.get("Retry-After"), now=datetime.now(UTC))
-        if status in (429, 503) or (status == 403 and wait is not None):
+        wait = asked_to_wait(headers, now=datetime.now(UTC))
+        # GitHub says 403 to who has asked too often, and how many requests are left.
+        if status in (429, 503) or (status == 403 and (wait is not None or is_used_up(headers))):
             hint = f" and asks to wait {wait:.0f} s" if wait is not None else ""
             return SourceUnavailable(f"{where} is too busy to answer (HTTP {status}){hint}.", retry_after=wait)
         if status >= 500:
@@ -161,6 +144,8 @@ class GitHttp:
             return SourceInvalid(f"{where} has moved to {new}; correct the URL of the source.")
         if status in (401, 403):
             return self._not_allowed(status, login)
+        if status == 407 and self._proxy is not None:
+            return AuthenticationFailed(f"the proxy {self._proxy.url} asks for credentials; put them into its URL.")
         if status in (404, 410):
             hint = "check the URL" if login is None else "check the URL, and that the credentials may read it"
             return SourceMissing(f"there is no repository at {where} (HTTP {status}); {hint}.")
@@ -182,24 +167,12 @@ class GitHttp:
         """Raise what went wrong below HTTP. Messages of urllib3 name objects and pools: only the cause is repeated."""
         where = self._address.url
         if isinstance(error, ReadTimeoutError):
-            raise SourceUnavailable(f"{where} sent nothing for {self._patience.stall:g} s.") from error
+            raise SourceUnavailable(f"{where} did not answer in time.") from error
         if isinstance(error, SSLError):
             raise SourceUnavailable(f"{where} cannot be trusted: {_cause(error)}.") from error
+        if isinstance(error, ProxyError) and self._proxy is not None:
+            where += f" through the proxy {self._proxy.url}"
         raise SourceUnavailable(f"{where} cannot be reached: {_cause(error)}.") from error
-
-
-def retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds (0 or more) that a Retry-After header asks to wait, given as seconds or as a date; None if it cannot be
-    read."""
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def _cause(error: BaseException) -> str:
@@ -212,7 +185,7 @@ def _cause(error: BaseException) -> str:
         return "its name is not known"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    return harmless(str(error)) or type(error).__name__
 
 
 def _inner_argument(error: BaseException) -> BaseException | None:

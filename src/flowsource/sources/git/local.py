@@ -11,10 +11,11 @@ from dulwich.object_store import peel_sha
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from flowsource.errors import RevisionGone, SourceMissing, SourceUnavailable
+from flowsource.errors import RevisionGone, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.refs import Advertised
+from flowsource.sources.git.text import harmless
 
 _HEAD = Ref(b"HEAD")
 
@@ -28,7 +29,7 @@ class LocalRepository:
     def refs(self, prefixes: Sequence[str], *, checkpoint: Checkpoint) -> Advertised:
         """The refs whose names begin with one of `prefixes`."""
         wanted = tuple(prefix.encode(errors="surrogateescape") for prefix in prefixes)
-        with self._open() as repo:
+        with self._open() as repo, self._undamaged():
             chain, _ = repo.refs.follow(_HEAD)
             head = chain[-1] if len(chain) > 1 else None
             objects, peeled = {}, {}
@@ -58,15 +59,27 @@ class LocalRepository:
 
     @contextmanager
     def _open(self) -> Iterator[Repo]:
-        try:
-            repo = Repo(str(self._path))
-        except NotGitRepository:
-            there = "is not a Git repository" if self._path.exists() else "does not exist"
-            raise SourceMissing(f"{self._path} {there}; correct the path.") from None
-        except OSError as error:
-            raise SourceUnavailable(f"{self._path} cannot be opened: {error.strerror}.") from error
+        with self._undamaged():
+            try:
+                repo = Repo(str(self._path))
+            except NotGitRepository:
+                there = "is not a Git repository" if self._path.exists() else "does not exist"
+                raise SourceMissing(f"{self._path} {there}; correct the path.") from None
         with repo:
             yield repo
+
+    @contextmanager
+    def _undamaged(self) -> Iterator[None]:
+        """Say in our words what dulwich finds wrong with a repository, which it does with a dozen exceptions."""
+        try:
+            yield
+        except SourceError:
+            raise
+        except OSError as error:
+            raise SourceUnavailable(f"{self._path} cannot be read: {error.strerror}.") from error
+        except Exception as error:
+            problem = f"{type(error).__name__}: {harmless(str(error))}"
+            raise SourceInvalid(f"{self._path} is damaged ({problem}); mend it with the help of `git fsck`.") from error
 
 
 def _peeled(repo: Repo, name: Ref) -> tuple[str, str] | None:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from dulwich.object_store import BaseObjectStore
+from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Commit, ObjectID, Tag, object_class
 
 from flowsource.errors import SourceInvalid
 from flowsource.revisions import Revision
+from flowsource.sources.git.limits import LARGEST_RECORD
+from flowsource.sources.git.sizes import Sizes
 from flowsource.sources.git.text import harmless
 
 _Answer = TypeVar("_Answer")
@@ -24,18 +26,25 @@ class DamagedObjects(Exception):
 class Objects:
     """The objects of one store, which stays open as long as this is used."""
 
-    def __init__(self, store: BaseObjectStore) -> None:
+    def __init__(self, store: DiskObjectStore) -> None:
         self._store = store
+        self._sizes: Sizes | None = None
 
     def has(self, object_id: str) -> bool:
         """Whether the object is there; raises DamagedObjects where that cannot be told."""
         return _undamaged(self._store.__contains__, object_id)
 
-    def read(self, object_id: str, kind: str) -> bytes:
-        """The content of the object, which must be a `kind` (`blob`, `tree`, ...).
+    def size(self, object_id: str) -> int:
+        """How many bytes `read` would give, without unpacking them; raises DamagedObjects."""
+        return _undamaged(self._size, object_id)
 
-        Raises DamagedObjects, and SourceInvalid for one that was named as what it is not.
+    def read(self, object_id: str, kind: str) -> bytes:
+        """The content of the object, which must be a `kind` (`blob`, `tree`, ...). A blob may have any `size`.
+
+        Raises DamagedObjects, and SourceInvalid for one that was named as what it is not, or is too large for it.
         """
+        if kind != "blob":
+            self._check_size(object_id)
         found, data = self._read(object_id)
         if found != kind:
             raise SourceInvalid(f"object {object_id} is a {found} where a {kind} is named; mend it in a new commit.")
@@ -47,12 +56,25 @@ class Objects:
         Raises DamagedObjects, and SourceInvalid for a tag that leads to something else.
         """
         while True:
+            self._check_size(object_id)
             kind, data = self._read(object_id)
             if kind == "commit":
                 return Commit.from_string(data)
             if kind != "tag":
                 raise SourceInvalid(f"{object_id} is a {kind}, and only a commit can be served; name another.")
             object_id = _tagged(object_id, data)
+
+    def _size(self, object_id: ObjectID) -> int:
+        if self._sizes is None:
+            self._sizes = Sizes(self._store)
+        return self._sizes[object_id]
+
+    def _check_size(self, object_id: str) -> None:
+        if self.size(object_id) > LARGEST_RECORD:
+            raise SourceInvalid(
+                f"object {object_id} is larger than {LARGEST_RECORD >> 20} MiB, which no tree, commit or tag may be; "
+                "mend it in a new commit."
+            )
 
     def _read(self, object_id: str) -> tuple[str, bytes]:
         number, data = _undamaged(self._store.get_raw, object_id)

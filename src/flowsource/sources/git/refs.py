@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flowsource.errors import InvalidInput, RefNotFound, SourceInvalid
+from flowsource.sources.git.text import is_harmless
 
 _HEX = re.compile(r"[0-9a-f]+")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
@@ -28,12 +29,17 @@ class Advertised:
     """The refs that a repository names, and the object each leads to.
 
     `objects` has what each ref itself names, `peeled` the commit that an annotated tag leads to. `head` is the branch
-    that HEAD stands for, when it stands for one.
+    that HEAD stands for, when it stands for one. All of these names are as others chose them.
     """
 
     objects: Mapping[str, str]
     peeled: Mapping[str, str] = field(default_factory=dict)
     head: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The refs that a message may name."""
+        return [name for name in self.objects if is_harmless(name)]
 
     @property
     def commits(self) -> dict[str, str]:
@@ -100,7 +106,9 @@ class Selector:
         commit = advertised.commits.get(name)
         if commit is None:
             return None
-        return commit, (advertised.head or name) if name == "HEAD" else name
+        if name == "HEAD" and advertised.head is not None and is_harmless(advertised.head):
+            name = advertised.head
+        return commit, name
 
     def missing(self, advertised: Advertised, repository: str) -> RefNotFound:
         """The error for what `pick` did not find among all branches and tags."""
@@ -124,7 +132,7 @@ class Selector:
         if self.kind is Kind.DEFAULT:
             return sorted(_short_names(advertised, HEADS))[:3]
         if self.kind is Kind.REF:
-            return difflib.get_close_matches(self.name, advertised.objects, n=3)
+            return difflib.get_close_matches(self.name, advertised.names, n=3)
         own, other, word = (HEADS, TAGS, "tag") if self.kind is Kind.BRANCH else (TAGS, HEADS, "branch")
         near = [f"{word} {self.name}"] if other + self.name in advertised.objects else []
         return near + difflib.get_close_matches(self.name, _short_names(advertised, own), n=3, cutoff=0.5)
@@ -187,4 +195,4 @@ def _check_name(key: str, name: str) -> None:
 
 
 def _short_names(advertised: Advertised, prefix: str) -> Iterable[str]:
-    return [name.removeprefix(prefix) for name in advertised.objects if name.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in advertised.names if name.startswith(prefix)]

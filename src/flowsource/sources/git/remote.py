@@ -10,8 +10,8 @@ from dulwich.repo import Repo
 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Credentials, Login
-from flowsource.sources.git.http import Patience
 from flowsource.sources.git.objects import Objects
+from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.refs import Advertised
 from flowsource.sources.git.stores import ObjectStore
 from flowsource.sources.git.urls import Address

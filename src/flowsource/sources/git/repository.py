@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
-import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import anyio
-from anyio import to_thread
 
 from flowsource.errors import InvalidInput, SourceError, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.base import Source
-from flowsource.sources.git.checkpoint import Checkpoint, unless_cancelled
+from flowsource.sources.git.checkpoint import Checkpoint, in_thread
 from flowsource.sources.git.credentials import Credentials, CredentialsLike, GitCredentials, credentials_from
 from flowsource.sources.git.export import export
 from flowsource.sources.git.local import LocalRepository
@@ -27,6 +26,8 @@ from flowsource.sources.git.objects import DamagedObjects, Objects, described
 from flowsource.sources.git.refs import EVERY_NAME, Advertised, Kind, select
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
+
+logger = logging.getLogger(__name__)
 
 # What asks a server more often than this is a burden to whoever runs it.
 _SHORTEST_INTERVAL: Final = timedelta(seconds=5)
@@ -51,9 +52,12 @@ class GitRepository:
 
     `credentials` are GitCredentials, a mapping of its fields, or a callable that returns either. They are looked up at
     every attempt, sent to the host of `url` only, and refused over plain http to another machine unless
-    `allow_http_credentials`. `name` replaces the address in messages. `pull_interval` is the time between two polls, in
-    seconds or as a timedelta; None reads the source once. Servers other than this machine are asked no more often than
-    every 5 seconds, whatever it says.
+    `allow_http_credentials`. Sources of one `url` whose callables have one name share what they fetch. A server on
+    another machine is asked through the proxy that the environment names for it, as Git does.
+
+    `name` replaces the address in messages. `pull_interval` is the time between two polls, in seconds or as a
+    timedelta; None reads the source once. Servers other than this machine are asked no more often than every 5 seconds,
+    whatever it says.
 
     Raises InvalidInput naming the argument that cannot be used, SourceInvalid for an SSH address.
     """
@@ -72,7 +76,7 @@ class GitRepository:
         allow_http_credentials: bool = False,
     ) -> None:
         self._address, userinfo = parse_url(os.fspath(url) if isinstance(url, os.PathLike) else url)
-        self._credentials = _chosen_credentials(credentials, userinfo)
+        self._credentials = _chosen_credentials(credentials, userinfo, self._address)
         _check_exposure(self._address, self._credentials, allow_http_credentials)
         self._selector = select(branch=branch, tag=tag, commit_sha=commit_sha, ref=ref)
         self._name = name
@@ -137,25 +141,22 @@ class GitRepository:
         repositories = [source for source in sources if isinstance(source, GitRepository)]
         assert len(repositories) == len(sources), "sources of one key are of one kind"
         # The thread holds nothing that others need, so nobody has to wait for a server that hangs.
-        return await to_thread.run_sync(partial(self._resolve, repositories), abandon_on_cancel=True)
+        return await in_thread(partial(self._resolve, repositories), leave=True)
 
     async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
         """Export the commit into `into`; without a network when it was fetched before."""
-        return await to_thread.run_sync(partial(self._fetch, revision, into, workspace))
+        return await in_thread(partial(self._fetch, revision, into, workspace), leave=False)
 
-    def _resolve(self, sources: Sequence[GitRepository]) -> list[Revision | SourceError]:
+    def _resolve(self, sources: Sequence[GitRepository], checkpoint: Checkpoint) -> list[Revision | SourceError]:
         advertised = Advertised({})
         asking = [source for source in sources if source._settled is None]
         if asking:
             prefixes = tuple(dict.fromkeys(prefix for source in asking for prefix in source._selector.prefixes))
-            advertised = self._refs(prefixes)
+            advertised = self._repository.refs(prefixes, checkpoint=checkpoint)
             if not all(source._selector.fits(advertised) for source in asking):
                 # Asked again for all names, so that the error can say which are near.
-                advertised = self._refs(("HEAD", *EVERY_NAME, *prefixes))
+                advertised = self._repository.refs(("HEAD", *EVERY_NAME, *prefixes), checkpoint=checkpoint)
         return [source._settled or source._answer(advertised) for source in sources]
-
-    def _refs(self, prefixes: Sequence[str]) -> Advertised:
-        return self._repository.refs(prefixes, checkpoint=unless_cancelled)
 
     def _answer(self, advertised: Advertised) -> Revision | SourceError:
         try:
@@ -170,11 +171,11 @@ class GitRepository:
             self._settled = revision
         return revision
 
-    def _fetch(self, revision: Revision, into: Path, workspace: Path) -> Revision:
+    def _fetch(self, revision: Revision, into: Path, workspace: Path, checkpoint: Checkpoint) -> Revision:
         damage: DamagedObjects | None = None
         for renew in (False, True):
             try:
-                return self._fill(revision, into, workspace, renew)
+                return self._fill(revision, into, workspace, checkpoint, renew=renew)
             except DamagedObjects as error:
                 damage = error
                 _empty(into)
@@ -182,26 +183,31 @@ class GitRepository:
             f"{self._address} gave objects that are damaged ({damage}); check the repository with `git fsck`."
         ) from damage
 
-    def _fill(self, revision: Revision, into: Path, workspace: Path, renew: bool) -> Revision:
+    def _fill(
+        self, revision: Revision, into: Path, workspace: Path, checkpoint: Checkpoint, *, renew: bool
+    ) -> Revision:
         opened = self._repository.objects(
-            revision.id, revision.ref, workspace=workspace, checkpoint=unless_cancelled, renew=renew
+            revision.id, revision.ref, workspace=workspace, checkpoint=checkpoint, renew=renew
         )
         with opened as objects:
             known, tree = described(revision, objects.commit(revision.id))
-            export(objects, tree, into, checkpoint=unless_cancelled)
+            export(objects, tree, into, checkpoint=checkpoint)
         return known
 
 
-def _chosen_credentials(given: CredentialsLike | None, userinfo: UserInfo | None) -> Credentials | None:
+def _chosen_credentials(
+    given: CredentialsLike | None, userinfo: UserInfo | None, address: Address
+) -> Credentials | None:
     if userinfo is None:
         return credentials_from(given) if given is not None else None
     if given is not None:
         # Such as the user that some hosts put into every URL they show. What was given on purpose counts.
         return credentials_from(given)
-    warnings.warn(
-        "the URL of a Git source carries credentials, which show wherever the URL does; they were taken out of it. "
-        "Give credentials=GitCredentials(access_token_env=...) instead.",
-        stacklevel=3,
+    # Not a warning of Python's: that prints the line which has the URL in it.
+    logger.warning(
+        "the URL of the Git source %s carries credentials, which show wherever the URL does; they were taken out of "
+        "it. Give credentials=GitCredentials(access_token_env=...) instead.",
+        address.url,
     )
     if userinfo.password is None:
         return GitCredentials(access_token=userinfo.user)

@@ -76,9 +76,16 @@ class ObjectStore:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what a rebuild, or a process killed in one, left behind."""
+        """Finish what a killed process was in the middle of, and remove what it left behind."""
+        if not self._path.exists() and self._aside.exists() and self._fresh.exists():
+            # The old one is put aside only for a new one that is complete.
+            self._fresh.rename(self._path)
         for debris in (self._fresh, self._aside):
             shutil.rmtree(debris, ignore_errors=True)
+        # Packs that were being received, and locks, which would be waited for in vain: nobody else is at work here.
+        for pattern in ("tmp*", "*.lock"):
+            for left in self._path.rglob(pattern):
+                left.unlink(missing_ok=True)
 
 
 def _remember_tip(repo: Repo, commit: str, ref: str | None) -> None:

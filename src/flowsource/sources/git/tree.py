@@ -8,20 +8,13 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 from dulwich.index import validate_path_element_default, validate_path_element_hfs, validate_path_element_ntfs
 from dulwich.objects import parse_tree
 
 from flowsource.errors import UnsafeTree
+from flowsource.sources.git.limits import DEEPEST, LONGEST_NAME, LONGEST_PATH, MOST_ENTRIES
 from flowsource.sources.git.objects import Objects
-
-# Far beyond any repository that is meant to be served, and within what a disk and a patient person can take.
-MOST_ENTRIES: Final = 1_000_000
-MOST_BYTES: Final = 20 << 30
-DEEPEST: Final = 256
-LONGEST_NAME: Final = 255
-LONGEST_PATH: Final = 4095 - 1024  # room for the directory that it is written into
 
 _DOT_GITMODULES = re.compile(rb"\.gitmodules[ .]*(:.*)?|gitmod~\d+|gi7eba~\d+", re.IGNORECASE)
 
@@ -55,6 +48,7 @@ class Trees:
         self._objects = objects
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._measures: dict[str, tuple[int, int]] = {}
+        self._known = 0
         self.root = root
         self._measure(root, b"", 0)
 
@@ -84,6 +78,10 @@ class Trees:
             entries = self._entries[object_id] = _parse(
                 self._objects.read(object_id, "tree"), path, len(object_id) // 2
             )
+            # Those of one tree are counted with it; before that is known, they must not be more than a memory holds.
+            self._known += len(entries)
+            if self._known > MOST_ENTRIES:
+                raise _too_many(path)
             count, height = len(entries), 0
             for entry in entries:
                 if entry.kind is Kind.DIRECTORY:
@@ -91,7 +89,7 @@ class Trees:
                     count, height = count + below[0], max(height, below[1] + 1)
             measure = self._measures[object_id] = count, height
         if measure[0] > MOST_ENTRIES:
-            raise unsafe(path or b"/", f"there are more than {MOST_ENTRIES:,} files and directories")
+            raise _too_many(path)
         if depth + measure[1] > DEEPEST:
             raise unsafe(path, f"directories are nested more than {DEEPEST} deep")
         return measure
@@ -100,6 +98,10 @@ class Trees:
 def unsafe(path: bytes, reason: str) -> UnsafeTree:
     """The error that refuses a tree because of what is at `path`."""
     return UnsafeTree(f"the commit was not written: {_shown(path)}: {reason}. Mend it in a new commit.")
+
+
+def _too_many(path: bytes) -> UnsafeTree:
+    return unsafe(path or b"/", f"there are more than {MOST_ENTRIES:,} files and directories")
 
 
 def _shown(path: bytes) -> str:

@@ -44,6 +44,12 @@ class Address:
         """Whether asking it costs nobody else anything: a directory, or a server on this machine."""
         return self.path is not None or _is_loopback(self.host)
 
+    @property
+    def authority(self) -> str:
+        """The host with its port, also where that goes without saying."""
+        authority = urlsplit(self.url).netloc
+        return authority if urlsplit(self.url).port is not None else f"{authority}:{_DEFAULT_PORTS[self.scheme]}"
+
     def __str__(self) -> str:
         return str(self.path) if self.path is not None else self.url
 
@@ -88,10 +94,16 @@ def parse_url(text: str) -> tuple[Address, UserInfo | None]:
 
 
 def redacted(text: str) -> str:
-    """`text` without anything that stands before its last `@`, fit for a message: a password may hold any letter."""
-    _, at, rest = text.rpartition("@")
-    scheme = _SCHEME.match(text)
-    return f"{scheme[0] if scheme else ''}***@{rest}" if at else text
+    """`text` fit for a message: without anything before its last `@`, and nothing from a `?` or `#` on.
+
+    Either may be a secret, and a password may hold any letter.
+    """
+    scheme = match[0] if (match := _SCHEME.match(text)) else ""
+    told, *more = re.split(r"[?#]", text, maxsplit=1)
+    if more and "@" in more[0]:
+        return f"{scheme}***"  # Nobody can tell a password that holds a `?` from what was asked for.
+    _, at, rest = told.rpartition("@")
+    return f"{scheme}***@{rest}" if at else told
 
 
 _EXAMPLE = "https://host/org/repo.git"

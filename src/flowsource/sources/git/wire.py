@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 
-from dulwich.client import AbstractHttpGitClient, read_pkt_refs_v2
-from dulwich.errors import GitProtocolError
+from dulwich.client import read_pkt_refs_v2
 from dulwich.objects import ObjectID
 from dulwich.protocol import PEELED_TAG_SUFFIX, Protocol, pkt_line
 from dulwich.refs import Ref
@@ -15,14 +14,16 @@ from dulwich.repo import Repo
 
 from flowsource.errors import RevisionGone, SourceError, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
+from flowsource.sources.git.client import LIST_REFS, UPLOAD_PACK, Client, check_type
 from flowsource.sources.git.credentials import Login
-from flowsource.sources.git.http import Answer, GitHttp, NotGit, Patience
+from flowsource.sources.git.http import Answer, GitHttp, NotGit
+from flowsource.sources.git.packs import PackMeter
+from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.refs import Advertised, is_object_id
 from flowsource.sources.git.stores import UnusableAnswer
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
 
-_UPLOAD_PACK = "git-upload-pack"
 _DELIMITER, _FLUSH = b"0001", b"0000"
 _VERSION_2 = 2
 _NOT_OURS = re.compile(r"not our ref|no such|unadvertised", re.IGNORECASE)
@@ -59,15 +60,19 @@ class GitWire:
         seen: dict[str, str] = {}
 
         def wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
-            seen.update((_text(name), object_id.decode("ascii")) for name, object_id in refs.items())
+            seen.update(self._as_text(refs))
             # Older servers give out nothing but what they advertise: an annotated tag, never the commit it names.
             exact = client.protocol_version == _VERSION_2 or commit in seen.values()
             return [ObjectID((commit if exact else seen.get(ref or "", commit)).encode())]
 
-        client = _Client(self._address, self._http, login, checkpoint)
+        def progress(_: bytes) -> None:
+            checkpoint()
+
+        meter = PackMeter(self._address.url, id_size=len(commit) // 2)
+        client = Client(self._address, self._http, login, checkpoint, meter)
         prefix = [_bytes(ref or "HEAD")]
         try:
-            client.fetch("", store, determine_wants=wanted, depth=1, ref_prefix=prefix)
+            client.fetch("", store, determine_wants=wanted, progress=progress, depth=1, ref_prefix=prefix)
         except (SourceError, OSError):
             raise
         except Exception as error:
@@ -77,20 +82,19 @@ class GitWire:
             raise self._gone(commit, ref, seen)
 
     def _list_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
-        lines = [b"command=ls-refs\n"]
+        lines = [LIST_REFS + b"\n"]
         # sha1 need not be said, and a probe is to be small.
         lines += [f"object-format={self._object_format}".encode()] if self._object_format != "sha1" else []
         arguments = [b"peel\n", b"symrefs\n"]
         arguments += [b"ref-prefix " + _bytes(prefix) for prefix in prefixes]
         body = b"".join(map(pkt_line, lines)) + _DELIMITER + b"".join(map(pkt_line, arguments)) + _FLUSH
         headers = {
-            "Content-Type": f"application/x-{_UPLOAD_PACK}-request",
-            "Accept": f"application/x-{_UPLOAD_PACK}-result",
+            "Content-Type": f"application/x-{UPLOAD_PACK}-request",
+            "Accept": f"application/x-{UPLOAD_PACK}-result",
             "Git-Protocol": "version=2",
         }
-        with self._http.post(_UPLOAD_PACK, body, login=login, headers=headers) as answer:
-            _check_type(answer, f"application/x-{_UPLOAD_PACK}-result", self._address)
-            answer.checkpoint = checkpoint
+        with self._http.post(UPLOAD_PACK, body, login=login, headers=headers, checkpoint=checkpoint) as answer:
+            check_type(answer, f"application/x-{UPLOAD_PACK}-result", self._address)
             try:
                 refs, symrefs, peeled = read_pkt_refs_v2(_packets(answer))
             except SourceError:
@@ -100,7 +104,7 @@ class GitWire:
         return self._advertised(refs, peeled, symrefs)
 
     def _discover_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
-        client = _Client(self._address, self._http, login, checkpoint)
+        client = Client(self._address, self._http, login, checkpoint)
         try:
             found = client.get_refs("", ref_prefix=[_bytes(prefix) for prefix in prefixes])
         except (SourceError, OSError):
@@ -157,51 +161,6 @@ class GitWire:
             f"{self._address.url} does not have commit {commit}, or does not give it out; "
             "correct the commit, or push a branch that holds it."
         )
-
-
-class _Client(AbstractHttpGitClient):
-    """dulwich's client, with our HTTP below it: its own follows redirects, and to other hosts."""
-
-    def __init__(self, address: Address, http: GitHttp, login: Login | None, checkpoint: Checkpoint) -> None:
-        super().__init__(address.url)
-        self._address, self._http, self._login, self._checkpoint = address, http, login, checkpoint
-
-    def _http_request(  # type: ignore[override]  # Answer has what dulwich uses of its HTTPResponse
-        self,
-        url: str,
-        headers: dict[str, str] | None = None,
-        data: bytes | Iterator[bytes] | None = None,
-        raise_for_status: bool = True,
-    ) -> tuple[Answer, object]:
-        base = f"{self._address.url}/"
-        if not url.startswith(base):
-            # A server may name other places to download packs from. Nobody asked us to go there.
-            raise NotGit(f"{self._address.url} sends us elsewhere for its objects, which is not served.")
-        path = url.removeprefix(base)
-        if data is None:
-            answer = self._http.get(path, login=self._login, headers=headers or {})
-            _check_type(answer, f"application/x-{_UPLOAD_PACK}-advertisement", self._address)
-        else:
-            body = data if isinstance(data, bytes) else b"".join(data)
-            answer = self._http.post(path, body, login=self._login, headers=headers or {})
-            _raise_refusal(answer)
-        answer.checkpoint = self._checkpoint
-        return answer, answer.read
-
-
-def _check_type(answer: Answer, expected: str, address: Address) -> None:
-    found = (answer.content_type or "nothing").split(";")[0].strip()
-    if found != expected:
-        answer.close()
-        raise NotGit(f"{address.url} answers with {harmless(found)}, not as a Git server; check the URL.")
-
-
-def _raise_refusal(answer: Answer) -> None:
-    """Raise GitProtocolError with what the server says in place of an answer, which dulwich would not see."""
-    head = answer.peek(8)
-    if head[4:] == b"ERR ":
-        with answer:
-            raise GitProtocolError(answer.read(int(head[:4], 16))[8:].decode(errors="replace"))
 
 
 def _packets(answer: Answer) -> Iterable[bytes]:

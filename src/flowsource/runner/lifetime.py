@@ -1,0 +1,76 @@
+"""The life of a serving process: opened, registered, served until a signal, and closed with nothing left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from signal import SIGHUP, SIGINT, SIGTERM
+from uuid import uuid4
+
+import anyio
+
+from flowsource.deployments import Declaration
+from flowsource.runner.origin import Origin
+from flowsource.runner.processes import ForkServer
+from flowsource.runner.service import Runner, Served, Workshop
+from flowsource.runner.startup import register
+from flowsource.runner.terminal import Terminal
+from flowsource.settings import Settings
+from flowsource.snapshots.cache import SnapshotCache
+from flowsource.store import open_store
+
+GRACE = timedelta(seconds=20)
+
+Declared = Sequence[tuple[Declaration, Origin]]
+
+
+@dataclass(slots=True)
+class _Signals:
+    """What signals do: it depends on how far we are. Before anything runs, each of those that stop ends it all."""
+
+    on_stop: Callable[[], None]
+    on_hint: Callable[[], None] = lambda: None
+
+
+async def serve_until_stopped(declared: Declared, terminal: Terminal, *, limit: int | None) -> None:
+    """Register and serve until a signal, in the main thread, or cancellation; raises what keeps it from being served.
+
+    The first SIGINT or SIGTERM waits for runs that are going on, the second ends them; SIGHUP looks at the sources.
+    """
+    async with anyio.create_task_group() as tasks:
+        # Outside of what a signal may cancel, so that the next one is heard too.
+        with anyio.CancelScope() as work:
+            signals = _Signals(work.cancel)
+            if threading.current_thread() is threading.main_thread():
+                tasks.start_soon(_listen_for_signals, signals)
+            await _open_and_serve(declared, terminal, signals, limit=limit)
+        tasks.cancel_scope.cancel()
+
+
+async def _listen_for_signals(signals: _Signals) -> None:
+    with anyio.open_signal_receiver(SIGINT, SIGTERM, SIGHUP) as received:
+        async for number in received:
+            (signals.on_hint if number == SIGHUP else signals.on_stop)()
+
+
+async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Signals, *, limit: int | None) -> None:
+    settings = Settings.load()
+    secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
+    async with open_store(settings.store) as store, ForkServer(without=secrets) as server:
+        cache = SnapshotCache(settings.cache)
+        shop = Workshop(store=store, cache=cache, server=server, terminal=terminal, scratch=settings.cache / "scratch")
+        runner_id = uuid4()
+        served: list[Served] = []
+        try:
+            served = await register(runner_id, declared, shop)
+            runner = Runner(runner_id, served, shop, limit=limit, grace=GRACE)
+            signals.on_stop, signals.on_hint = runner.stop, runner.look_now
+            terminal.started([entry.deployment for entry in served])
+            await runner.run()
+        finally:
+            with anyio.CancelScope(shield=True):
+                paused = await store.retire(runner_id, now=datetime.now(UTC))
+            if served:
+                terminal.stopped(paused)

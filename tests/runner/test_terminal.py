@@ -1,0 +1,195 @@
+"""What a serving process says: to a person, or to nobody, and never at the cost of the runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from textwrap import dedent
+from typing import TextIO
+
+import pytest
+
+from flowsource.errors import AuthenticationFailed
+from flowsource.runner.terminal import Terminal
+from flowsource.runner.writer import Writer
+from flowsource.store.protocol import LogLine
+from flowsource.watch.status import SourceStatus, after_failure
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime.now(UTC)
+A_MINUTE = timedelta(minutes=1)
+
+
+def line(text: str) -> LogLine:
+    return LogLine(seq=1, at=NOW, level=20, logger=None, text=text)
+
+
+class Pipe:
+    """A pipe with an end to write text to, and what its other end receives once it is read."""
+
+    def __init__(self) -> None:
+        reading, writing = os.pipe()
+        self.reading, self.writing = os.fdopen(reading, "rb"), os.fdopen(writing, "w")
+        self.received = b""
+        self._reader = threading.Thread(target=self._read)
+
+    def read(self) -> None:
+        """Begin to read, until the other end is closed."""
+        self._reader.start()
+
+    def _read(self) -> None:
+        self.received = self.reading.read()
+
+    def lines(self) -> list[str]:
+        """All that was written, once nothing more can be."""
+        self.writing.close()
+        self._reader.join()
+        return self.received.decode().splitlines()
+
+
+class Stopped(StringIO):
+    """Takes nothing until it is told to be going on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.going_on = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.going_on.wait()
+        return super().write(text)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.writing.close()
+    pipe.reading.close()
+
+
+def test_what_is_said_is_written_in_order_and_all_of_it_once_closed(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("w") as stream:
+        terminal = Terminal(stream)
+        for number in range(1000):
+            terminal.line("calm-otter", line(f"line {number}"))
+        terminal.close()
+    said = (tmp_path / "said").read_text().splitlines()
+    assert [text.rpartition("  ")[2] for text in said] == [f"line {number}" for number in range(1000)]
+
+
+def test_a_stream_that_is_no_file_is_written_to_as_well() -> None:
+    stream = StringIO()
+    terminal = Terminal(stream)
+    terminal.stopped([])
+    terminal.close()
+    assert stream.getvalue().endswith("✔ Stopped.\n")
+
+
+def test_a_disk_that_is_full_ends_nothing() -> None:
+    with open("/dev/full", "w") as stream:
+        terminal = Terminal(stream)
+        terminal.line("calm-otter", line("nobody will see this"))
+        terminal.stopped([])
+        terminal.close()
+
+
+def test_a_pipe_that_nobody_holds_ends_nothing(pipe: Pipe) -> None:
+    pipe.reading.close()
+    terminal = Terminal(pipe.writing)
+    terminal.stopped([])
+    terminal.close()
+
+
+def test_a_stream_that_was_closed_ends_nothing(tmp_path: Path) -> None:
+    stream: TextIO = (tmp_path / "said").open("w")
+    terminal = Terminal(stream)
+    stream.close()
+    terminal.stopped([])
+    terminal.close()
+
+
+def test_a_process_without_standard_error_says_nothing_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    terminal = Terminal()
+    terminal.stopped([])
+    terminal.close()
+
+
+def test_signs_that_the_stream_has_not_are_shown_as_escapes(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("w", encoding="ascii") as stream:
+        terminal = Terminal(stream)
+        terminal.stopped([])
+        terminal.close()
+    assert (tmp_path / "said").read_text().endswith(r"\u2714 Stopped." + "\n")
+
+
+def test_nobody_waits_for_a_reader_that_sleeps_and_a_note_counts_what_was_left_out(pipe: Pipe) -> None:
+    writer = Writer(pipe.writing, most_waiting=200_000)
+    for number in range(100_000):
+        writer.write(f"line {number}")  # It would wait for ever: nothing is read yet, and a pipe holds 64 kB.
+    pipe.read()
+    writer.close(within=A_MINUTE)
+    *shown, note = pipe.lines()
+    assert shown == [f"line {number}" for number in range(len(shown))]
+    assert note == f"... {100_000 - len(shown)} lines not shown: they came faster than they were read"
+
+
+async def test_a_gap_is_told_as_soon_as_it_is_read_again_and_then_all_is_shown() -> None:
+    stream = Stopped()
+    writer = Writer(stream, most_waiting=10)
+    for number in range(20):
+        writer.write(f"line {number}")
+    stream.going_on.set()
+    await until(lambda: "not shown" in stream.getvalue())
+    writer.write("and on")
+    writer.close(within=A_MINUTE)
+    assert stream.getvalue().splitlines()[-1] == "and on"
+    assert stream.getvalue().count("not shown") == 1
+
+
+@contextmanager
+def talking(lines: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that says so many lines on standard error, closes nothing, and ends."""
+    script = dedent(f"""
+        import sys
+        from flowsource.runner.writer import Writer
+        writer = Writer(sys.stderr)
+        for _ in range({lines}):
+            writer.write("x" * 100)
+    """)
+    # Whoever asks for unbuffered streams has none that Python waits for.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, env=environ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_process_ends_although_nobody_reads_what_it_said() -> None:
+    with talking(5000) as process:
+        assert process.wait(30) == 0
+
+
+def test_a_process_that_ends_has_said_all() -> None:
+    with talking(500) as process:
+        said = process.communicate()[1].splitlines()
+    assert (len(said), set(said)) == (500, {b"x" * 100})
+
+
+def test_what_a_server_says_cannot_steer_the_terminal() -> None:
+    stream = StringIO()
+    terminal = Terminal(stream)
+    before = SourceStatus(label="host/repo", since=NOW)
+    terminal.source_changed(before, after_failure(before, AuthenticationFailed("go away \x1b[2J"), at=NOW))
+    terminal.close()
+    assert "source host/repo is auth failed: go away \\x1b[2J" in stream.getvalue()

@@ -20,7 +20,7 @@ from flowsource.runner.requests import request_run, wait_until_final
 from flowsource.runs import Run, RunState
 from flowsource.settings import Settings
 from flowsource.store import open_store
-from flowsource.store.protocol import WORK, Store
+from flowsource.store.protocol import DEPLOYMENTS, Store
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ class Asker:
 
     async def wait_until_active(self, name: str, commit: str) -> None:
         """Wait until the deployment `name` serves `commit`."""
-        async with self.store.changes(WORK) as ear:
+        async with self.store.changes(DEPLOYMENTS) as ear:
             while (await self.store.deployment(name)).active.id != commit:
                 await ear.wait(timedelta(seconds=1))
 

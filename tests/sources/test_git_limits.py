@@ -143,6 +143,15 @@ class TestObjects:
         assert list((tmp_path / "fetched").iterdir()) == []
         assert list((tmp_path / "workspace").rglob("*.pack")) == []
 
+    async def test_a_pack_of_a_few_bytes_is_measured_too(
+        self, repository: FixtureRepository, server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(packs, "LARGEST_FILE", 1000)
+        repository.commit_files({"zeros.bin": bytes(1001)})
+        source = GitRepository(server.url("flows.git"))
+        with pytest.raises(UnsafeTree, match="holds a file of more than"):
+            await fetched(source, await source.resolve(), tmp_path)
+
     @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
     async def test_a_file_beyond_the_limit_is_refused_by_its_path(
         self, repository: FixtureRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool

@@ -144,20 +144,31 @@ async def test_what_a_killed_process_left_behind_is_removed(server: GitServer, t
     assert sorted(entry.name for entry in (tmp_path / "workspace").iterdir()) == ["objects"]
 
 
-async def test_packs_that_were_being_received_are_removed_and_locks_are_not_waited_for(
-    repository: FixtureRepository, server: GitServer, tmp_path: Path
+async def test_packs_that_were_being_received_are_removed(server: GitServer, tmp_path: Path) -> None:
+    source = GitRepository(server.url("flows.git"))
+    revision = await source.resolve()
+    await fetched(source, revision, tmp_path, name="before")
+    objects = tmp_path / "workspace" / "objects" / "objects"
+    debris = [objects / "tmp_pack_x1", objects / "pack" / "tmpx2.pack"]
+    for path in debris:
+        path.write_bytes(b"x" * 1000)
+    await fetched(source, revision, tmp_path, name="after")
+    assert [path for path in debris if path.exists()] == []
+
+
+@pytest.mark.parametrize("place", ["shallow.lock", "refs/heads/TIP.lock"])
+async def test_a_lock_that_a_killed_process_held_is_not_waited_for(
+    repository: FixtureRepository, server: GitServer, tmp_path: Path, place: str
 ) -> None:
     source = GitRepository(server.url("flows.git"))
     await fetched(source, await source.resolve(), tmp_path, name="before")
     store = tmp_path / "workspace" / "objects"
     [tip] = (store / "refs" / "heads").iterdir()
-    debris = [store / "objects" / "tmp_pack_x1", store / "objects" / "pack" / "tmpx2.pack", store / "shallow.lock"]
-    debris += [tip.with_name(f"{tip.name}.lock")]
-    for path in debris:
-        path.write_bytes(b"x" * 1000)
+    (store / place.replace("TIP", tip.name)).touch()
     repository.commit_files({**FILES, "new.py": ""})
     assert "new.py" in files_in(await fetched(source, await source.resolve(), tmp_path, name="after"))
-    assert [path for path in debris if path.exists()] == []
+    # The store is the one that was there, not one that was fetched anew.
+    assert len(packs(tmp_path)) == 2
 
 
 async def test_a_store_whose_replacement_was_killed_half_way_is_the_new_one(server: GitServer, tmp_path: Path) -> None:

@@ -230,6 +230,12 @@ class TestTrouble:
         assert caught.value.retry_after is not None
         assert 800 < caught.value.retry_after <= 1000
 
+    async def test_too_many_requests_are_so_without_a_word_of_when_to_come_again(self, server: GitServer) -> None:
+        server.misbehave(Refuse(status=403, headers={"X-RateLimit-Remaining": "0"}))
+        with pytest.raises(SourceUnavailable, match="too busy to answer") as caught:
+            await GitRepository(server.url("flows.git")).resolve()
+        assert caught.value.retry_after is None
+
     async def test_a_server_that_fails_may_succeed_later(self, server: GitServer) -> None:
         server.misbehave(Refuse(status=502, body=b"<h1>Bad gateway</h1>"))
         with pytest.raises(SourceUnavailable, match="HTTP 502"):

@@ -46,7 +46,7 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """The host with its port, also where that goes without saying."""
+        """Host and port of a server, also where the port goes without saying."""
         authority = urlsplit(self.url).netloc
         return authority if urlsplit(self.url).port is not None else f"{authority}:{_DEFAULT_PORTS[self.scheme]}"
 

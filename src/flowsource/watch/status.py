@@ -28,13 +28,12 @@ class SourceStatus:
     since: datetime
     reason: str | None = None
     failures: int = 0
-    next_try: datetime | None = None
 
 
 def after_success(status: SourceStatus, *, at: datetime) -> SourceStatus:
     """`status` once a poll succeeded."""
     since = status.since if status.state is SourceState.OK else at
-    return replace(status, state=SourceState.OK, since=since, reason=None, failures=0, next_try=None)
+    return replace(status, state=SourceState.OK, since=since, reason=None, failures=0)
 
 
 def after_failure(status: SourceStatus, error: SourceError, *, at: datetime) -> SourceStatus:

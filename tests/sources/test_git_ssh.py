@@ -15,6 +15,8 @@ from typing import get_args
 
 import anyio
 import pytest
+from dulwich.objects import Blob
+from dulwich.repo import Repo
 
 from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import (
@@ -98,6 +100,22 @@ class TestExchange:
         for _ in range(2):
             found = wire.refs(["refs/heads/main"], login=login(shared), checkpoint=lambda: None)
             assert found.objects == {"refs/heads/main": repository.tip()}
+
+    async def test_of_a_server_that_can_leave_files_out_only_those_that_are_wanted_come(
+        self, shared: SshServer, repository: FixtureRepository, tmp_path: Path
+    ) -> None:
+        repository.commit_files({"etl/flows.py": "ANSWER = 42\n", "other/large.bin": b"large" * 1000})
+        with Repo(str(repository.path)) as repo:
+            config = repo.get_config()
+            config.set(b"uploadpack", b"allowFilter", True)
+            config.set(b"uploadpack", b"allowAnySHA1InWant", True)
+            config.write_to_path()
+        credentials = GitCredentials(ssh_key_file=shared.key, known_hosts_file=shared.known_hosts)
+        part = GitRepository(shared.url(repository.path), directories=["etl"], credentials=credentials)
+        assert set(files_in(await fetched(part, await part.resolve(), tmp_path))) == {"etl/flows.py"}
+        left_out = Blob.from_string(b"large" * 1000).id
+        with Repo(str(tmp_path / "workspace" / "objects")) as store:
+            assert left_out not in store.object_store
 
     async def test_whether_history_was_rewritten_is_told(
         self, shared: SshServer, repository: FixtureRepository

@@ -36,9 +36,7 @@ class Rewrite:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Rewrite:
         """What `to_json` described."""
-        return cls(
-            what=data["what"], before=data["before"], after=data["after"], at=datetime.fromisoformat(data["at"])
-        )
+        return cls(what=data["what"], before=data["before"], after=data["after"], at=datetime.fromisoformat(data["at"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ import pytest
 from flowsource.errors import AuthenticationFailed
 from flowsource.runner.terminal import Terminal
 from flowsource.runner.writer import Writer
-from flowsource.store.protocol import LogLine
 from flowsource.source_status import SourceStatus
+from flowsource.store.protocol import LogLine
 from flowsource.watch.status import after_failure
 from tests.support.waiting import until
 

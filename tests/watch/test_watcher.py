@@ -24,11 +24,12 @@ from flowsource.errors import (
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
+from flowsource.source_status import SourceState, SourceStatus
 from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.writing import TreeWriter
 from flowsource.watch.backoff import CEILING, jittered, poll_delay
 from flowsource.watch.latest import Latest, latest
-from flowsource.watch.status import SourceState, SourceStatus, after_failure, after_success
+from flowsource.watch.status import after_failure, after_success
 from flowsource.watch.watcher import Watcher
 from tests.support.waiting import until
 
@@ -264,7 +265,7 @@ async def test_a_revision_that_cannot_be_had_is_not_fetched_at_each_poll_but_on_
     remote.unfetchable[revision(2)] = UnsafeTree("no")
     for _ in range(5):
         await watched.watcher.poll_once()
-    assert (remote.fetched.count(revision(2).id), watched.statuses) == (1, [SourceState.MISSING])
+    assert (remote.fetched.count(revision(2).id), watched.statuses) == (1, [SourceState.DEGRADED])
     watched.watcher.hint()
     await watched.watcher.poll_once()
     assert remote.fetched.count(revision(2).id) == 2
@@ -369,7 +370,7 @@ FAILURES = [
     (AuthenticationFailed("who are you"), SourceState.AUTH_FAILED),
     (SourceMissing("nothing there"), SourceState.MISSING),
     (RefNotFound("branch main", "told"), SourceState.MISSING),
-    (SourceInvalid("it has moved"), SourceState.MISSING),
+    (SourceInvalid("it has moved"), SourceState.DEGRADED),
 ]
 
 

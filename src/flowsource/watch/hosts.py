@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 import anyio
@@ -24,6 +25,10 @@ class OnHost(Protocol):
         """The whole address in one spelling, without credentials."""
 
 
+# For what costs nobody else anything: there is no host that we share.
+_NOBODY_ELSE = Budget(spacing=timedelta(0))
+
+
 def address_of(source: Source) -> str:
     """Where `source` is, in one spelling and without credentials; "" for one that does not say."""
     return source.url if isinstance(source, OnHost) else ""
@@ -32,7 +37,7 @@ def address_of(source: Source) -> str:
 class Host:
     """One host as all see it who ask it. Fetches are counted by themselves: a long one keeps nobody from polling."""
 
-    def __init__(self, budget: Budget = Budget()) -> None:
+    def __init__(self, budget: Budget = _NOBODY_ELSE) -> None:
         self._budget, self._spent = budget, Spent()
         self._one_ended = anyio.Event()
         self.fetching = anyio.CapacityLimiter(budget.at_once)
@@ -72,4 +77,4 @@ class Hosts:
     def of(self, source: Source) -> Host:
         """The host that `source` is on; one of its own where nobody else is asked."""
         name = source.host if isinstance(source, OnHost) else ""
-        return self._known.setdefault(name, Host(self._budget)) if name else Host(self._budget)
+        return self._known.setdefault(name, Host(self._budget)) if name else Host()

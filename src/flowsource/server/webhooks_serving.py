@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import anyio
 import uvicorn
+from anyio.abc import TaskStatus
 
 from flowsource.errors import InvalidInput
 from flowsource.server.webhooks_door import WebhookDoor
@@ -53,12 +54,13 @@ async def serve_webhooks(
         server = _Server(config)
         async with anyio.create_task_group() as tasks:
 
-            async def until_signalled() -> None:
+            async def until_signalled(*, task_status: TaskStatus[None]) -> None:
                 with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    task_status.started()
                     await anext(signals)
                     server.should_exit = True
 
-            tasks.start_soon(until_signalled)
+            await tasks.start(until_signalled)
             tasks.start_soon(hints.run)
             name = f"[{host}]" if ":" in host else host
             on_ready(f"http://{name}:{listener.getsockname()[1]}")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowsource.errors import InvalidInput, InvalidSettings
 from flowsource.server.webhooks import is_usable, remembered_as
@@ -18,7 +20,13 @@ from tests.server.signing import SECRET, SIGNERS, STANDARD, Signer, github, gitl
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AT = int(NOW.timestamp())
 BODY = b'{"repository": {"clone_url": "https://example.org/org/repo.git"}}'
+HEADERS = sorted({name for sign in (*SIGNERS.values(), lambda body: standard(body, at=AT)) for name in sign(BODY)})
 SIGNED = [signer for name, signer in SIGNERS.items() if name != "gitlab"]
+
+
+def _payloads(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    names = st.sampled_from(["repository", "project", "url", "links", "clone"])
+    return st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4)
 
 
 def judged(headers: Mapping[str, str], body: bytes = BODY, secret: bytes = SECRET) -> str | None:
@@ -196,3 +204,17 @@ def test_a_replay_after_the_window_is_refused_by_its_instant() -> None:
     good = standard(BODY, at=AT)
     headers = {name.lower(): text for name, text in good.items()}
     assert remembered_as(headers, BODY, STANDARD, now=NOW + timedelta(minutes=6)) is None
+
+
+@given(st.binary() | st.recursive(st.text() | st.integers(), _payloads).map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_sent_names_places_or_nothing(body: bytes) -> None:
+    assert all(isinstance(place, str) and place for place in places_named(body))
+
+
+@given(
+    st.dictionaries(st.sampled_from(HEADERS), st.text(st.characters(max_codepoint=255))),
+    st.binary(),
+    st.sampled_from([SECRET, STANDARD]),
+)
+def test_nobody_gets_in_by_chance(headers: dict[str, str], body: bytes, secret: bytes) -> None:
+    assert judged(headers, body, secret) is None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from dulwich.objects import parse_tree
 
@@ -37,14 +38,20 @@ class Entry:
     object_id: str
 
 
+# An entry with its path.
+Target: TypeAlias = tuple[bytes, Entry]
+
+
 class Trees:
     """A tree with all that is below it: validated as a whole, nothing of it expanded yet.
 
-    Trees are read once however often they are named: a few hundred bytes can name ten thousand million files.
+    Trees are read once however often they are named: a few hundred bytes can name ten thousand million files. Those
+    that are `parsed` are not read at all.
     """
 
-    def __init__(self, objects: Objects, root: str) -> None:
+    def __init__(self, objects: Objects, root: str, parsed: dict[str, tuple[Entry, ...]] | None = None) -> None:
         self._objects = objects
+        self._parsed = {} if parsed is None else parsed
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._measures: dict[str, tuple[int, int]] = {}
         self._known = 0
@@ -55,18 +62,18 @@ class Trees:
         """The entries of the tree of that id."""
         return self._entries[object_id]
 
-    def walk(self) -> Iterator[tuple[bytes, Entry]]:
-        """Every entry with its path, each directory before what it holds."""
-        yield from self._walk(self.root, b"")
+    def walk(self, goes_into: Callable[[bytes], bool] = lambda path: True) -> Iterator[tuple[bytes, Entry]]:
+        """Every entry with its path, each directory before what it holds, of those that `goes_into` says."""
+        yield from self._walk(self.root, b"", goes_into)
 
-    def _walk(self, object_id: str, prefix: bytes) -> Iterator[tuple[bytes, Entry]]:
+    def _walk(self, object_id: str, prefix: bytes, goes_into: Callable[[bytes], bool]) -> Iterator[tuple[bytes, Entry]]:
         for entry in self._entries[object_id]:
             path = prefix + entry.name
             if len(path) > LONGEST_PATH:
                 raise unsafe(path, f"the path is longer than {LONGEST_PATH} bytes")
             yield path, entry
-            if entry.kind is Kind.DIRECTORY:
-                yield from self._walk(entry.object_id, path + b"/")
+            if entry.kind is Kind.DIRECTORY and goes_into(path):
+                yield from self._walk(entry.object_id, path + b"/", goes_into)
 
     def _measure(self, object_id: str, path: bytes, depth: int) -> tuple[int, int]:
         """How many entries there are in and below a tree, and how many directories lie one in another."""
@@ -74,9 +81,10 @@ class Trees:
         if depth > DEEPEST:
             raise unsafe(path, f"directories are nested more than {DEEPEST} deep")
         if (measure := self._measures.get(object_id)) is None:
-            entries = self._entries[object_id] = _parse(
-                self._objects.read(object_id, "tree"), path, len(object_id) // 2
-            )
+            entries = self._parsed.get(object_id)
+            if entries is None:
+                entries = parse_entries(self._objects.read(object_id, "tree"), path, len(object_id) // 2)
+            self._entries[object_id] = entries
             # Those of one tree are counted with it; before that is known, they must not be more than a memory holds.
             self._known += len(entries)
             if self._known > MOST_ENTRIES:
@@ -98,7 +106,8 @@ def _too_many(path: bytes) -> UnsafeTree:
     return unsafe(path or b"/", f"there are more than {MOST_ENTRIES:,} files and directories")
 
 
-def _parse(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
+def parse_entries(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
+    """The entries of the tree at the path `where` (empty, or with a slash at its end); raises UnsafeTree."""
     entries: dict[bytes, Entry] = {}
     try:
         parsed = list(parse_tree(data, id_size))

@@ -213,8 +213,11 @@ async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Repor
     try:
         staged = await to_thread.run_sync(publishing.stage, shelf, revision)
         tree = TreeWriter(staged / "tree", await to_thread.run_sync(_kept, shelf, source))
-        fetched = await source.fetch(revision, tree, workspace=shelf.workspace, report=report)
-        snapshot = await to_thread.run_sync(_publish, shelf, staged, fetched, tree)
+        try:
+            fetched = await source.fetch(revision, tree, workspace=shelf.workspace, report=report)
+            snapshot = await to_thread.run_sync(_publish, shelf, staged, fetched, tree)
+        finally:
+            tree.close()
     except BaseException:
         with anyio.CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(publishing.clear_staging, shelf)

@@ -91,7 +91,7 @@ def source_fields(
         fields += _poll_fields(report.poll, now)
     fields += [("deployment", _deployment_text(deployment, source)) for deployment in deployments]
     if advice := what_helps(source, deployments):
-        fields.append(("what helps", "\n".join(["", *advice])))
+        fields.append(("what helps", "\n".join(advice)))
     return fields
 
 
@@ -168,7 +168,7 @@ def _poll_fields(poll: Poll, now: datetime) -> list[tuple[str, Cell | str]]:
     return [
         ("last poll", f"{both(poll.at, now=now)}, because of {poll.asked}; it took {duration(poll.took)}"),
         ("found", poll.found),
-        ("stages", "\n".join(["", *stages])),
+        ("stages", "\n".join(stages)),
     ]
 
 

@@ -36,8 +36,9 @@ logger = logging.getLogger(__name__)
 LONGEST_RETRY_AFTER = 4 * CEILING
 # Resolving ends by itself at its deadline, unless it hangs where nothing can end it.
 _RESOLVE_LIMIT = PROBE_DEADLINE + timedelta(seconds=15)
-# A source has its own, shorter rules for a remote that goes silent: this is for what it did not think of.
-_FETCH_LIMIT = timedelta(minutes=10)
+# A source has its own, shorter rules for a remote that goes silent: this is for what it did not think of. Long, for
+# one that does not tell how far it is must not be given up for being slow: it would never come to an end.
+_FETCH_LIMIT = timedelta(hours=1)
 _LISTEN_AGAIN = timedelta(seconds=1)
 _LISTEN_AGAIN_CEILING = timedelta(minutes=1)
 

@@ -84,8 +84,6 @@ async def test_a_stage_that_hangs_where_nothing_reaches_it_is_left_behind_and_ot
     stuck, well = Remote(), Remote()
     bad = await watch(cache, ToldSource(stuck, key="stuck", every=3600))
     good = await watch(cache, ToldSource(well, key="well", every=3600))
-    for name in ("watcher._RESOLVE_LIMIT", "watcher._FETCH_LIMIT", "watchdog._TO_STOP"):
-        monkeypatch.setattr(f"flowsource.watch.{name}", timedelta(milliseconds=50))
     let_go = anyio.Event()
     stuck.answer = well.answer = revision(2)
     if stage == "resolve":
@@ -93,13 +91,19 @@ async def test_a_stage_that_hangs_where_nothing_reaches_it_is_left_behind_and_ot
     else:
         stuck.fetching_hangs = let_go
     async with anyio.create_task_group() as tasks:
-        for watched in (bad, good):
-            tasks.start_soon(watched.watcher.run)
-            watched.watcher.hint()
-        await until(lambda: bad.statuses == [SourceState.DEGRADED])
-        await until(lambda: good.snapshots == [("branch main", revision(2).id)])
-        assert "showed no sign of life for 0.05 s, and was given up; 1 such are left behind" in str(bad.told[0].reason)
+        tasks.start_soon(bad.watcher.run)
+        tasks.start_soon(good.watcher.run)
+        with monkeypatch.context() as short:
+            for name in ("watcher._RESOLVE_LIMIT", "watcher._FETCH_LIMIT", "watchdog._TO_STOP"):
+                short.setattr(f"flowsource.watch.{name}", timedelta(milliseconds=500))
+            bad.watcher.hint()
+            await until(lambda: stuck.hanging == 1)
+            await until(lambda: bad.statuses == [SourceState.DEGRADED])
+        assert "showed no sign of life for 0.5 s, and was given up; 1 such are left behind" in str(bad.told[0].reason)
         assert (last_poll(bad).stages[-1].name, last_poll(bad).stages[-1].outcome) == (stage, "given up")
+        good.watcher.hint()
+        await until(lambda: good.snapshots == [("branch main", revision(2).id)])
+        assert stuck.hanging == 1, "it still hangs"
         stuck.resolving_hangs = stuck.fetching_hangs = None
         let_go.set()
         bad.watcher.hint()
@@ -111,9 +115,9 @@ async def test_a_stage_that_hangs_where_nothing_reaches_it_is_left_behind_and_ot
 async def test_a_fetch_that_shows_signs_of_life_may_take_as_long_as_it_likes(
     remote: Remote, cache: SnapshotCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowsource.watch.watcher._FETCH_LIMIT", timedelta(milliseconds=200))
+    monkeypatch.setattr("flowsource.watch.watcher._FETCH_LIMIT", timedelta(seconds=1.5))
     watched = await watch(cache, ToldSource(remote))
-    remote.answer, remote.reports_for = revision(2), 0.5
+    remote.answer, remote.reports_for = revision(2), 1.8
     await watched.watcher.poll_once()
     assert watched.snapshots == [("branch main", revision(2).id)]
 

@@ -38,11 +38,20 @@ class Remote:
         self.hangs = False
         self.resolving_hangs: anyio.Event | None = None
         self.fetching_hangs: anyio.Event | None = None
+        self.hanging = 0
         self.reports_for = 0.0
         self.history: dict[Revision, bool | Exception | None] = {}
         self.asked = 0
         self.followed = 0
         self.fetched: list[str] = []
+
+    async def hang(self, let_go: anyio.Event | None) -> None:
+        """Do as a thread does that waits for a disk which has gone: no cancellation reaches it."""
+        if let_go is not None:
+            self.hanging += 1
+            with anyio.CancelScope(shield=True):
+                await let_go.wait()
+            self.hanging -= 1
 
 
 class ToldSource:
@@ -80,7 +89,7 @@ class ToldSource:
         self.remote.followed = len(sources)
         if self.remote.hangs:
             await anyio.sleep_forever()
-        await _hang(self.remote.resolving_hangs)
+        await self.remote.hang(self.remote.resolving_hangs)
         answer = self.remote.answer
         if isinstance(answer, Exception) and not isinstance(answer, RefNotFound):
             raise answer
@@ -92,7 +101,7 @@ class ToldSource:
         self.remote.fetched.append(revision.id)
         if error := self.remote.unfetchable.get(revision):
             raise error
-        await _hang(self.remote.fetching_hangs)
+        await self.remote.hang(self.remote.fetching_hangs)
         until = time.monotonic() + self.remote.reports_for
         while time.monotonic() < until:
             report(Progress(received=1, done=0))
@@ -105,13 +114,6 @@ class ToldSource:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-async def _hang(let_go: anyio.Event | None) -> None:
-    """Do as a thread does that waits for a disk which has gone: no cancellation reaches it."""
-    if let_go is not None:
-        with anyio.CancelScope(shield=True):
-            await let_go.wait()
 
 
 class Watched:

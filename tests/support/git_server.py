@@ -20,7 +20,8 @@ from typing import Literal
 class Exchange:
     """One request with its answer. Bytes are head and body of each, without what TCP adds.
 
-    `command` is what protocol version 2 was asked to do: `ls-refs`, `fetch`, or nothing.
+    `command` is what protocol version 2 was asked to do: `ls-refs`, `fetch`, `history` (a fetch of the commits between
+    two, which asks for no depth), or nothing.
     """
 
     method: str
@@ -249,6 +250,8 @@ def _bytes_of(data: bytes) -> Iterator[bytes]:
 def _command(body: bytes) -> str:
     """The first line of a request in version 2 of the protocol, after its length, is its command."""
     first, _, _ = body[4:64].partition(b"\n")
+    if first == b"command=fetch" and b"have " in body and b"deepen " not in body:
+        return "history"
     return first.removeprefix(b"command=")[:7].decode("ascii", "replace") if first.startswith(b"command=") else ""
 
 

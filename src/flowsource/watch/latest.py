@@ -13,6 +13,7 @@ from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
 from flowsource.sources.history import hold_rewritten
 from flowsource.watch.patience import probing
+from flowsource.watch.progress import told
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ async def _from_remote(source: Source, cache: SnapshotCache) -> Latest:
             revision = await source.resolve()
         if source.mount is None and (taken := cache.last_tip(source)) is not None:
             await hold_rewritten(source, revision, taken=taken)
-        snapshot = await cache.ensure(source, revision)
+        with told(source.label) as report:
+            snapshot = await cache.ensure(source, revision, report=report)
     except SourceError as error:
         kept = await _from_disk(source, cache)
         if kept is None:

@@ -128,6 +128,11 @@ class GitRepository:
         return self._address.url
 
     @property
+    def host(self) -> str:
+        """The server that is asked, with its port; "" for a repository in a directory."""
+        return "" if self._address.path is not None else self._address.authority
+
+    @property
     def key(self) -> str:
         identity = self._credentials.identity if self._credentials is not None else ""
         way = f"\n{self._settings.identity}" if self._settings.identity else ""

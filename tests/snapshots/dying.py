@@ -35,9 +35,12 @@ def arrange_to_stop(number: int, root: Path, how: str) -> None:
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         subject = arguments[0] if arguments else None
-        if not isinstance(subject, str | os.PathLike) or not str(subject).startswith(str(root)) or next(seen) != number:
+        if not isinstance(subject, str | bytes | os.PathLike):
             return
-        (root.parent / "operation").write_text(f"{event} {os.path.relpath(str(subject), root)}")
+        path = os.fsdecode(subject)
+        if not path.startswith(str(root)) or next(seen) != number:
+            return
+        (root.parent / "operation").write_text(f"{event} {os.path.relpath(path, root)}")
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,7 @@ from flowsource.snapshots import manifest, publishing
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.locks import try_lock
 from flowsource.snapshots.snapshot import Snapshot
+from flowsource.sources.content import Entry
 from tests.snapshots.written import ONE, TREE, TWO, WrittenSource, below, fetches
 
 pytestmark = pytest.mark.anyio
@@ -111,12 +113,12 @@ async def test_one_that_goes_while_it_is_looked_at_is_fetched_again(
 ) -> None:
     await SnapshotCache(root).ensure(WrittenSource(), ONE)
 
-    def lose_it(tree: Path) -> object:
+    def lose_it(expected: Sequence[Entry], tree: Path) -> tuple[str, ...]:
         monkeypatch.undo()
         tree.parent.rename(root / "gone")
-        return manifest.describe(tree)
+        return manifest.differences(expected, tree)
 
-    monkeypatch.setattr(manifest, "describe", lose_it)
+    monkeypatch.setattr(manifest, "differences", lose_it)
     snapshot = await SnapshotCache(root).ensure(WrittenSource(), ONE)
     assert (snapshot.root / "flows.py").exists()
     assert len(fetches(root)) == 2

@@ -14,7 +14,8 @@ import anyio
 from flowsource.errors import SourceError
 from flowsource.revisions import Revision
 from flowsource.snapshots.snapshot import Snapshot
-from flowsource.sources.base import Source
+from flowsource.sources.base import Report, Source, say_nothing
+from flowsource.sources.writing import TreeWriter
 
 ONE = Revision(id="1" * 40)
 TWO = Revision(id="2" * 40)
@@ -55,20 +56,19 @@ class WrittenSource:
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
         return [ONE for _ in sources]
 
-    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+    async def fetch(
+        self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
+    ) -> Revision:
         with (workspace / "ledger").open("a") as ledger:
             ledger.write(f"{revision.id} by {os.getpid()}\n")
         for name, text in self.tree.items():
-            link, _, target = name.partition(" -> ")
-            path = into / link
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path, _, target = name.partition(" -> ")
             if target:
-                path.symlink_to(target)
-                continue
-            path.write_text(text)
-            path.chmod(0o755 if link.endswith(".sh") else 0o644)
+                into.add_link(os.fsencode(path), os.fsencode(target))
+            else:
+                into.add_file(os.fsencode(path), text.encode(), executable=path.endswith(".sh"))
         if self._then is not None:
-            await self._then(into)
+            await self._then(into.directory)
         return replace(revision, subject="Answer", committed_at=datetime(2026, 1, 2, tzinfo=UTC))
 
 

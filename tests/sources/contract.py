@@ -13,6 +13,7 @@ import pytest
 from flowsource.errors import RevisionGone
 from flowsource.revisions import Revision
 from flowsource.sources.base import Source
+from flowsource.sources.writing import TreeWriter
 
 
 class Remote(Protocol):
@@ -40,7 +41,7 @@ async def fetched(source: Source, revision: Revision, at: Path, *, name: str = "
     workspace, into = at / "workspace", at / name
     workspace.mkdir(exist_ok=True)
     into.mkdir()
-    await source.fetch(revision, into, workspace=workspace)
+    await source.fetch(revision, TreeWriter(into), workspace=workspace)
     return into
 
 
@@ -82,7 +83,8 @@ class SourceContract:
         revision = await remote.source.resolve()
         (tmp_path / "workspace").mkdir()
         (tmp_path / "into").mkdir()
-        assert await remote.source.fetch(revision, tmp_path / "into", workspace=tmp_path / "workspace") == revision
+        into = TreeWriter(tmp_path / "into")
+        assert await remote.source.fetch(revision, into, workspace=tmp_path / "workspace") == revision
 
     async def test_a_revision_that_is_not_there_is_said_to_be_gone(self, remote: Remote, tmp_path: Path) -> None:
         remote.push({"flows.py": "ANSWER = 42\n"})

@@ -57,11 +57,11 @@ async def test_it_equals_what_git_archive_writes(repository: FixtureRepository, 
     subprocess.run(["tar", "-x", "--no-same-permissions", "-C", tmp_path / "by-git"], check=True, input=archive.stdout)
     for path in (tmp_path / "by-git").rglob("*"):
         if path.is_file() and not path.is_symlink():
-            path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
+            path.chmod(0o555 if path.stat().st_mode & stat.S_IXUSR else 0o444)
     source = GitRepository(repository.path)
     ours = listing(await fetched(source, await source.resolve(), tmp_path))
     assert ours == listing(tmp_path / "by-git")
-    assert {kind for kind, _ in ours.values()} == {"644", "755", "link", "directory"}
+    assert {kind for kind, _ in ours.values()} == {"444", "555", "link", "directory"}
 
 
 async def test_modes_are_those_of_git_whatever_the_commit_or_the_umask_says(
@@ -81,17 +81,17 @@ async def test_modes_are_those_of_git_whatever_the_commit_or_the_umask_says(
     finally:
         os.umask(before)
     assert {name: kind for name, (kind, _) in found.items()} == {
-        "setuid": "755",
-        "group": "644",
-        "nothing": "644",
-        "sticky": "755",
+        "setuid": "555",
+        "group": "444",
+        "nothing": "444",
+        "sticky": "555",
     }
 
 
 async def test_names_that_differ_in_case_alone_are_two_files(repository: FixtureRepository, tmp_path: Path) -> None:
     one, two = add_blob(repository, b"one"), add_blob(repository, b"two")
     found = listing(await exported(repository, add_tree(repository, (FILE, b"A", one), (FILE, b"a", two)), tmp_path))
-    assert found == {"A": ("644", b"one"), "a": ("644", b"two")}
+    assert found == {"A": ("444", b"one"), "a": ("444", b"two")}
 
 
 async def test_a_name_that_is_no_utf8_is_written_as_it_is(repository: FixtureRepository, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ async def test_a_dangerous_name_deep_down_is_refused_with_its_path(
 ) -> None:
     inner = add_tree(repository, (FILE, b".git", add_blob(repository, b"x")))
     root = add_tree(repository, (DIRECTORY, b"a", add_tree(repository, (DIRECTORY, b"b", inner))))
-    with pytest.raises(UnsafeTree, match=r"'a/b/\.git'.*Mend it in a new commit"):
+    with pytest.raises(UnsafeTree, match=r"'a/b/\.git'.*Mend it at the source"):
         await exported(repository, root, tmp_path)
 
 

@@ -13,6 +13,7 @@ from flowsource.demo.repository import FixtureRepository, steps
 from flowsource.errors import InvalidInput, RefNotFound, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.writing import TreeWriter
 from tests.sources.contract import fetched, files_in
 from tests.support.git_server import GitServer, Refuse, git_server
 from tests.support.parts import requires
@@ -209,7 +210,8 @@ async def test_a_revision_tells_of_its_commit_once_fetched(
     source = GitRepository(url)
     (tmp_path / "into").mkdir()
     (tmp_path / "workspace").mkdir()
-    revision = await source.fetch(await source.resolve(), tmp_path / "into", workspace=tmp_path / "workspace")
+    into = TreeWriter(tmp_path / "into")
+    revision = await source.fetch(await source.resolve(), into, workspace=tmp_path / "workspace")
     assert revision.subject == "Repair the import and say thanks"
     assert revision.author == "Ada Example <ada@example.org>"
     assert revision.committed_at == datetime(2025, 1, 1, 12, 3, tzinfo=UTC)
@@ -220,7 +222,7 @@ async def test_a_subject_cannot_command_a_terminal(repository: FixtureRepository
     repository.commit_files({"flows.py": ""}, message="\x1b[2Jwiped\u202e and reversed\nbody")
     source = GitRepository(repository.path)
     (tmp_path / "into").mkdir()
-    revision = await source.fetch(await source.resolve(), tmp_path / "into", workspace=tmp_path)
+    revision = await source.fetch(await source.resolve(), TreeWriter(tmp_path / "into"), workspace=tmp_path)
     assert revision.subject == "[2Jwiped  and reversed"
 
 

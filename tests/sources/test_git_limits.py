@@ -18,6 +18,7 @@ from dulwich.repo import Repo
 
 from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import SourceInvalid, SourceUnavailable, UnsafeTree
+from flowsource.sources import limits as tree_limits
 from flowsource.sources.git import export, limits, objects, packs, patience
 from flowsource.sources.git.limits import LARGEST_FILE
 from flowsource.sources.git.packs import PackMeter, read_header
@@ -197,7 +198,7 @@ class TestObjects:
         assert len(files_in(await fetched(source, await source.resolve(), tmp_path))["data.bin"]) == 5000
 
     def test_the_limits_are_those_that_are_documented(self) -> None:
-        assert (limits.MOST_ENTRIES, limits.DEEPEST, limits.MOST_BYTES) == (1_000_000, 256, 20 * 1024**3)
+        assert (tree_limits.MOST_ENTRIES, tree_limits.DEEPEST, tree_limits.MOST_BYTES) == (1_000_000, 256, 20 * 1024**3)
         assert (limits.LARGEST_FILE, limits.LARGEST_RECORD) == (512 * 1024**2, 64 * 1024**2)
         assert (limits.LARGEST_PACK, limits.LONGEST_TALK) == (4 * 1024**3, 64 * 1024**2)
 

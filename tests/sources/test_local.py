@@ -19,6 +19,7 @@ from flowsource.revisions import Revision
 from flowsource.sources import local_scan
 from flowsource.sources.base import Source
 from flowsource.sources.local import LocalStorage
+from flowsource.sources.writing import TreeWriter
 from tests.sources.contract import SourceContract
 
 pytestmark = pytest.mark.anyio
@@ -230,7 +231,7 @@ class TestFetching:
         into.mkdir()
         source = LocalStorage(project)
         revision = await source.resolve()
-        assert await source.fetch(revision, into, workspace=tmp_path) == revision
+        assert await source.fetch(revision, TreeWriter(into), workspace=tmp_path) == revision
         assert sorted(str(path.relative_to(into)) for path in into.rglob("*")) == [
             "flows.py",
             "latest",
@@ -247,7 +248,7 @@ class TestFetching:
         into = tmp_path / "into"
         into.mkdir()
         with pytest.raises(RevisionGone, match="keeps no history"):
-            await source.fetch(revision, into, workspace=tmp_path)
+            await source.fetch(revision, TreeWriter(into), workspace=tmp_path)
         assert not list(into.iterdir())
 
 

@@ -24,7 +24,8 @@ from flowsource.errors import (
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
-from flowsource.sources.base import Source
+from flowsource.sources.base import Report, Source, say_nothing
+from flowsource.sources.writing import TreeWriter
 from flowsource.watch.backoff import CEILING, jittered, poll_delay
 from flowsource.watch.latest import Latest, latest
 from flowsource.watch.status import SourceState, SourceStatus, after_failure, after_success
@@ -86,12 +87,13 @@ class ToldSource:
             raise answer
         return [self.remote.answers.get(source.selector, answer) for source in sources]
 
-    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+    async def fetch(
+        self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
+    ) -> Revision:
         self.remote.fetched.append(revision.id)
         if error := self.remote.unfetchable.get(revision):
             raise error
-        into.mkdir(exist_ok=True)
-        (into / "flows.py").write_text(f"N = {revision.id!r}")
+        into.add_file(b"flows.py", f"N = {revision.id!r}".encode())
         return revision
 
 

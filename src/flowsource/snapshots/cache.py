@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -19,7 +19,10 @@ from flowsource.snapshots.layout import Shelf, make_private, open_root, shelves
 from flowsource.snapshots.leases import Lease, hold, on_directory
 from flowsource.snapshots.locks import locked, try_lock
 from flowsource.snapshots.snapshot import Snapshot
-from flowsource.sources.base import Source
+from flowsource.sources.base import Report, Source, say_nothing
+from flowsource.sources.content import Entry
+from flowsource.sources.kept import KeptFiles
+from flowsource.sources.writing import TreeWriter
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +39,15 @@ class SnapshotCache:
         self._known: set[tuple[str, str]] = set()
         self._looking = anyio.Lock()
 
-    async def ensure(self, source: Source, revision: Revision) -> Snapshot:
+    async def ensure(self, source: Source, revision: Revision, *, report: Report = say_nothing) -> Snapshot:
         """The snapshot of `revision`, fetched from `source` unless it is here.
 
         What is here is returned at once, without network or lock; the first time, every file of it is read to see
         that nobody changed it, and what was changed is fetched again unless it is leased. Else one fetch serves
-        everybody who asks, in this process or another. Whatever goes wrong, nothing half made is ever seen. A source
-        with a `mount` is used in place. Raises what `source.fetch` raises, SourceUnavailable when the disk refuses,
-        and SourceInvalid when another version of flowsource has taken the place of the snapshot.
+        everybody who asks, in this process or another, and tells `report` of who came first how far it is. Whatever
+        goes wrong, nothing half made is ever seen. A source with a `mount` is used in place. Raises what
+        `source.fetch` raises, SourceUnavailable when the disk refuses, and SourceInvalid when another version of
+        flowsource has taken the place of the snapshot.
         """
         if source.mount is not None:
             return Snapshot(source_key=source.key, revision=revision, root=source.mount, is_mounted=True)
@@ -51,7 +55,7 @@ class SnapshotCache:
         try:
             snapshot = publishing.find(shelf, revision)
             if snapshot is None or await self._changes(snapshot):
-                snapshot = await self._make(shelf, source, revision)
+                snapshot = await self._make(shelf, source, revision, report)
         except OSError as error:
             raise SourceUnavailable(
                 f"revision {revision.short} of {source.label} could not be kept in {self.root}: "
@@ -132,6 +136,10 @@ class SnapshotCache:
         """The paths at which a published snapshot differs from what was published; none when it is intact."""
         return await to_thread.run_sync(publishing.verify, snapshot)
 
+    def entries(self, snapshot: Snapshot) -> tuple[Entry, ...]:
+        """What a published snapshot holds, by path; raises SnapshotGone when it left the cache meanwhile."""
+        return tuple(publishing.entries(snapshot))
+
     async def sweep(self) -> None:
         """Remove what killed processes left behind; to be called at start. A source that is being fetched is passed."""
         await to_thread.run_sync(self._tidy, garbage.sweep)
@@ -187,7 +195,7 @@ class SnapshotCache:
                 self._known.add(name)
             return changed
 
-    async def _make(self, shelf: Shelf, source: Source, revision: Revision) -> Snapshot:
+    async def _make(self, shelf: Shelf, source: Source, revision: Revision, report: Report) -> Snapshot:
         """The snapshot of `revision`, fetched unless there is one now that is intact, or that cannot be replaced."""
         shelf.prepare()
         async with locked(shelf.lock):
@@ -196,17 +204,17 @@ class SnapshotCache:
             if snapshot is not None and (changed := await self._changes(snapshot)):
                 await to_thread.run_sync(publishing.set_aside_changed, shelf, snapshot, changed)
                 snapshot = publishing.find(shelf, revision)
-            snapshot = snapshot or await _fetch(shelf, source, revision)
+            snapshot = snapshot or await _fetch(shelf, source, revision, report)
         self._known.add((snapshot.source_key, snapshot.id))
         return snapshot
 
 
-async def _fetch(shelf: Shelf, source: Source, revision: Revision) -> Snapshot:
+async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Report) -> Snapshot:
     try:
         staged = await to_thread.run_sync(publishing.stage, shelf, revision)
-        fetched = await source.fetch(revision, staged / "tree", workspace=shelf.workspace)
-        publish = partial(publishing.publish, shelf, staged, fetched, at=datetime.now(UTC))
-        snapshot = await to_thread.run_sync(publish)
+        tree = TreeWriter(staged / "tree", await to_thread.run_sync(_kept, shelf, source))
+        fetched = await source.fetch(revision, tree, workspace=shelf.workspace, report=report)
+        snapshot = await to_thread.run_sync(_publish, shelf, staged, fetched, tree)
     except BaseException:
         with anyio.CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(publishing.clear_staging, shelf)
@@ -218,3 +226,20 @@ async def _fetch(shelf: Shelf, source: Source, revision: Revision) -> Snapshot:
         extra={"event": "snapshot.published", "source": source.key, "revision": revision.id},
     )
     return snapshot
+
+
+def _kept(shelf: Shelf, source: Source) -> KeptFiles:
+    """The snapshots whose files the next one is most likely to share: the last of the same ref, and the newest."""
+    tip = tips.recall(shelf, source.selector)
+    likely = [publishing.find(shelf, tip) if tip is not None else None, publishing.newest(shelf)]
+    found = {snapshot.root: snapshot for snapshot in likely if snapshot is not None}
+    kept: list[tuple[Path, list[Entry]]] = []
+    for snapshot in found.values():
+        # One whose manifest is damaged, or gone, has nothing to give.
+        with suppress(SnapshotGone, ValueError, KeyError, TypeError):
+            kept.append((snapshot.root, publishing.entries(snapshot)))
+    return KeptFiles(kept, may_link=os.geteuid() != 0)
+
+
+def _publish(shelf: Shelf, staged: Path, revision: Revision, tree: TreeWriter) -> Snapshot:
+    return publishing.publish(shelf, staged, revision, tree.finish(), at=datetime.now(UTC))

@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from flowsource.errors import UnsafeTree
+from flowsource.sources.content import LINK, Entry, hasher
 
-_LINK = "link"
 _OTHER = "other"
+_UNKNOWN = "sha256:"
 _CHUNK = 128 * 1024
-
-
-class Entry(NamedTuple):
-    """One file or link. `mode` is octal digits or `link`; `size` and `sha256` of a link are those of its target."""
-
-    path: str
-    mode: str
-    size: int
-    sha256: str
-
-
-def make_read_only(tree: Path) -> None:
-    """Give every file of `tree` mode 0444, or 0555 if its owner may execute it, and every directory 0555.
-
-    Raises UnsafeTree when there is anything but files, directories and links.
-    """
-    tree.chmod(0o555)
-    for path, entry in _walk(tree):
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if stat.S_ISREG(mode):
-            os.chmod(entry, 0o555 if mode & stat.S_IXUSR else 0o444)
-        elif stat.S_ISDIR(mode):
-            os.chmod(entry, 0o555)
-        elif not stat.S_ISLNK(mode):
-            raise UnsafeTree(f"{path!r} is neither file, directory nor link. Remove it from the source.")
-
-
-def describe(tree: Path) -> list[Entry]:
-    """What `tree` holds, by path."""
-    return sorted(_describe(path, entry) for path, entry in _walk(tree) if not entry.is_dir(follow_symlinks=False))
-
-
-def differences(expected: Sequence[Entry], found: Sequence[Entry]) -> tuple[str, ...]:
-    """The paths at which the two differ, in order."""
-    return tuple(sorted({entry.path for entry in set(expected) ^ set(found)}))
 
 
 def to_json(entries: Sequence[Entry]) -> bytes:
@@ -60,6 +23,17 @@ def to_json(entries: Sequence[Entry]) -> bytes:
 def from_json(data: bytes) -> list[Entry]:
     """The entries that `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
     return [Entry(*row) for row in json.loads(data)["entries"]]
+
+
+def differences(expected: Sequence[Entry], tree: Path) -> tuple[str, ...]:
+    """The paths at which `tree` is not what is `expected`, in order. Reads every file of it."""
+    known = {entry.path: entry for entry in expected}
+    found = {
+        _describe(path, entry, known.get(path)).content
+        for path, entry in _walk(tree)
+        if not entry.is_dir(follow_symlinks=False)
+    }
+    return tuple(sorted({content[0] for content in found ^ {entry.content for entry in expected}}))
 
 
 def _walk(tree: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -74,24 +48,28 @@ def _walk(tree: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                     pending.append(entry.path)
 
 
-def _describe(path: str, entry: os.DirEntry[str]) -> Entry:
+def _describe(path: str, entry: os.DirEntry[str], known: Entry | None) -> Entry:
+    """What is at `path`, its digest made as that of `known` was."""
     facts = entry.stat(follow_symlinks=False)
+    like = known.digest if known is not None else _UNKNOWN
     if stat.S_ISLNK(facts.st_mode):
         target = os.fsencode(Path(entry).readlink())
-        return Entry(path, _LINK, len(target), hashlib.sha256(target).hexdigest())
+        kind, made = hasher(like, len(target))
+        made.update(target)
+        return Entry(path, LINK, len(target), f"{kind}{made.hexdigest()}")
     if not stat.S_ISREG(facts.st_mode):
         # Named without being opened: a FIFO would never answer.
         return Entry(path, _OTHER, 0, "")
-    return Entry(path, f"{stat.S_IMODE(facts.st_mode):04o}", facts.st_size, _sha256(entry))
+    return Entry(path, f"{stat.S_IMODE(facts.st_mode):04o}", facts.st_size, _digest(entry, like, facts.st_size))
 
 
-def _sha256(file: os.DirEntry[str]) -> str:
-    digest = hashlib.sha256()
+def _digest(file: os.DirEntry[str], like: str, size: int) -> str:
+    kind, made = hasher(like, size)
     descriptor = os.open(file, os.O_RDONLY)
     try:
         # Most files are small: for those a file object would take longer than the reading.
         while data := os.read(descriptor, _CHUNK):
-            digest.update(data)
+            made.update(data)
     finally:
         os.close(descriptor)
-    return digest.hexdigest()
+    return f"{kind}{made.hexdigest()}"

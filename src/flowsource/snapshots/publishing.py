@@ -15,17 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flowsource.errors import SourceInvalid, SourceUnavailable
+from flowsource.errors import SnapshotGone, SourceInvalid, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots import disk, manifest
 from flowsource.snapshots.layout import Shelf
 from flowsource.snapshots.leases import unleased
 from flowsource.snapshots.snapshot import Snapshot, snapshot_id
+from flowsource.sources.content import Entry
 from flowsource.text import one_line
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 _MARKER = "complete"
 _MANIFEST = "manifest.json"
 _TOLD = 3  # of the paths that were changed
@@ -91,15 +92,13 @@ def stage(shelf: Shelf, revision: Revision) -> Path:
     return staged
 
 
-def publish(shelf: Shelf, staged: Path, revision: Revision, *, at: datetime) -> Snapshot:
-    """Make the staged tree the snapshot of `revision`: afterwards it is there for good, also after a power cut.
+def publish(shelf: Shelf, staged: Path, revision: Revision, entries: Sequence[Entry], *, at: datetime) -> Snapshot:
+    """Make the staged tree, which holds `entries`, the snapshot of `revision`: there for good, also after a power cut.
 
-    Raises UnsafeTree for what may not be in a tree, SourceUnavailable when the place is taken by a damaged snapshot
-    that a run still uses, OSError when the disk refuses.
+    Raises SourceUnavailable when the place is taken by a damaged snapshot that a run still uses, OSError when the disk
+    refuses.
     """
-    tree = staged / "tree"
-    manifest.make_read_only(tree)
-    listed = manifest.to_json(manifest.describe(tree))
+    listed = manifest.to_json(entries)
     (staged / _MANIFEST).write_bytes(listed)
     told = {
         "format": _FORMAT,
@@ -178,11 +177,28 @@ def verify(snapshot: Snapshot) -> tuple[str, ...]:
     if hashlib.sha256(listed).hexdigest() != marker.manifest_sha256:
         return (_MANIFEST,)
     try:
-        found = manifest.describe(snapshot.root)
+        return manifest.differences(manifest.from_json(listed), snapshot.root)
     except FileNotFoundError:
         # It goes as we look: only a lease would keep it.
         return (_MARKER,)
-    return manifest.differences(manifest.from_json(listed), found)
+
+
+def entries(snapshot: Snapshot) -> list[Entry]:
+    """What a published snapshot holds, by path; raises SnapshotGone when it left the cache meanwhile."""
+    try:
+        return manifest.from_json((snapshot.root.parent / _MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise SnapshotGone(f"revision {snapshot.revision.short} left the cache meanwhile. Ask for it again.") from None
+
+
+def newest(shelf: Shelf) -> Snapshot | None:
+    """The snapshot that was published last, or None."""
+    places = list(shelf.snapshots.iterdir())
+    markers = [(marker.published_at, place, marker) for place in places if (marker := read_marker(place))]
+    if not markers:
+        return None
+    _, place, marker = max(markers, key=lambda found: found[0])
+    return Snapshot(source_key=shelf.key, revision=marker.revision, root=place / "tree")
 
 
 def _told(directory: Path) -> dict[str, Any] | None:

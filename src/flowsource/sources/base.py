@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,26 @@ import anyio
 
 from flowsource.errors import SourceError
 from flowsource.revisions import Revision
+from flowsource.sources.writing import TreeWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a fetch has come: bytes received, and how many of its parts (objects, files) are there.
+
+    `total` is None until it is known how many there will be.
+    """
+
+    received: int
+    done: int
+    total: int | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+def say_nothing(progress: Progress) -> None:
+    """A report for whom nobody waits."""
 
 
 class Source(Protocol):
@@ -66,10 +87,12 @@ class Source(Protocol):
         away) is raised.
         """
 
-    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
-        """Fill the empty directory `into` with exactly `revision`, and return it with what is now known of it.
+    async def fetch(
+        self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
+    ) -> Revision:
+        """Write exactly `revision` into the empty tree `into`, and return it with what is now known of it.
 
         `workspace` is a directory of this `key` that outlives the call, for an object store and the like; the caller
-        holds a lock on it across processes. Raises RevisionGone when the source no longer has the revision,
-        UnsafeTree when it must not be written.
+        holds a lock on it across processes. `report` is told, from whatever thread, how far it has come. Raises
+        RevisionGone when the source no longer has the revision, UnsafeTree when it must not be written.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import stat
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import timedelta
@@ -16,11 +16,13 @@ from anyio import to_thread
 
 from flowsource.errors import InvalidInput, RevisionGone, SourceError, SourceUnavailable
 from flowsource.revisions import Revision
-from flowsource.sources.base import Source
+from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.local_scan import Scan, scan
+from flowsource.sources.writing import TreeWriter
 
 _PAUSE = 0.025
 _LOOKS = 20
+_CHUNK = 1 << 20
 
 
 class LocalStorage:
@@ -100,7 +102,9 @@ class LocalStorage:
         revision = await self.resolve()
         return [revision for _ in sources]
 
-    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+    async def fetch(
+        self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
+    ) -> Revision:
         """Copy the directory; raises RevisionGone if it is not at `revision` any more.
 
         Raises SourceUnavailable if it is edited meanwhile.
@@ -156,11 +160,15 @@ async def _settled_scan(look: Callable[[], Scan]) -> Scan:
         await anyio.sleep(_PAUSE)
 
 
-def _copy(directory: Path, into: Path) -> None:
+def _copy(directory: Path, into: TreeWriter) -> None:
     for path in scan(directory).paths:
-        target = into / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(directory / path, target, follow_symlinks=False)
+        source, name = directory / path, os.fsencode(path)
+        if source.is_symlink():
+            into.add_link(name, os.fsencode(source.readlink()))
+        else:
+            executable = bool(source.stat().st_mode & stat.S_IXUSR)
+            with source.open("rb") as file:
+                into.add_file(name, iter(partial(file.read, _CHUNK), b""), executable=executable)
 
 
 def _interval(given: float | timedelta | None) -> timedelta | None:

@@ -7,13 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-# What a revision may hold.
-MOST_ENTRIES: Final = 1_000_000
-MOST_BYTES: Final = 20 << 30
-DEEPEST: Final = 256
-LONGEST_NAME: Final = 255
-LONGEST_PATH: Final = 4095 - 1024  # room for the directory that it is written into
-
 # A file is held in memory as a whole, twice while it is stored.
 LARGEST_FILE: Final = 512 << 20
 # Of a tree, a commit or a tag; a million entries of ordinary length are smaller.

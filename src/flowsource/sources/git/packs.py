@@ -9,7 +9,8 @@ from typing import Final
 from dulwich.pack import OFS_DELTA, REF_DELTA
 
 from flowsource.errors import UnsafeTree
-from flowsource.sources.git.limits import LARGEST_FILE, LARGEST_PACK, MOST_BYTES, MOST_ENTRIES
+from flowsource.sources.git.limits import LARGEST_FILE, LARGEST_PACK
+from flowsource.sources.limits import MOST_BYTES, MOST_ENTRIES
 
 # The header of an object, and as much of its content as two numbers at the beginning may take.
 HEADER_ROOM: Final = 4096

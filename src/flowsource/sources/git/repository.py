@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -17,7 +16,7 @@ import anyio
 
 from flowsource.errors import InvalidInput, SourceError, SourceUnavailable
 from flowsource.revisions import Revision
-from flowsource.sources.base import Source
+from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint, in_thread
 from flowsource.sources.git.credentials import Credentials, CredentialsLike, GitCredentials, credentials_from
 from flowsource.sources.git.export import export
@@ -26,6 +25,7 @@ from flowsource.sources.git.objects import DamagedObjects, Objects, described
 from flowsource.sources.git.refs import EVERY_NAME, Advertised, Kind, select
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
+from flowsource.sources.writing import TreeWriter
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,9 @@ class GitRepository:
         # The thread holds nothing that others need, so nobody has to wait for a server that hangs.
         return await in_thread(partial(self._resolve, repositories), leave=True)
 
-    async def fetch(self, revision: Revision, into: Path, *, workspace: Path) -> Revision:
+    async def fetch(
+        self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
+    ) -> Revision:
         """Export the commit into `into`; without a network when it was fetched before."""
         return await in_thread(partial(self._fetch, revision, into, workspace), leave=False)
 
@@ -171,20 +173,19 @@ class GitRepository:
             self._settled = revision
         return revision
 
-    def _fetch(self, revision: Revision, into: Path, workspace: Path, checkpoint: Checkpoint) -> Revision:
+    def _fetch(self, revision: Revision, into: TreeWriter, workspace: Path, checkpoint: Checkpoint) -> Revision:
         damage: DamagedObjects | None = None
         for renew in (False, True):
             try:
                 return self._fill(revision, into, workspace, checkpoint, renew=renew)
             except DamagedObjects as error:
                 damage = error
-                _empty(into)
         raise SourceUnavailable(
             f"{self._address} gave objects that are damaged ({damage}); check the repository with `git fsck`."
         ) from damage
 
     def _fill(
-        self, revision: Revision, into: Path, workspace: Path, checkpoint: Checkpoint, *, renew: bool
+        self, revision: Revision, into: TreeWriter, workspace: Path, checkpoint: Checkpoint, *, renew: bool
     ) -> Revision:
         opened = self._repository.objects(
             revision.id, revision.ref, workspace=workspace, checkpoint=checkpoint, renew=renew
@@ -233,11 +234,3 @@ def _checked_interval(given: float | timedelta | None, address: Address) -> time
     if not isinstance(interval, timedelta) or interval <= timedelta(0):
         raise InvalidInput(f"pull_interval: {given!r} is not a time above 0; give seconds, a timedelta, or None.")
     return interval if address.is_local else max(interval, _SHORTEST_INTERVAL)
-
-
-def _empty(directory: Path) -> None:
-    for entry in directory.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from dulwich.index import validate_path_element_default, validate_path_element_hfs, validate_path_element_ntfs
 from dulwich.objects import parse_tree
 
 from flowsource.errors import UnsafeTree
-from flowsource.sources.git.limits import DEEPEST, LONGEST_NAME, LONGEST_PATH, MOST_ENTRIES
 from flowsource.sources.git.objects import Objects
+from flowsource.sources.limits import DEEPEST, LONGEST_PATH, MOST_ENTRIES
+from flowsource.sources.names import check_name, unsafe
 
 _DOT_GITMODULES = re.compile(rb"\.gitmodules[ .]*(:.*)?|gitmod~\d+|gi7eba~\d+", re.IGNORECASE)
 
@@ -95,18 +94,8 @@ class Trees:
         return measure
 
 
-def unsafe(path: bytes, reason: str) -> UnsafeTree:
-    """The error that refuses a tree because of what is at `path`."""
-    return UnsafeTree(f"the commit was not written: {_shown(path)}: {reason}. Mend it in a new commit.")
-
-
 def _too_many(path: bytes) -> UnsafeTree:
     return unsafe(path or b"/", f"there are more than {MOST_ENTRIES:,} files and directories")
-
-
-def _shown(path: bytes) -> str:
-    text = path if len(path) <= 200 else path[:200] + b"..."
-    return repr(os.fsdecode(text))
 
 
 def _parse(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
@@ -117,7 +106,7 @@ def _parse(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
         raise unsafe(where or b"/", f"the tree cannot be read ({type(error).__name__})") from error
     for name, mode, hex_id in parsed:
         path = where + name
-        _check_name(name, path)
+        check_name(name, path)
         if name in entries:
             raise unsafe(path, "the name is there twice")
         kind = _kind(mode, path)
@@ -125,24 +114,6 @@ def _parse(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
             raise unsafe(path, "it must not be a link")
         entries[name] = Entry(name, kind, hex_id.decode("ascii"))
     return tuple(entries.values())
-
-
-def _check_name(name: bytes, path: bytes) -> None:
-    if len(name) > LONGEST_NAME:
-        raise unsafe(path, f"the name is longer than {LONGEST_NAME} bytes")
-    if b"/" in name or not validate_path_element_default(name) or not validate_path_element_ntfs(name):
-        raise unsafe(path, "the name could lead out of the directory, or into Git's own")
-    # A name that is no UTF-8 cannot exist on the file system this protects, so it is no danger there.
-    if _is_utf8(name) and not validate_path_element_hfs(name):
-        raise unsafe(path, "the name could lead into Git's own directory")
-
-
-def _is_utf8(name: bytes) -> bool:
-    try:
-        name.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _kind(mode: int, path: bytes) -> Kind:

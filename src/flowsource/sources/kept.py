@@ -1,0 +1,108 @@
+"""Files of earlier snapshots that a new one can take over, as long as nobody has changed them."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from stat import S_ISREG
+from typing import Final
+
+from flowsource.sources.content import LINK, Entry
+
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CLONE: Final = 0x40049409  # FICLONE, which shares the blocks of a file where the file system can
+_CHUNK: Final = 1 << 30
+
+
+class KeptFiles:
+    """The files of `snapshots`, each a directory and what was written there.
+
+    Unchanged means that size, inode and time of the last write are those that were noted. With `may_link` a file is
+    shared by a hard link. That is for who cannot write to a file without the permission to, which root can: for root
+    the blocks are shared where the file system can do that, and copied elsewhere.
+    """
+
+    def __init__(self, snapshots: Iterable[tuple[Path, Sequence[Entry]]] = (), *, may_link: bool) -> None:
+        self._may_link, self._may_clone = may_link, True
+        self._at: dict[tuple[str, str, str], tuple[bytes, Entry]] = {}
+        self._anywhere: dict[tuple[str, str], tuple[bytes, Entry]] = {}
+        for root, entries in snapshots:
+            top = os.fsencode(root) + b"/"
+            for entry in entries:
+                if entry.mode != LINK:
+                    place = top, entry
+                    self._at.setdefault((entry.path, entry.digest, entry.mode), place)
+                    self._anywhere.setdefault((entry.digest, entry.mode), place)
+
+    def take(self, path: str, digest: str, mode: str, into: bytes) -> Entry | None:
+        """Make the file `into`, which is to be at `path`, from one of the same content and mode; None without one."""
+        found = self._at.get((path, digest, mode)) or self._anywhere.get((digest, mode))
+        if found is None:
+            return None
+        top, entry = found
+        source = top + os.fsencode(entry.path)
+        try:
+            if self._may_link and (linked := _link(source, into, entry)) is not None:
+                return linked._replace(path=path)
+            copied = self._copy(source, into, entry)
+        except FileNotFoundError:
+            return None
+        return copied._replace(path=path) if copied is not None else None
+
+    def _copy(self, source: bytes, into: bytes, entry: Entry) -> Entry | None:
+        reading = os.open(source, _READ)
+        try:
+            if not _is_unchanged(os.fstat(reading), entry):
+                return None
+            writing = os.open(into, _NEW, 0o600)
+            try:
+                if not (self._may_clone and self._clone(reading, writing)):
+                    _copy_bytes(reading, writing, entry.size)
+                os.fchmod(writing, int(entry.mode, 8))
+                facts = os.fstat(writing)
+            finally:
+                os.close(writing)
+        finally:
+            os.close(reading)
+        return entry._replace(mtime_ns=facts.st_mtime_ns, inode=facts.st_ino)
+
+    def _clone(self, reading: int, writing: int) -> bool:
+        try:
+            fcntl.ioctl(writing, _CLONE, reading)
+        except OSError:
+            # Whatever it is that this file system, or the other one, does not like about it.
+            self._may_clone = False
+        return self._may_clone
+
+
+def _link(source: bytes, into: bytes, entry: Entry) -> Entry | None:
+    """`entry` once it has a second name; None where it may have no more names, or none across file systems."""
+    if not _is_unchanged(os.lstat(source), entry):
+        return None
+    try:
+        os.link(source, into, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):
+            raise
+        return None
+    return entry
+
+
+def _is_unchanged(facts: os.stat_result, entry: Entry) -> bool:
+    return (
+        (facts.st_mtime_ns, facts.st_size, facts.st_ino) == (entry.mtime_ns, entry.size, entry.inode)
+        and S_ISREG(facts.st_mode)
+        and facts.st_mode & 0o7777 == int(entry.mode, 8)
+    )
+
+
+def _copy_bytes(reading: int, writing: int, size: int) -> None:
+    while size > 0:
+        copied = os.copy_file_range(reading, writing, min(size, _CHUNK))
+        if copied == 0:
+            raise OSError(errno.EIO, "the file became shorter while it was copied")
+        size -= copied

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-import boto3
-from botocore.config import Config
+import boto3  # type: ignore[import-untyped]
+import moto.backends
+from botocore.config import Config  # type: ignore[import-untyped]
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -53,6 +54,13 @@ class S3Server:
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
         )
 
+    def empty(self) -> None:
+        """Forget every object, what was asked and what was to be answered."""
+        moto.backends.get_backend("s3").reset()
+        self.client.create_bucket(Bucket="bucket")
+        self.log.clear()
+        self.script = lambda request: None
+
     def settings(self) -> dict[str, Any]:
         """What a source needs to be let in."""
         return {"endpoint_url": self.endpoint, "key": KEY, "secret": SECRET}
@@ -67,8 +75,6 @@ class S3Server:
 
     def put_raw(self, key: str, content: bytes) -> None:
         """Store an object under a key that no client would send as it is, such as one that holds `..`."""
-        import moto.backends
-
         backend = moto.backends.get_backend("s3")["123456789012"]["aws"]
         backend.put_object("bucket", key, content)
 
@@ -112,7 +118,7 @@ def s3_server() -> Iterator[S3Server]:
     thread.start()
     try:
         server = S3Server(f"http://127.0.0.1:{listening.server_port}")
-        _emptied(server)
+        server.empty()
         running.append(server)
         yield server
     finally:
@@ -125,14 +131,6 @@ def error(status: str, code: str, headers: Mapping[str, str] | None = None) -> A
     """The answer with which S3 refuses."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>"
     return status, {"Content-Type": "application/xml", **(headers or {})}, body.encode()
-
-
-def _emptied(server: S3Server) -> None:
-    # Whatever servers ran in this process before share their memory.
-    import moto.backends
-
-    moto.backends.get_backend("s3").reset()
-    server.client.create_bucket(Bucket="bucket")
 
 
 def _request(environ: Environ) -> Request:

@@ -17,6 +17,7 @@ from anyio import to_thread
 from flowsource.errors import InvalidInput, RevisionGone, SourceError, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.base import Report, Source, say_nothing
+from flowsource.sources.intervals import checked_interval
 from flowsource.sources.local_scan import Scan, scan
 from flowsource.sources.writing import TreeWriter
 
@@ -44,7 +45,7 @@ class LocalStorage:
         if not str(path):
             raise InvalidInput("path: it is empty; give the directory that holds the flows.")
         self._directory = _expanded(path).resolve()
-        self._pull_interval = _interval(pull_interval)
+        self._pull_interval = checked_interval(pull_interval)
         self._scan = partial(scan, self._directory, modules_only=modules_only)
         self._modules_only = modules_only
 
@@ -169,17 +170,3 @@ def _copy(directory: Path, into: TreeWriter) -> None:
             executable = bool(source.stat().st_mode & stat.S_IXUSR)
             with source.open("rb") as file:
                 into.add_file(name, iter(partial(file.read, _CHUNK), b""), executable=executable)
-
-
-def _interval(given: float | timedelta | None) -> timedelta | None:
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float | timedelta):
-        raise InvalidInput(f"pull_interval: {given!r} is not a number of seconds or a timedelta.")
-    try:
-        interval = given if isinstance(given, timedelta) else timedelta(seconds=given)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"pull_interval: {given!r} is not a length of time; give seconds.") from error
-    if interval <= timedelta(0):
-        raise InvalidInput(f"pull_interval: {given!r} is not above 0; give seconds, or None.")
-    return interval

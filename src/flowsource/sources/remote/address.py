@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from flowsource.errors import InvalidInput
 from flowsource.sources.git.urls import redacted
 
-_CHAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*::|.*::[A-Za-z][A-Za-z0-9+._-]*://")
+_CHAIN: Final = re.compile(r".*::.*://")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*)://")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EXAMPLE: Final = "s3://bucket/prefix"
@@ -73,7 +73,7 @@ def parse(text: str) -> Address:
 
 
 def _check_protocol(protocol: str, told: str) -> None:
-    import fsspec
+    import fsspec  # type: ignore[import-untyped]
 
     if protocol in _REFUSED:
         raise InvalidInput(f"url: {told!r} {_REFUSED[protocol]}.")

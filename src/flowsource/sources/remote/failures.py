@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
-from flowsource.sources.git.ratelimits import asked_to_wait
+from flowsource.sources.git.ratelimits import retry_after
 
 _EXTRAS: Final = {"s3": "s3", "gs": "gs", "abfs": "abfs", "sftp": "sftp", "http": "http", "https": "http"}
 
@@ -39,13 +38,15 @@ _MISSING: Final = frozenset(
 _THROTTLED: Final = frozenset(
     {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "ServerBusy"}
 )
-_CHANGED: Final = frozenset({"PreconditionFailed", "NoSuchKey", "NoSuchVersion", "FileNotFoundError"})
+_CHANGED: Final = frozenset(
+    {"ClientPayloadError", "FileNotFoundError", "IncompleteRead", "NoSuchKey", "NoSuchVersion", "PreconditionFailed"}
+)
 _UNREACHABLE: Final = frozenset(
-    {"EndpointConnectionError", "ClientConnectorError", "ServiceRequestError", "HTTPClientError", "SSHException"}
+    {"ConnectionError", "gaierror", "ClientConnectionError", "ServiceRequestError", "HTTPClientError", "SSHException"}
 )
 
 
-def as_source_error(error: BaseException, *, where: str, protocol: str) -> SourceError:
+def as_source_error(error: BaseException, *, where: str) -> SourceError:
     """What `error`, raised by a file system, means for the source at `where`."""
     if isinstance(error, SourceError):
         return error
@@ -54,7 +55,7 @@ def as_source_error(error: BaseException, *, where: str, protocol: str) -> Sourc
     if names & _THROTTLED or status in (429, 503):
         return SourceUnavailable(
             f"{where} asks for fewer requests ({code}). It is tried again later; a longer pull_interval helps.",
-            retry_after=asked_to_wait(_headers(error), now=datetime.now(UTC)),
+            retry_after=retry_after(_headers(error).get("Retry-After"), now=datetime.now(UTC)),
         )
     if names & _NO_ACCESS or status in (401, 403):
         return AuthenticationFailed(
@@ -63,9 +64,9 @@ def as_source_error(error: BaseException, *, where: str, protocol: str) -> Sourc
         )
     if names & _MISSING or status == 404:
         return SourceMissing(f"{where} is not there ({code}). Correct the address, or make the bucket.")
-    if names & _UNREACHABLE or isinstance(error, ConnectionError | socket.gaierror):
+    if names & _UNREACHABLE:
         return SourceUnavailable(f"{where} cannot be reached ({code}). Check the endpoint and the network.")
-    if isinstance(error, TimeoutError) or "FSTimeoutError" in names:
+    if "TimeoutError" in names:
         return SourceUnavailable(f"{where} did not answer in time ({code}).")
     return SourceUnavailable(f"{where} failed to answer ({code}).")
 
@@ -81,11 +82,11 @@ def cannot_open(error: Exception, *, where: str, protocol: str) -> SourceError:
             f"settings: those given for {where} are not taken ({type(error).__name__}); compare them with what fsspec "
             f"documents for {protocol}://."
         )
-    return as_source_error(error, where=where, protocol=protocol)
+    return as_source_error(error, where=where)
 
 
 def is_change(error: BaseException) -> bool:
-    """Whether `error` says that an object is not, or no longer, what the listing told of it."""
+    """Whether `error` says that an object is not, or no longer, what the listing told of it, or came in part only."""
     return bool(_names(error) & _CHANGED) or _status(error) in (404, 412)
 
 

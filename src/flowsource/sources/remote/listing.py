@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from flowsource.errors import UnsafeTree
@@ -20,17 +21,18 @@ _STAMPS: Final = ("generation", "ETag", "etag", "md5Hash", "md5", "sha", "Conten
 _TIMES: Final = ("mtime", "LastModified", "last_modified", "Last-Modified", "modified", "updated", "created")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One object as a listing tells it. `path` is relative to the address, and not yet known to be harmless.
 
-    `stamp` changes when the object does. A `size` of None is one that was not told.
+    `stamp` changes when the object does; `name` is what the store itself calls the object.
     """
 
     path: str
-    size: int | None
+    size: int
     stamp: str
     kind: str = "file"
+    name: str = field(default="", compare=False)
 
     @property
     def is_marker(self) -> bool:
@@ -40,22 +42,22 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The objects at one moment, in order of their paths."""
+    """The objects at one moment, in order of their paths.
+
+    `digest` names this state: it is the sha256 of what tells of a change, for each object.
+    """
 
     items: tuple[Item, ...]
+    digest: str
 
     @classmethod
     def of(cls, items: Iterable[Item], patterns: Patterns) -> Listing:
         """A listing of those of `items` that are taken."""
         items = list(items)
         chosen = patterns.chosen(item.path for item in items)
-        return cls(tuple(sorted(item for item in items if item.path in chosen)))
-
-    @property
-    def digest(self) -> str:
-        """Names this state: the sha256 of what tells of a change, for each object."""
-        told = json.dumps([(item.path, item.size, item.stamp, item.kind) for item in self.items])
-        return hashlib.sha256(told.encode()).hexdigest()
+        taken = sorted((item for item in items if item.path in chosen), key=attrgetter("path"))
+        told = json.dumps([(item.path, item.size, item.stamp, item.kind) for item in taken])
+        return cls(tuple(taken), hashlib.sha256(told.encode()).hexdigest())
 
     def checked(self) -> list[Item]:
         """The files and the markers of directories, once every path is known to be harmless.
@@ -66,6 +68,8 @@ class Listing:
         files, directories = dict[bytes, str](), dict[bytes, str]()
         for item in self.items:
             path = _checked_path(item)
+            if path in files:
+                raise unsafe(path, "the name is there twice")
             if not item.is_marker:
                 files[path] = item.path
             for above in _above(path, itself=item.is_marker):

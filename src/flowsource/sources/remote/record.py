@@ -27,9 +27,9 @@ def read(workspace: Path) -> Digests:
         return {}
 
 
-def write(workspace: Path, known: Mapping[Item, str], *, still: Iterable[Item]) -> None:
-    """Keep what is `known` of the objects that are `still` there."""
-    wanted = set(still)
+def write(workspace: Path, known: Mapping[Item, str], present: Iterable[Item]) -> None:
+    """Keep what is `known` of the objects that are `present`."""
+    wanted = set(present)
     rows = [(item.path, item.size, item.stamp, digest) for item, digest in known.items() if item in wanted]
     beside = workspace / f".{uuid.uuid4().hex}"
     try:

@@ -36,7 +36,7 @@ class BucketRemote:
         server.put("code-2/beside.py", "not of this source")
 
     def push(self, files: Mapping[str, str | bytes]) -> None:
-        for key in self.server.keys():
+        for key in self.server.stored():
             if key.startswith("code/") and key.removeprefix("code/") not in files:
                 self.server.delete(key)
         for path, content in files.items():

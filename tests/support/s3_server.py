@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, quote
 
 import boto3  # type: ignore[import-untyped]
 import moto.backends
+from aiobotocore.session import AioSession  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 KEY, SECRET = "AKIDEXAMPLE", "s3cr3t-canary-0f9a"
@@ -53,17 +54,18 @@ class S3Server:
             region_name="us-east-1",
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
         )
+        self.session: Any = AioSession()
 
     def empty(self) -> None:
         """Forget every object, what was asked and what was to be answered."""
+        self.script = lambda request: None
         moto.backends.get_backend("s3").reset()
         self.client.create_bucket(Bucket="bucket")
         self.log.clear()
-        self.script = lambda request: None
 
     def settings(self) -> dict[str, Any]:
-        """What a source needs to be let in."""
-        return {"endpoint_url": self.endpoint, "key": KEY, "secret": SECRET}
+        """What a source needs to be let in, and a session that has read what it knows of S3, which takes a while."""
+        return {"endpoint_url": self.endpoint, "key": KEY, "secret": SECRET, "session": self.session}
 
     def put(self, key: str, content: bytes | str) -> None:
         """Store an object."""
@@ -78,7 +80,7 @@ class S3Server:
         backend = moto.backends.get_backend("s3")["123456789012"]["aws"]
         backend.put_object("bucket", key, content)
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """The keys of all objects."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket="bucket")
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
@@ -113,7 +115,6 @@ def s3_server() -> Iterator[S3Server]:
         return inner(environ, start_response)
 
     listening = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
-    listening.daemon_threads = True
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

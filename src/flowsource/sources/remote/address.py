@@ -17,6 +17,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EXAMPLE: Final = "s3://bucket/prefix"
 
 _ONE_NAME: Final = {"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs", "ssh": "sftp"}
+# Of their addresses the first part is a host, a bucket or a container; of others it may be empty.
+_HAVE_HOSTS: Final = frozenset({"s3", "gs", "abfs", "sftp", "http", "https"})
 
 _ARCHIVE: Final = "is an archive; unpack it, and give the directory or prefix that its files are in"
 _CACHE: Final = "keeps copies of its own, which may be old; give the address behind it"
@@ -64,12 +66,13 @@ def parse(text: str) -> Address:
     if match is None:
         raise InvalidInput(f"url: {told!r} names no protocol; give an address such as {_EXAMPLE}.")
     protocol = match[1].lower()
+    protocol = _ONE_NAME.get(protocol, protocol)
     _check_protocol(protocol, told)
     if "?" in text or "#" in text:
         raise InvalidInput(f"url: {told!r} goes on after the path; leave out what follows '?' or '#'.")
     place = text[match.end() :].rstrip("/")
     _check_place(protocol, place, told)
-    return Address(_ONE_NAME.get(protocol, protocol), f"{_ONE_NAME.get(protocol, protocol)}://{place}")
+    return Address(protocol, f"{protocol}://{place}")
 
 
 def _check_protocol(protocol: str, told: str) -> None:
@@ -77,7 +80,7 @@ def _check_protocol(protocol: str, told: str) -> None:
 
     if protocol in _REFUSED:
         raise InvalidInput(f"url: {told!r} {_REFUSED[protocol]}.")
-    if protocol not in fsspec.available_protocols():
+    if protocol not in fsspec.available_protocols() and protocol not in fsspec.registry:
         raise InvalidInput(
             f"url: {protocol}:// is not a kind of source; give a directory, the URL of a Git repository (https://, "
             f"file:// or a path that ends in .git), or an address that fsspec knows, such as {_EXAMPLE}."
@@ -90,7 +93,7 @@ def _check_place(protocol: str, place: str, told: str) -> None:
     if has_user and (":" in user or protocol in ("http", "https")):
         raise InvalidInput(f"url: {told!r} carries credentials, which show wherever it does; give them as settings.")
     authority, *inside = place.split("/")
-    if protocol != "memory" and not authority and not any(inside):
+    if not authority and (protocol in _HAVE_HOSTS or not any(inside)):
         raise InvalidInput(f"url: {told!r} names no place; give an address such as {_EXAMPLE}.")
     if any(part in ("", ".", "..") for part in (inside if authority else inside[1:])):
         raise InvalidInput(f"url: {told!r} has an empty name, '.' or '..' in its path; write it without.")

@@ -68,9 +68,9 @@ class Listing:
         files, directories = dict[bytes, str](), dict[bytes, str]()
         for item in self.items:
             path = _checked_path(item)
-            if path in files:
-                raise unsafe(path, "the name is there twice")
             if not item.is_marker:
+                if path in files:
+                    raise unsafe(path, "the name is there twice")
                 files[path] = item.path
             for above in _above(path, itself=item.is_marker):
                 directories.setdefault(above, item.path)

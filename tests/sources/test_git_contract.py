@@ -9,10 +9,8 @@ import pytest
 
 from flowsource.demo.repository import FixtureRepository
 from flowsource.demo.server import serve_repository
-from flowsource.errors import SourceUnavailable
-from flowsource.revisions import Revision
 from flowsource.sources.git.repository import GitRepository
-from tests.sources.contract import Remote, SourceContract, fetched
+from tests.sources.contract import SourceContract
 from tests.support.git_server import git_server
 from tests.support.parts import requires
 from tests.support.repositories import GitRemote
@@ -38,12 +36,6 @@ class TestOverHttpOfAnOlderProtocol(SourceContract):
         repository = FixtureRepository.create(tmp_path / "flows.git")
         with serve_repository(repository.path) as served:
             yield GitRemote(repository, GitRepository(served.url, branch="main"))
-
-    async def test_a_revision_that_is_not_there_is_said_to_be_gone(self, remote: Remote, tmp_path: Path) -> None:
-        """This server fails (500) where others say that they do not have it, so a later try is worth its while."""
-        remote.push({"flows.py": "ANSWER = 42\n"})
-        with pytest.raises(SourceUnavailable, match="failed to answer"):
-            await fetched(remote.source, Revision(id="0123456789" * 4), tmp_path)
 
 
 class TestFromADirectory(SourceContract):

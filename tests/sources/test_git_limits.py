@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import zlib
 from collections.abc import Iterator
@@ -21,12 +20,13 @@ from flowsource.errors import SourceInvalid, SourceUnavailable, UnsafeTree
 from flowsource.sources import limits as tree_limits
 from flowsource.sources.git import export, limits, objects, packs, patience
 from flowsource.sources.git.limits import LARGEST_FILE
-from flowsource.sources.git.packs import PackMeter, read_header
+from flowsource.sources.git.packs import PackReader, parse_header, size_at
 from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.urls import parse_url
 from flowsource.sources.git.wire import GitWire
 from tests.sources.contract import fetched, files_in
+from tests.sources.fetching import fetch_into
 from tests.support.git_server import Endless, GitServer, git_server
 from tests.support.parts import requires
 from tests.support.repositories import add_blob, add_tree
@@ -62,7 +62,7 @@ def at(server: GitServer, patience: Patience) -> GitWire:
 
 def fetch(wire: GitWire, commit: str, into: Path) -> None:
     with Repo.init_bare(str(into), mkdir=True) as store:
-        wire.fetch(store, commit=commit, ref=None, login=None, checkpoint=lambda: None)
+        fetch_into(store, wire, commit, into.with_name("tree"))
 
 
 class TestTalk:
@@ -203,31 +203,51 @@ class TestObjects:
         assert (limits.LARGEST_PACK, limits.LONGEST_TALK) == (4 * 1024**3, 64 * 1024**2)
 
 
-class TestMeter:
-    """A pack is measured as it arrives, in whatever pieces."""
+class TestReader:
+    """A pack is read as it arrives, in whatever pieces, and measured before it is inflated."""
 
-    def pack(self) -> tuple[bytes, int]:
-        """A pack with deltas and with what compresses well and badly, and how large its objects are in all."""
-        text = b"".join(b"line %d of many\n" % n for n in range(500))
-        contents = [text + b"%d" % n for n in range(20)] + [b"", bytes(200_000), random.Random(3).randbytes(70_000)]
+    CONTENTS = (
+        *(b"".join(b"line %d of many\n" % n for n in range(500)) + b"%d" % n for n in range(20)),
+        b"",
+        bytes(200_000),
+        random.Random(3).randbytes(70_000),
+    )
+
+    def pack(self, *, deltify: bool = False) -> bytes:
+        """A pack with what compresses well and badly."""
         packed = BytesIO()
-        blobs: list[tuple[Blob, None]] = [(Blob.from_string(content), None) for content in contents]
-        write_pack_objects(packed, blobs, deltify=True, object_format=SHA1)
-        assert len(packed.getvalue()) < 90_000
-        return packed.getvalue(), sum(map(len, contents))
+        blobs: list[tuple[Blob, None]] = [(Blob.from_string(content), None) for content in self.CONTENTS]
+        write_pack_objects(packed, blobs, deltify=deltify, object_format=SHA1)
+        return packed.getvalue()
 
     @pytest.mark.parametrize("piece", [1, 7, 4096, 65_515, 1 << 30])
-    def test_its_objects_are_counted_as_large_as_they_will_be(
-        self, monkeypatch: pytest.MonkeyPatch, piece: int
-    ) -> None:
-        pack, total = self.pack()
+    def test_its_objects_come_out_as_they_went_in(self, piece: int) -> None:
+        pack, reader = self.pack(), PackReader("it", id_size=20)
+        found = [one for place in range(0, len(pack), piece) for one in reader.feed(pack[place : place + piece])]
+        assert reader.finish() == pack[-20:]
+        assert [one.data for one in found] == list(self.CONTENTS)
+        ends = [one.offset for one in found[1:]] + [len(pack) - 20]
+        assert [one.crc32 for one in found] == [
+            zlib.crc32(pack[one.offset : end]) for one, end in zip(found, ends, strict=True)
+        ]
+
+    @pytest.mark.parametrize("piece", [100, 1 << 30])
+    def test_a_large_object_comes_out_in_pieces(self, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+        monkeypatch.setattr(packs, "LARGE", 100_000)
+        pack, reader = self.pack(), PackReader("it", id_size=20)
+        found = [one for place in range(0, len(pack), piece) for one in reader.feed(pack[place : place + piece])]
+        large = [one for one in found if one.header.stored == 200_000]
+        assert len(large) > 1 or piece > 200_000
+        assert b"".join(one.data for one in large) == bytes(200_000)
+        assert [one.is_last for one in large] == [*[False] * (len(large) - 1), True]
+
+    def test_a_pack_beyond_the_limit_is_refused_before_it_is_inflated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        total = sum(map(len, self.CONTENTS))
         for most, fits in ((total, True), (total - 1, False)):
             monkeypatch.setattr(packs, "MOST_BYTES", most)
-            meter = PackMeter("it", id_size=20)
+            reader = PackReader("it", id_size=20)
             try:
-                for place in range(0, len(pack), piece):
-                    meter.feed(pack[place : place + piece])
-                meter.finish()
+                list(reader.feed(self.pack()))
             except UnsafeTree:
                 assert not fits
             else:
@@ -238,34 +258,25 @@ class TestMeter:
         delta = b"".join(create_delta(base, wanted))
         for kind, before, ids in ((6, 300, SHA1), (7, b"x" * 20, SHA1), (7, b"x" * 32, SHA256)):
             packed = bytes(pack_object_header(kind, before, len(delta), ids)) + zlib.compress(delta)
-            header = read_header(packed, ids.oid_length)
-            assert (header.size, header.stored) == (1234, len(delta))
+            header = parse_header(packed, 0, ids.oid_length)
+            assert (header.base, header.stored) == (before, len(delta))
             assert zlib.decompress(packed[header.length :]) == delta
+            assert size_at(packed, ids.oid_length) == 1234
 
     def test_a_file_that_is_only_said_to_be_too_large_is_refused_at_once(self) -> None:
         said = bytes(pack_object_header(3, None, LARGEST_FILE + 1, SHA1))
-        meter = PackMeter("it", id_size=20)
         with pytest.raises(UnsafeTree, match="more than 512 MiB"):
-            meter.feed(b"PACK\0\0\0\2\0\0\0\1" + said + bytes(5000))
-
-    def test_a_delta_of_a_few_bytes_that_makes_too_much_is_refused(self) -> None:
-        delta = zlib.compress(b"\x01" + b"\xff\xff\xff\xff\x7f" + b"\x90\x00")
-        head = bytes(pack_object_header(7, b"x" * 20, 8, SHA1))
-        meter = PackMeter("it", id_size=20)
-        meter.feed(b"PACK\0\0\0\2\0\0\0\1" + head + delta + hashlib.sha1(b"").digest())
-        with pytest.raises(UnsafeTree, match="more than 512 MiB"):
-            meter.finish()
+            list(PackReader("it", id_size=20).feed(b"PACK\0\0\0\2\0\0\0\1" + said + bytes(5000)))
 
     @pytest.mark.parametrize("length", [4, 11, 13, 100, 20_000])
     def test_a_pack_that_ends_in_the_middle_is_no_pack(self, length: int) -> None:
-        pack, _ = self.pack()
-        meter = PackMeter("it", id_size=20)
-        meter.feed(pack[:length])
-        with pytest.raises((ValueError, IndexError, zlib.error)):
-            meter.finish()
+        reader = PackReader("it", id_size=20)
+        list(reader.feed(self.pack()[:length]))
+        with pytest.raises(ValueError, match="ends in the middle"):
+            reader.finish()
 
-    def test_an_object_longer_than_its_header_says_is_no_object(self) -> None:
-        said = bytes(pack_object_header(3, None, 10, SHA1))
-        meter = PackMeter("it", id_size=20)
-        with pytest.raises(ValueError, match="longer than its header says"):
-            meter.feed(b"PACK\0\0\0\2\0\0\0\1" + said + zlib.compress(bytes(1 << 20)) + bytes(5000))
+    @pytest.mark.parametrize("said", [9, 11])
+    def test_an_object_that_is_not_as_long_as_its_header_says_is_no_object(self, said: int) -> None:
+        head = bytes(pack_object_header(3, None, said, SHA1))
+        with pytest.raises(ValueError, match="not as long as its header says"):
+            list(PackReader("it", id_size=20).feed(b"PACK\0\0\0\2\0\0\0\1" + head + zlib.compress(bytes(10))))

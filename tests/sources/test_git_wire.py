@@ -40,6 +40,7 @@ from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.urls import parse_url
 from flowsource.sources.git.wire import GitWire
 from tests.sources.contract import fetched, files_in
+from tests.sources.fetching import fetch_into
 from tests.support.git_server import Cut, Drip, GitServer, Refuse, Stall, git_server
 from tests.support.parts import requires
 from tests.support.waiting import until
@@ -381,8 +382,8 @@ class TestTrouble:
         wire = GitWire(parse_url(server.url("flows.git"))[0])
         with Repo.init_bare(str(tmp_path / "store"), mkdir=True) as store:
             with pytest.raises(EnoughError):
-                wire.fetch(store, commit=repository.tip(), ref=None, login=None, checkpoint=enough)
-            wire.fetch(store, commit=repository.tip(), ref=None, login=None, checkpoint=lambda: None)
+                fetch_into(store, wire, repository.tip(), tmp_path / "ended", checkpoint=enough)
+            fetch_into(store, wire, repository.tip(), tmp_path / "whole")
             assert ObjectID(repository.tip().encode()) in store.object_store
 
     @pytest.mark.parametrize("after", [0, 5, 100, 600])

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
-from dulwich.client import AbstractHttpGitClient, FetchPackResult
+from dulwich.client import AbstractHttpGitClient
 from dulwich.errors import GitProtocolError
 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Login
 from flowsource.sources.git.http import Answer, GitHttp, NotGit
-from flowsource.sources.git.packs import PackMeter
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
-
-if TYPE_CHECKING:
-    from dulwich.client import DetermineWantsFunc
-    from dulwich.object_store import GraphWalker
 
 UPLOAD_PACK: Final = "git-upload-pack"
 LIST_REFS: Final = b"command=ls-refs"
 
 
 class Client(AbstractHttpGitClient):
-    """dulwich's client for one exchange, with our HTTP below it: its own follows redirects, and to other hosts.
-
-    `meter` measures what is fetched, if anything is to be.
-    """
+    """dulwich's client for one exchange, with our HTTP below it: its own follows redirects, and to other hosts."""
 
     def __init__(
         self,
@@ -35,34 +27,22 @@ class Client(AbstractHttpGitClient):
         http: GitHttp,
         login: Login | None,
         checkpoint: Checkpoint,
-        meter: PackMeter | None = None,
     ) -> None:
         super().__init__(address.url)
         self._address, self._http, self._login, self._checkpoint = address, http, login, checkpoint
-        self._meter = meter
         self._answer: Answer | None = None
+        # What the server said that it can do, once it was asked for refs.
+        self.capabilities: frozenset[bytes] = frozenset()
 
-    def fetch_pack(
-        self,
-        path: str | bytes,
-        determine_wants: DetermineWantsFunc,
-        graph_walker: GraphWalker,
-        pack_data: Callable[[bytes], int],
-        *args: Any,
-        **kwargs: Any,
-    ) -> FetchPackResult:
-        assert self._meter is not None
-        meter = self._meter
+    def count_objects(self, received: int) -> None:
+        """Take note that bytes of the last answer were those of objects."""
+        assert self._answer is not None
+        self._answer.waiting.count_objects(received)
 
-        def measured(data: bytes) -> int:
-            assert self._answer is not None
-            self._answer.waiting.count_objects(len(data))
-            meter.feed(data)
-            return pack_data(data)
-
-        result = super().fetch_pack(path, determine_wants, graph_walker, measured, *args, **kwargs)
-        meter.finish()
-        return result
+    def _discover_references(self, *args: Any, **kwargs: Any) -> Any:
+        found = super()._discover_references(*args, **kwargs)
+        self.capabilities = frozenset(found[1])
+        return found
 
     def _http_request(  # type: ignore[override]  # Answer has what dulwich uses of its HTTPResponse
         self,

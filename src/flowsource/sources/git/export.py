@@ -2,41 +2,117 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.limits import LARGEST_FILE
-from flowsource.sources.git.objects import Objects
+from flowsource.sources.git.objects import DamagedObjects, Held, Objects
+from flowsource.sources.git.scope import Scope
 from flowsource.sources.git.tree import Entry, Kind, Trees
 from flowsource.sources.limits import MOST_BYTES
 from flowsource.sources.names import unsafe
 from flowsource.sources.writing import TreeWriter
 
+Target = tuple[bytes, Entry]
 
-def export(objects: Objects, tree: str, into: TreeWriter, *, checkpoint: Checkpoint) -> None:
-    """Write what `tree` names and is not in `into` yet.
 
-    Links are links, submodules are empty directories. Raises UnsafeTree before anything is written for a name that
-    must not be, and before a file is read that is too large, alone or with those before it; DamagedObjects.
+class Export:
+    """What `scope` takes of `commit`, on its way into the tree `into`.
+
+    Files are written as their objects arrive, as long as the trees that name them came before; what was not among
+    them is taken from a store in the end. Links are links, submodules are empty directories. Raises UnsafeTree before
+    anything is written for a name that must not be, and before a file is read that is too large, alone or with others.
     """
-    trees = Trees(objects, tree)
-    copies = Counter(entry.object_id for _, entry in trees.walk() if entry.kind is not Kind.DIRECTORY)
-    sizes = _Sizes(objects, copies)
-    for path, entry in trees.walk():
-        checkpoint()
-        if entry.kind in (Kind.DIRECTORY, Kind.SUBMODULE):
-            into.add_directory(path)
-        elif not into.holds(path):
-            _write(objects, path, entry, into, sizes)
+
+    def __init__(self, commit: str, into: TreeWriter, scope: Scope, *, checkpoint: Checkpoint) -> None:
+        self._commit, self._into, self._scope, self._checkpoint = commit, into, scope, checkpoint
+        self.held = Held()
+        # By object id: where it is still to be written.
+        self._wanted: dict[str, list[Target]] | None = None
+        self._is_known_to_lack = False
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether most files may be of no use."""
+        return bool(self._scope.directories)
+
+    def arrived(self, kind: str, object_id: str, data: bytes | None, known: Objects) -> None:
+        """Take an object as it comes out of a pack; `known` are those that were there before."""
+        self._checkpoint()
+        if data is None:
+            return
+        if kind in ("commit", "tree"):
+            self.held.keep(object_id, kind, data)
+        elif kind == "blob" and self._plan_early(known):
+            assert self._wanted is not None
+            for target in self._wanted.pop(object_id, ()):
+                self._write(target, data)
+
+    def lacking(self, objects: Objects) -> list[str]:
+        """The files that are neither written nor in the store, by object id, each once; raises DamagedObjects."""
+        return [object_id for object_id in self._plan(objects) if not objects.has(object_id)]
+
+    def finish(self, objects: Objects) -> None:
+        """Write the rest from the store; raises DamagedObjects where it is not there."""
+        wanted = self._plan(objects)
+        sizes = _Sizes(objects, Counter({object_id: len(targets) for object_id, targets in wanted.items()}))
+        for object_id in sorted(wanted, key=lambda one: wanted[one][0][0]):
+            for target in wanted[object_id]:
+                self._checkpoint()
+                sizes.check(*target)
+                self._write(target, objects.content(target[1].object_id))
+            del wanted[object_id]
+
+    def _plan_early(self, known: Objects) -> bool:
+        """Whether it is known where files go, now that the first of them comes."""
+        if self._wanted is None and not self._is_known_to_lack:
+            try:
+                self._plan(known)
+            except DamagedObjects:
+                # Some trees come later in the pack, or are not what they should be; either shows in the end.
+                self._is_known_to_lack = True
+        return self._wanted is not None
+
+    def _plan(self, objects: Objects) -> dict[str, list[Target]]:
+        if self._wanted is None:
+            trees = Trees(objects, objects.commit(self._commit).tree.decode("ascii"))
+            self._wanted = self._take_over(self._scope.select(trees))
+        return self._wanted
+
+    def _take_over(self, targets: Iterable[Target]) -> dict[str, list[Target]]:
+        """Make directories, take over the files that an earlier snapshot has, and return what remains to be written."""
+        wanted: defaultdict[str, list[Target]] = defaultdict(list)
+        for path, entry in targets:
+            self._checkpoint()
+            if entry.kind in (Kind.DIRECTORY, Kind.SUBMODULE):
+                self._into.add_directory(path)
+            elif self._into.holds(path) or self._is_taken_over(path, entry):
+                continue
+            else:
+                wanted[entry.object_id].append((path, entry))
+        return dict(wanted)
+
+    def _is_taken_over(self, path: bytes, entry: Entry) -> bool:
+        executable = entry.kind is Kind.EXECUTABLE
+        return entry.kind is not Kind.LINK and self._into.take_over(path, digest=_digest(entry), executable=executable)
+
+    def _write(self, target: Target, content: bytes | Iterable[bytes]) -> None:
+        path, entry = target
+        if entry.kind is Kind.LINK:
+            target_of_link = content if isinstance(content, bytes) else b"".join(content)
+            self._into.add_link(path, target_of_link, digest=_digest(entry))
+        else:
+            self._into.add_file(path, content, executable=entry.kind is Kind.EXECUTABLE, digest=_digest(entry))
 
 
 class _Sizes:
-    """What the files come to, known before any is read."""
+    """What files come to, known before any is read."""
 
     def __init__(self, objects: Objects, copies: Counter[str]) -> None:
         self._objects, self._copies, self._bytes = objects, copies, 0
 
-    def check(self, entry: Entry, path: bytes) -> None:
+    def check(self, path: bytes, entry: Entry) -> None:
         """Count all copies of a file; raises UnsafeTree when they are too much."""
         size = self._objects.size(entry.object_id)
         if size > LARGEST_FILE:
@@ -46,13 +122,5 @@ class _Sizes:
             raise unsafe(path, f"with it the files are larger than {MOST_BYTES >> 30} GiB in all")
 
 
-def _write(objects: Objects, path: bytes, entry: Entry, into: TreeWriter, sizes: _Sizes) -> None:
-    digest, executable = f"git:{entry.object_id}", entry.kind is Kind.EXECUTABLE
-    if entry.kind is not Kind.LINK and into.take_over(path, digest=digest, executable=executable):
-        return
-    sizes.check(entry, path)
-    content = objects.read(entry.object_id, "blob")
-    if entry.kind is Kind.LINK:
-        into.add_link(path, content, digest=digest)
-    else:
-        into.add_file(path, content, executable=executable, digest=digest)
+def _digest(entry: Entry) -> str:
+    return f"git:{entry.object_id}"

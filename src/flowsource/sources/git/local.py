@@ -13,6 +13,7 @@ from dulwich.repo import Repo
 
 from flowsource.errors import RevisionGone, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
+from flowsource.sources.git.export import Export
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.refs import Advertised
 from flowsource.sources.git.text import harmless
@@ -42,7 +43,7 @@ class LocalRepository:
 
     @contextmanager
     def objects(
-        self, commit: str, ref: str | None, *, workspace: Path, checkpoint: Checkpoint, renew: bool
+        self, commit: str, ref: str | None, export: Export, *, workspace: Path, checkpoint: Checkpoint, renew: bool
     ) -> Iterator[Objects]:
         """The objects of the repository, which must have `commit`; raises RevisionGone.
 

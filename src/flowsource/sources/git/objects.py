@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Commit, ObjectID, Tag, object_class
@@ -13,7 +13,8 @@ from dulwich.objects import Commit, ObjectID, Tag, object_class
 from flowsource.errors import SourceInvalid
 from flowsource.revisions import Revision
 from flowsource.sources.git.limits import LARGEST_RECORD
-from flowsource.sources.git.sizes import Sizes
+from flowsource.sources.git.packed import Packed
+from flowsource.sources.git.packs import LARGE, new_hash
 from flowsource.sources.git.text import harmless
 
 _Answer = TypeVar("_Answer")
@@ -23,16 +24,46 @@ class DamagedObjects(Exception):
     """An object that must be there is missing, or is not what its id says."""
 
 
-class Objects:
-    """The objects of one store, which stays open as long as this is used."""
+class Held:
+    """Commits and trees that are held in memory on their way into a store, already found to be what their ids say."""
 
-    def __init__(self, store: DiskObjectStore) -> None:
-        self._store = store
-        self._sizes: Sizes | None = None
+    # Those of a million files are smaller.
+    MOST: Final = 256 << 20
+
+    def __init__(self) -> None:
+        self._records: dict[str, tuple[str, bytes]] = {}
+        self._size = 0
+
+    def keep(self, object_id: str, kind: str, data: bytes) -> None:
+        """Hold an object, if there is room; the store has it in any case."""
+        if self._size + len(data) <= self.MOST:
+            self._records[object_id] = kind, data
+            self._size += len(data)
+
+    def get(self, object_id: str) -> tuple[str, bytes] | None:
+        """Kind and content of an object, or None."""
+        return self._records.get(object_id)
+
+
+class Objects:
+    """The objects of one store, which stays open as long as this is used, and those that are `held` in memory."""
+
+    def __init__(self, store: DiskObjectStore, held: Held | None = None) -> None:
+        self._store, self._held = store, held or Held()
+        self._packed: Packed | None = None
 
     def has(self, object_id: str) -> bool:
         """Whether the object is there; raises DamagedObjects where that cannot be told."""
         return _undamaged(self._store.__contains__, object_id)
+
+    def content(self, object_id: str) -> bytes | Iterator[bytes]:
+        """The content of a blob of any size; that of a large one in pieces, where it can be had so.
+
+        Raises DamagedObjects, at the last piece for what turns out to be damaged then.
+        """
+        if self.size(object_id) > LARGE and (pieces := self._sizes.pieces(ObjectID(object_id.encode()))) is not None:
+            return _checked(pieces, object_id, self.size(object_id))
+        return self.read(object_id, "blob")
 
     def size(self, object_id: str) -> int:
         """How many bytes `read` would give, without unpacking them; raises DamagedObjects."""
@@ -50,6 +81,10 @@ class Objects:
             raise SourceInvalid(f"object {object_id} is a {found} where a {kind} is named; mend it in a new commit.")
         return data
 
+    def any(self, object_id: str) -> tuple[str, bytes]:
+        """Kind and content of an object; raises DamagedObjects."""
+        return self._read(object_id)
+
     def commit(self, object_id: str) -> Commit:
         """The commit that an id leads to, through annotated tags if need be.
 
@@ -64,10 +99,15 @@ class Objects:
                 raise SourceInvalid(f"{object_id} is a {kind}, and only a commit can be served; name another.")
             object_id = _tagged(object_id, data)
 
+    @property
+    def _sizes(self) -> Packed:
+        if self._packed is None:
+            self._packed = Packed(self._store)
+        return self._packed
+
     def _size(self, object_id: ObjectID) -> int:
-        if self._sizes is None:
-            self._sizes = Sizes(self._store)
-        return self._sizes[object_id]
+        held = self._held.get(object_id.decode())
+        return len(held[1]) if held is not None else self._sizes.size(object_id)
 
     def _check_size(self, object_id: str) -> None:
         if self.size(object_id) > LARGEST_RECORD:
@@ -77,12 +117,14 @@ class Objects:
             )
 
     def _read(self, object_id: str) -> tuple[str, bytes]:
+        if (held := self._held.get(object_id)) is not None:
+            return held
         number, data = _undamaged(self._store.get_raw, object_id)
         kind = object_class(number)
         if kind is None:
             raise DamagedObjects(f"{object_id} is of no known kind")
         # dulwich trusts what it reads from a pack.
-        digest = (hashlib.sha1 if len(object_id) == 40 else hashlib.sha256)(b"%s %d\0" % (kind.type_name, len(data)))
+        digest = new_hash(len(object_id) // 2, b"%s %d\0" % (kind.type_name, len(data)))
         digest.update(data)
         if digest.hexdigest() != object_id:
             raise DamagedObjects(f"{object_id} has other content than its id says")
@@ -99,6 +141,19 @@ def _undamaged(ask: Callable[[ObjectID], _Answer], object_id: str) -> _Answer:
     raise DamagedObjects(f"{object_id} cannot be read ({problem})")
 
 
+def _checked(pieces: Iterator[bytes], object_id: str, size: int) -> Iterator[bytes]:
+    digest, length = new_hash(len(object_id) // 2, b"blob %d\0" % size), 0
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            length += len(piece)
+            yield piece
+    except (OSError, zlib.error) as error:
+        raise DamagedObjects(f"{object_id} cannot be read ({type(error).__name__})") from error
+    if length != size or digest.hexdigest() != object_id:
+        raise DamagedObjects(f"{object_id} has other content than its id says")
+
+
 def _tagged(object_id: str, data: bytes) -> str:
     try:
         return Tag.from_string(data).object[1].decode("ascii")
@@ -106,13 +161,13 @@ def _tagged(object_id: str, data: bytes) -> str:
         raise SourceInvalid(f"tag {object_id} cannot be read ({type(error).__name__}); make it anew.") from error
 
 
-def described(revision: Revision, commit: Commit) -> tuple[Revision, str]:
-    """`revision` with what `commit` says about itself, and the id of its tree.
+def described(revision: Revision, commit: Commit) -> Revision:
+    """`revision` with what `commit` says about itself.
 
     Raises SourceInvalid for a commit that is not written as commits are.
     """
     try:
-        return _described(revision, commit), commit.tree.decode("ascii")
+        return _described(revision, commit)
     except Exception as error:
         raise SourceInvalid(f"commit {revision.id} cannot be read ({type(error).__name__}); name another.") from error
 

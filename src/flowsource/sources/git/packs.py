@@ -1,155 +1,240 @@
-"""What the objects of a pack will be once they are unpacked, told from their headers alone."""
+"""The objects of a pack, one after the other as it arrives, each inflated once."""
 
 from __future__ import annotations
 
+import hashlib
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dulwich.pack import OFS_DELTA, REF_DELTA
+from dulwich.object_format import SHA1
+from dulwich.pack import OFS_DELTA, REF_DELTA, pack_object_header
 
 from flowsource.errors import UnsafeTree
 from flowsource.sources.git.limits import LARGEST_FILE, LARGEST_PACK
 from flowsource.sources.limits import MOST_BYTES, MOST_ENTRIES
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+KINDS: Final = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+
 # The header of an object, and as much of its content as two numbers at the beginning may take.
 HEADER_ROOM: Final = 4096
-_CHUNK = 1 << 16
+_LONGEST_HEADER: Final = 64
 _BESIDE_ENTRIES = 100  # the commit, its tree, and the tags that lead to it
+_CHUNK = 1 << 16
+
+# An object that is larger when it is inflated is given out in pieces.
+LARGE: Final = 16 << 20
+
+
+def new_hash(id_size: int, data: bytes = b"") -> Hash:
+    """What ids of that size are made with, begun with `data`."""
+    return hashlib.sha256(data) if id_size == 32 else hashlib.sha1(data)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The beginning of an object in a pack. `size` is what it will be, deltas applied.
+    """The beginning of an object in a pack.
 
-    `stored` is what its stream inflates to, which for a delta is something else, and `length` is where that begins.
+    `kind` is a number of Git's. `stored` is what its stream inflates to, which for a delta is not the object, and
+    `length` is where that begins. `base` is the id that a delta names, or how many bytes before it its base is.
     """
 
-    size: int
+    kind: int
     stored: int
     length: int
+    base: bytes | int | None = None
 
 
-def read_header(data: bytes, id_size: int) -> Header:
-    """The header at the beginning of `data`; raises IndexError or zlib.error for what is none.
-
-    `id_size` is the length of an object id in bytes.
-    """
-    kind, at = data[0] >> 4 & 7, 1
-    stored = data[0] & 15
-    while data[at - 1] & 0x80:
-        stored |= (data[at] & 0x7F) << (7 * at - 3)
+def parse_header(data: bytes, at: int, id_size: int) -> Header:
+    """The header that begins at `at`; raises IndexError where it does not end. `id_size` is that of an id in bytes."""
+    begin = at
+    byte = data[at]
+    at += 1
+    kind, stored, shift = byte >> 4 & 7, byte & 15, 4
+    while byte & 0x80:
+        byte = data[at]
         at += 1
+        stored |= (byte & 0x7F) << shift
+        shift += 7
+    base: bytes | int | None = None
     if kind == OFS_DELTA:
-        while data[at] & 0x80:
-            at += 1
+        byte = data[at]
         at += 1
+        base = byte & 0x7F
+        while byte & 0x80:
+            byte = data[at]
+            at += 1
+            base = ((base + 1) << 7) | (byte & 0x7F)
     elif kind == REF_DELTA:
-        at += id_size
-    else:
-        return Header(stored, stored, at)
-    delta = zlib.decompressobj().decompress(data[at:], 32)
+        base, at = data[at : at + id_size], at + id_size
+        if at > len(data):
+            raise IndexError("the header does not end")
+    elif kind not in KINDS:
+        raise ValueError(f"an object is of kind {kind}, which there is not")
+    return Header(kind, stored, at - begin, base)
+
+
+def packed_object(kind: str, data: bytes) -> bytes:
+    """An object as a pack has it, not a delta."""
+    number = next(number for number, name in KINDS.items() if name == kind)
+    return bytes(pack_object_header(number, None, len(data), SHA1)) + zlib.compress(data, 1)
+
+
+def size_at(data: bytes, id_size: int) -> int:
+    """How large the object at the beginning of `data` is, deltas applied; raises IndexError or zlib.error for none."""
+    header = parse_header(data, 0, id_size)
+    if header.base is None:
+        return header.stored
+    return delta_size(zlib.decompressobj().decompress(data[header.length :], 32))
+
+
+def delta_size(delta: bytes) -> int:
+    """How large what a delta makes will be, told from its beginning."""
     _, place = _number(delta, 0)
     size, _ = _number(delta, place)
-    return Header(size, stored, at)
+    return size
 
 
-class PackMeter:
-    """Measures a pack as it arrives, so that one that would unpack to too much is refused before anything of it is.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object of a pack, at `offset`. The last piece of a large one comes with `is_last`."""
 
-    What else may be wrong with a pack shows when it is stored. Raises UnsafeTree naming the limit, and ValueError,
-    IndexError or zlib.error for what is no pack.
+    offset: int
+    header: Header
+    data: bytes
+    crc32: int
+    is_last: bool = True
+
+
+class PackReader:
+    """Takes a pack in whatever pieces, and gives out its objects in their order.
+
+    Raises UnsafeTree naming the limit for one that holds too much, before it is inflated; ValueError, IndexError or
+    zlib.error for what is no pack. `where` is who sends it.
     """
 
     def __init__(self, where: str, *, id_size: int) -> None:
         self._where, self._id_size = where, id_size
-        self._pending = bytearray()
-        self._received = self._total = 0
-        # How many objects are still to come, once that was said.
+        self._rest = b""
+        # Where in the pack the rest begins.
+        self._offset = self._received = self._total = 0
         self._left: int | None = None
         self._stream: _Stream | None = None
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes of the pack into account."""
+    @property
+    def received(self) -> int:
+        """Bytes so far."""
+        return self._received
+
+    @property
+    def count(self) -> int | None:
+        """How many objects are still to come, once that was said."""
+        return self._left
+
+    def feed(self, data: bytes) -> Iterator[Found]:
+        """The objects that end in the next bytes of the pack, and pieces of a large one."""
         self._received += len(data)
         if self._received > LARGEST_PACK:
             raise self._too_much(f"sends more than {LARGEST_PACK >> 30} GiB for one commit")
-        self._pending += data
-        self._measure(whole=False)
-
-    def finish(self) -> None:
-        """Say that all of it was fed, if there was one."""
-        self._measure(whole=True)
-        if self._received and self._left != 0:
-            raise ValueError("the pack ends in the middle")
-
-    def _measure(self, *, whole: bool) -> None:
-        at = 0
-        while self._left != 0 and (used := self._step(at, whole=whole)) is not None:
-            at += used
-        # Once for all of the steps: each cut moves everything behind it.
-        del self._pending[: at if self._left != 0 else len(self._pending)]
-
-    def _step(self, at: int, *, whole: bool) -> int | None:
-        """Measure what begins at `at`; how many bytes that used, or None when more are needed."""
-        there = len(self._pending) - at
-        if self._stream is not None:
-            return self._inflate(self._stream, at) if there else None
+        data, at = self._rest + data if self._rest else data, 0
         if self._left is None:
-            return self._begin(bytes(self._pending[:12])) if there >= 12 else None
-        return self._begin_object(at) if there >= HEADER_ROOM or (whole and there) else None
+            if len(data) < 12:
+                self._rest = data
+                return
+            self._begin(data)
+            at = 12
+        end = len(data)
+        while self._left and at < end:
+            if (stream := self._stream) is None:
+                if (used := self._begin_object(data, at)) is None:
+                    break
+                at += used
+                continue
+            at += stream.inflate(data, at)
+            if (found := stream.take()) is not None:
+                yield found
+            if stream.is_done:
+                self._stream, self._left = None, self._left - 1
+        self._offset += at
+        self._rest = data[at:]
 
-    def _begin(self, head: bytes) -> int:
-        if head[:4] != b"PACK":
+    def finish(self) -> bytes:
+        """The checksum at its end, once all was fed; raises ValueError where the pack ends elsewhere."""
+        if self._left != 0 or len(self._rest) < self._id_size:
+            raise ValueError("the pack ends in the middle")
+        if len(self._rest) > self._id_size:
+            raise ValueError("the pack goes on after its end")
+        return self._rest
+
+    def _begin(self, head: bytes) -> None:
+        if head[:4] != b"PACK" or head[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
             raise ValueError("it does not begin as a pack does")
-        self._left = int.from_bytes(head[8:])
+        self._left = int.from_bytes(head[8:12])
         if self._left > MOST_ENTRIES + _BESIDE_ENTRIES:
             raise self._too_much(f"sends {self._left:,} objects for one commit, more than {MOST_ENTRIES:,}")
-        return len(head)
 
-    def _begin_object(self, at: int) -> int:
-        header = read_header(bytes(self._pending[at : at + HEADER_ROOM]), self._id_size)
+    def _begin_object(self, data: bytes, at: int) -> int | None:
+        """How long its header is, or None where that has not all come."""
+        try:
+            header = parse_header(data, at, self._id_size)
+        except IndexError:
+            if len(data) - at > _LONGEST_HEADER:
+                raise
+            return None
         # A delta that is large itself would be held in memory too, whatever comes of it.
-        if max(header.size, header.stored) > LARGEST_FILE:
+        if header.stored > LARGEST_FILE:
             raise self._too_much(f"holds a file of more than {LARGEST_FILE >> 20} MiB")
-        self._total += header.size
+        self._total += header.stored
         if self._total > MOST_BYTES:
             raise self._too_much(f"holds files of more than {MOST_BYTES >> 30} GiB in all")
-        self._stream = _Stream(header.stored)
+        self._stream = _Stream(self._offset + at, header, zlib.crc32(data[at : at + header.length]))
         return header.length
-
-    def _inflate(self, stream: _Stream, at: int) -> int:
-        used = stream.read(bytes(self._pending[at : at + stream.likely_length]))
-        if stream.is_done and self._left is not None:
-            self._stream, self._left = None, self._left - 1
-        return used
 
     def _too_much(self, what: str) -> UnsafeTree:
         return UnsafeTree(f"{self._where} {what}, which is more than is served; make the repository smaller.")
 
 
 class _Stream:
-    """A deflated stream that is to inflate to `size` bytes, of which none is kept."""
+    """The deflated stream of one object."""
 
-    def __init__(self, size: int) -> None:
-        self._to_come = size
+    def __init__(self, offset: int, header: Header, crc32: int) -> None:
+        self._offset, self._header, self._crc32 = offset, header, crc32
         self._inflater = zlib.decompressobj()
+        self._to_come = header.stored
+        self._parts: list[bytes] = []
+        self._is_in_pieces = header.stored > LARGE and header.base is None
+        self._gathered = 0
+        self.is_done = False
 
-    @property
-    def likely_length(self) -> int:
-        """How many bytes to offer: what lies behind the end of the stream is copied each time, so not many more."""
-        return min(_CHUNK, self._to_come + 128)
+    def inflate(self, data: bytes, at: int) -> int:
+        """Inflate what is in `data` from `at` on; how many of its bytes belonged to the stream."""
+        # What lies behind the end of the stream is copied, so not much more than what may belong to it is offered.
+        most = self._to_come + (self._to_come >> 10) + 128
+        offered = data[at : at + min(most, _CHUNK if self._is_in_pieces else most)]
+        part = self._inflater.decompress(offered, self._to_come + 1)
+        used = len(offered) - len(self._inflater.unused_data) - len(self._inflater.unconsumed_tail)
+        self._to_come -= len(part)
+        if self._to_come < 0 or (self._inflater.eof and self._to_come):
+            raise ValueError("an object is not as long as its header says")
+        if not used and not self._inflater.eof:
+            raise ValueError("an object does not end where it should")
+        self._crc32 = zlib.crc32(offered[:used] if used < len(offered) else offered, self._crc32)
+        self._parts.append(part)
+        self._gathered += len(part)
+        self.is_done = self._inflater.eof
+        return used
 
-    @property
-    def is_done(self) -> bool:
-        return self._inflater.eof
-
-    def read(self, data: bytes) -> int:
-        """Inflate some of `data`; how many bytes of it belonged to the stream and are done with."""
-        self._to_come -= len(self._inflater.decompress(data, _CHUNK))
-        if self._to_come < 0:
-            raise ValueError("an object is longer than its header says")
-        return len(data) - len(self._inflater.unused_data if self.is_done else self._inflater.unconsumed_tail)
+    def take(self) -> Found | None:
+        """The object once it is whole; of a large one a piece now and then."""
+        if not (self.is_done or (self._is_in_pieces and self._gathered > _CHUNK)):
+            return None
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts, self._gathered = [], 0
+        return Found(self._offset, self._header, data, self._crc32, self.is_done)
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from dulwich.repo import Repo
 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Credentials, Login
+from flowsource.sources.git.export import Export
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.refs import Advertised
@@ -31,16 +32,21 @@ class RemoteRepository:
 
     @contextmanager
     def objects(
-        self, commit: str, ref: str | None, *, workspace: Path, checkpoint: Checkpoint, renew: bool
+        self, commit: str, ref: str | None, export: Export, *, workspace: Path, checkpoint: Checkpoint, renew: bool
     ) -> Iterator[Objects]:
-        """The objects of `commit`, from the store in `workspace`, fetched into it unless they are there."""
+        """The objects that `export` needs, from the store in `workspace`, fetched into it unless they are there.
+
+        The export is given them as they arrive.
+        """
 
         def fetch(store: Repo) -> None:
             # Not looked up before it is needed: what is in the store is served though its credentials are gone.
-            self._wire.fetch(store, commit=commit, ref=ref, login=self._login(), checkpoint=checkpoint)
+            self._wire.fetch(store, export, commit=commit, ref=ref, login=self._login(), checkpoint=checkpoint)
 
-        with ObjectStore(workspace / "objects").holding(commit, ref, fetch, renew=renew) as objects:
-            yield objects
+        with ObjectStore(workspace / "objects").holding(commit, ref, fetch, renew=renew) as store:
+            if lacking := export.lacking(Objects(store.object_store, export.held)):
+                self._wire.fetch_files(store, export, lacking, login=self._login(), checkpoint=checkpoint)
+            yield Objects(store.object_store, export.held)
 
     def _login(self) -> Login | None:
         return self._credentials.login(self._address.host) if self._credentials is not None else None

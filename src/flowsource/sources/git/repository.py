@@ -19,11 +19,12 @@ from flowsource.revisions import Revision
 from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint, in_thread
 from flowsource.sources.git.credentials import Credentials, CredentialsLike, GitCredentials, credentials_from
-from flowsource.sources.git.export import export
+from flowsource.sources.git.export import Export
 from flowsource.sources.git.local import LocalRepository
 from flowsource.sources.git.objects import DamagedObjects, Objects, described
 from flowsource.sources.git.refs import EVERY_NAME, Advertised, Kind, select
 from flowsource.sources.git.remote import RemoteRepository
+from flowsource.sources.git.scope import Scope, checked_directories
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
 from flowsource.sources.writing import TreeWriter
 
@@ -39,7 +40,7 @@ class _Repository(Protocol):
     def refs(self, prefixes: Sequence[str], *, checkpoint: Checkpoint) -> Advertised: ...
 
     def objects(
-        self, commit: str, ref: str | None, *, workspace: Path, checkpoint: Checkpoint, renew: bool
+        self, commit: str, ref: str | None, export: Export, *, workspace: Path, checkpoint: Checkpoint, renew: bool
     ) -> AbstractContextManager[Objects]: ...
 
 
@@ -49,6 +50,9 @@ class GitRepository:
     `url` is an http or https URL, a `file://` URL or a path. One of `branch`, `tag`, `commit_sha` (all digits, or the
     first of a commit that a branch or tag is at) and `ref` (a full name such as `refs/pull/7/head`) says what is
     followed; without them it is the branch that the repository's HEAD stands for, also after that was renamed.
+
+    With `directories` only those are taken, with the files beside them and beside what they are in: nothing else is
+    downloaded where the server can leave it out.
 
     `credentials` are GitCredentials, a mapping of its fields, or a callable that returns either. They are looked up at
     every attempt, sent to the host of `url` only, and refused over plain http to another machine unless
@@ -72,6 +76,7 @@ class GitRepository:
         tag: str | None = None,
         commit_sha: str | None = None,
         ref: str | None = None,
+        directories: Sequence[str] | None = None,
         pull_interval: float | timedelta | None = 60,
         allow_http_credentials: bool = False,
     ) -> None:
@@ -79,6 +84,7 @@ class GitRepository:
         self._credentials = _chosen_credentials(credentials, userinfo, self._address)
         _check_exposure(self._address, self._credentials, allow_http_credentials)
         self._selector = select(branch=branch, tag=tag, commit_sha=commit_sha, ref=ref)
+        self._scope = Scope(checked_directories(directories))
         self._name = name
         self._pull_interval = _checked_interval(pull_interval, self._address)
         self._repository: _Repository = (
@@ -87,7 +93,8 @@ class GitRepository:
             else RemoteRepository(self._address, self._credentials)
         )
         # The answer, once it can never change.
-        self._settled = Revision(id=pinned) if (pinned := self._selector.pinned) is not None else None
+        pinned = self._selector.pinned
+        self._settled = Revision(id=pinned, content=self._scope.content) if pinned is not None else None
 
     @property
     def url(self) -> str:
@@ -107,7 +114,8 @@ class GitRepository:
 
     @property
     def selector(self) -> str:
-        return str(self._selector)
+        of = f", {', '.join(self._scope.directories)}" if self._scope.directories else ""
+        return f"{self._selector}{of}"
 
     @property
     def pull_interval(self) -> timedelta | None:
@@ -167,7 +175,7 @@ class GitRepository:
             return error
         if picked is None:
             return self._selector.missing(advertised, str(self._address))
-        revision = Revision(id=picked[0], ref=picked[1])
+        revision = Revision(id=picked[0], content=self._scope.content, ref=picked[1])
         if self._selector.kind is Kind.COMMIT:
             # An abbreviation stays what it was, also when the branch that told its other digits moves on.
             self._settled = revision
@@ -187,12 +195,13 @@ class GitRepository:
     def _fill(
         self, revision: Revision, into: TreeWriter, workspace: Path, checkpoint: Checkpoint, *, renew: bool
     ) -> Revision:
+        export = Export(revision.id, into, self._scope, checkpoint=checkpoint)
         opened = self._repository.objects(
-            revision.id, revision.ref, workspace=workspace, checkpoint=checkpoint, renew=renew
+            revision.id, revision.ref, export, workspace=workspace, checkpoint=checkpoint, renew=renew
         )
         with opened as objects:
-            known, tree = described(revision, objects.commit(revision.id))
-            export(objects, tree, into, checkpoint=checkpoint)
+            known = described(revision, objects.commit(revision.id))
+            export.finish(objects)
         return known
 
 

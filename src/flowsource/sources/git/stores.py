@@ -35,17 +35,17 @@ class ObjectStore:
     @contextmanager
     def holding(
         self, commit: str, ref: str | None, fetch: Callable[[Repo], None], *, renew: bool = False
-    ) -> Iterator[Objects]:
-        """The objects of `commit`, fetched first unless they are there already.
+    ) -> Iterator[Repo]:
+        """The store once it has `commit`, fetched first unless it is there already.
 
-        `fetch` adds them to the repository it is given. `renew` says that the store is damaged and everything is to
+        `fetch` adds it to the repository it is given. `renew` says that the store is damaged and everything is to
         be fetched anew; the old store is given up only once the new one is complete.
         """
         self._sweep()
         if renew or not self._hold(commit, ref, fetch):
             self._rebuild(commit, ref, fetch)
         with Repo(str(self._path)) as repo:
-            yield Objects(repo.object_store)
+            yield repo
 
     def _hold(self, commit: str, ref: str | None, fetch: Callable[[Repo], None]) -> bool:
         """Bring the store that is there up to date; whether that was possible."""
@@ -67,7 +67,8 @@ class ObjectStore:
         return True
 
     def _rebuild(self, commit: str, ref: str | None, fetch: Callable[[Repo], None]) -> None:
-        with Repo.init_bare(str(self._fresh), mkdir=True) as repo:
+        object_format = "sha1" if len(commit) == 40 else "sha256"
+        with Repo.init_bare(str(self._fresh), mkdir=True, object_format=object_format) as repo:
             fetch(repo)
             _remember_tip(repo, commit, ref)
         if self._path.exists():
@@ -88,6 +89,13 @@ class ObjectStore:
                 left.unlink(missing_ok=True)
 
 
+def tips(repo: Repo) -> list[str]:
+    """The commits that a server can be told to be there."""
+    found = set(repo.refs.as_dict(Ref(b"refs/heads")).values())
+    # With a pack that was lost go commits that are still named.
+    return sorted(tip.decode() for tip in found if tip in repo.object_store)
+
+
 def _remember_tip(repo: Repo, commit: str, ref: str | None) -> None:
     """Keep `commit` where the next fetch offers it as known, one for each ref that is followed.
 
@@ -95,6 +103,6 @@ def _remember_tip(repo: Repo, commit: str, ref: str | None) -> None:
     """
     name = hashlib.sha256((ref or commit).encode(errors="surrogateescape")).hexdigest()[:16]
     repo.refs[Ref(b"refs/heads/" + name.encode())] = ObjectID(commit.encode())
-    tips = set(repo.refs.as_dict(Ref(b"refs/heads")).values())
-    # The boundary grows by one with each fetch, and all of it is sent with the next.
-    repo.update_shallow(None, repo.get_shallow() - tips)
+    known = set(repo.refs.as_dict(Ref(b"refs/heads")).values())
+    # None is there with its history. The boundary grows by one with each fetch, and all of it is sent with the next.
+    repo.update_shallow(known, repo.get_shallow() - known)

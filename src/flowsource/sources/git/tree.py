@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,18 +55,18 @@ class Trees:
         """The entries of the tree of that id."""
         return self._entries[object_id]
 
-    def walk(self) -> Iterator[tuple[bytes, Entry]]:
-        """Every entry with its path, each directory before what it holds."""
-        yield from self._walk(self.root, b"")
+    def walk(self, goes_into: Callable[[bytes], bool] = lambda path: True) -> Iterator[tuple[bytes, Entry]]:
+        """Every entry with its path, each directory before what it holds, of those that `goes_into` says."""
+        yield from self._walk(self.root, b"", goes_into)
 
-    def _walk(self, object_id: str, prefix: bytes) -> Iterator[tuple[bytes, Entry]]:
+    def _walk(self, object_id: str, prefix: bytes, goes_into: Callable[[bytes], bool]) -> Iterator[tuple[bytes, Entry]]:
         for entry in self._entries[object_id]:
             path = prefix + entry.name
             if len(path) > LONGEST_PATH:
                 raise unsafe(path, f"the path is longer than {LONGEST_PATH} bytes")
             yield path, entry
-            if entry.kind is Kind.DIRECTORY:
-                yield from self._walk(entry.object_id, path + b"/")
+            if entry.kind is Kind.DIRECTORY and goes_into(path):
+                yield from self._walk(entry.object_id, path + b"/", goes_into)
 
     def _measure(self, object_id: str, path: bytes, depth: int) -> tuple[int, int]:
         """How many entries there are in and below a tree, and how many directories lie one in another."""

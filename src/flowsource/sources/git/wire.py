@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 
 from dulwich.client import read_pkt_refs_v2
 from dulwich.objects import ObjectID
@@ -16,15 +17,20 @@ from flowsource.errors import RevisionGone, SourceError, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.client import LIST_REFS, UPLOAD_PACK, Client, check_type
 from flowsource.sources.git.credentials import Login
+from flowsource.sources.git.export import Export
+from flowsource.sources.git.fetching import Request, read_pack
 from flowsource.sources.git.http import Answer, GitHttp, NotGit
-from flowsource.sources.git.packs import PackMeter
+from flowsource.sources.git.objects import DamagedObjects, Objects
 from flowsource.sources.git.patience import Patience
+from flowsource.sources.git.receiving import PackReceiver
 from flowsource.sources.git.refs import Advertised, is_object_id
-from flowsource.sources.git.stores import UnusableAnswer
+from flowsource.sources.git.stores import UnusableAnswer, tips
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
 
 _DELIMITER, _FLUSH = b"0001", b"0000"
+_MOST_WANTS = 50_000
+_DEPTHS = (1, 100, None)
 _VERSION_2 = 2
 _NOT_OURS = re.compile(r"not our ref|no such|unadvertised", re.IGNORECASE)
 
@@ -37,6 +43,7 @@ class GitWire:
         self._http = GitHttp(address, patience)
         # The hash that its ids are made with, once the server has said that it speaks version 2.
         self._object_format: str | None = None
+        self._can_filter = False
 
     def refs(self, prefixes: Sequence[str], *, login: Login | None, checkpoint: Checkpoint) -> Advertised:
         """The refs whose names begin with one of `prefixes`, and perhaps others.
@@ -51,35 +58,164 @@ class GitWire:
                 self._object_format = None
         return self._discover_refs(prefixes, login, checkpoint)
 
-    def fetch(self, store: Repo, *, commit: str, ref: str | None, login: Login | None, checkpoint: Checkpoint) -> None:
-        """Add `commit`, without its history, to `store`.
+    def fetch(
+        self,
+        store: Repo,
+        export: Export,
+        *,
+        commit: str,
+        ref: str | None,
+        login: Login | None,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Add `commit`, without its history, to `store`, and give `export` its objects as they arrive.
 
-        `ref` is the name that led to it, if any. Raises RevisionGone when the server does not have the commit or does
-        not give it out, SourceUnavailable when `ref` has moved on from it meanwhile, and UnusableAnswer.
+        `ref` is the name that led to it, if any. Files that the export has no use for may be left out. Raises
+        RevisionGone when the server does not have the commit or does not give it out, SourceUnavailable when `ref` has
+        moved on from it meanwhile, and UnusableAnswer.
         """
+        if self._object_format is None:
+            # Which tells whether it speaks version 2.
+            self._discover_refs((ref or "HEAD",), login, checkpoint)
+        if self._object_format is None:
+            self._fetch_as_before(store, export, commit, ref, login, checkpoint)
+            return
+        known = tips(store)
+        leave_out = "blob:none" if export.is_partial and self._can_filter else None
+        request = Request(wants=[commit], haves=known, shallow=known, filter=leave_out)
+        try:
+            self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, commit, ref, {}))
+            if ObjectID(commit.encode()) not in store.object_store:
+                raise self._gone(commit, None, {})
+        except RevisionGone as error:
+            raise self._gone(commit, ref, self._list_refs((ref or "HEAD",), login, checkpoint).commits) from error
+
+    def fetch_files(
+        self, store: Repo, export: Export, files: Sequence[str], *, login: Login | None, checkpoint: Checkpoint
+    ) -> None:
+        """Add `files`, by their object ids, to `store`, and give them to `export` as they arrive.
+
+        Raises DamagedObjects for a server that gives nothing out but commits: all is to be fetched anew then.
+        """
+        if self._object_format is None:
+            raise DamagedObjects(f"{len(files)} files are not there, and {self._address.url} gives out none alone")
+        for begin in range(0, len(files), _MOST_WANTS):
+            request = Request(wants=files[begin : begin + _MOST_WANTS], depth=None)
+            self._ask(request, store, export, login, checkpoint, _files_refused)
+
+    def _ask(
+        self,
+        request: Request,
+        store: Repo,
+        export: Export,
+        login: Login | None,
+        checkpoint: Checkpoint,
+        fail: Callable[[Exception], Exception],
+    ) -> None:
+        assert self._object_format is not None
+        body = request.body(self._object_format)
+        try:
+            with (
+                self._post(body, login, checkpoint) as answer,
+                self._receiver(store, export, len(request.wants[0]) // 2) as receiver,
+            ):
+                answer.waiting.objects_are_to_come()
+
+                def receive(data: bytes) -> int:
+                    answer.waiting.count_objects(len(data))
+                    return receiver.feed(data)
+
+                read_pack(answer, receive=receive, progress=lambda _: checkpoint())
+                receiver.finish()
+        except (SourceError, DamagedObjects, OSError):
+            raise
+        except Exception as error:
+            raise fail(error) from error
+
+    def _fetch_as_before(
+        self,
+        store: Repo,
+        export: Export,
+        commit: str,
+        ref: str | None,
+        login: Login | None,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Fetch in an older version of the protocol, where servers give out nothing but what they advertise.
+
+        An annotated tag then, never the commit it names; and of a commit that no ref is at any more, the history of
+        its ref or of all, as far back as it takes.
+        """
+        seen: dict[str, str] = {}
+        for depth in _DEPTHS:
+            seen = self._fetch_advertised(store, export, commit, ref, login, checkpoint, depth)
+            if ObjectID(commit.encode()) in store.object_store:
+                return
+        raise self._gone(commit, ref, seen)
+
+    def _fetch_advertised(
+        self,
+        store: Repo,
+        export: Export,
+        commit: str,
+        ref: str | None,
+        login: Login | None,
+        checkpoint: Checkpoint,
+        depth: int | None,
+    ) -> dict[str, str]:
+        """Fetch the ref that leads to `commit`, or all of them, to that depth; what was advertised."""
         seen: dict[str, str] = {}
 
         def wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
             seen.update(self._as_text(refs))
-            # Older servers give out nothing but what they advertise: an annotated tag, never the commit it names.
-            exact = client.protocol_version == _VERSION_2 or commit in seen.values()
-            return [ObjectID((commit if exact else seen.get(ref or "", commit)).encode())]
+            is_there = commit in seen.values()
+            ids = {commit} if is_there else {seen[ref]} if ref in seen else set(seen.values())
+            return [ObjectID(one.encode()) for one in sorted(ids)]
 
-        def progress(_: bytes) -> None:
-            checkpoint()
-
-        meter = PackMeter(self._address.url, id_size=len(commit) // 2)
-        client = Client(self._address, self._http, login, checkpoint, meter)
-        prefix = [_bytes(ref or "HEAD")]
+        client = Client(self._address, self._http, login, checkpoint)
+        prefix = [_bytes(ref or "HEAD")] if ref is not None else None
         try:
-            client.fetch("", store, determine_wants=wanted, progress=progress, depth=1, ref_prefix=prefix)
+            with self._receiver(store, export, len(commit) // 2) as receiver:
+
+                def receive(data: bytes) -> int:
+                    client.count_objects(len(data))
+                    return receiver.feed(data)
+
+                client.fetch_pack(
+                    "",
+                    wanted,
+                    _Known(store),
+                    receive,
+                    progress=lambda _: checkpoint(),
+                    depth=depth,
+                    ref_prefix=prefix,
+                )
+                receiver.finish()
         except (SourceError, OSError):
             raise
         except Exception as error:
             # dulwich has a dozen exceptions for answers that make no sense, and here they all mean the same.
-            raise self._fetch_failed(error, commit, ref, seen) from error
-        if ObjectID(commit.encode()) not in store.object_store:
-            raise self._gone(commit, ref, seen)
+            raise self._failed(error, commit, ref, seen) from error
+        return seen
+
+    def _receiver(self, store: Repo, export: Export, id_size: int) -> PackReceiver:
+        known = Objects(store.object_store, export.held)
+
+        def arrived(kind: str, object_id: str, data: bytes | None) -> None:
+            export.arrived(kind, object_id, data, known)
+
+        packs = Path(store.object_store.pack_dir)
+        return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=arrived)
+
+    def _post(self, body: bytes, login: Login | None, checkpoint: Checkpoint) -> Answer:
+        headers = {
+            "Content-Type": f"application/x-{UPLOAD_PACK}-request",
+            "Accept": f"application/x-{UPLOAD_PACK}-result",
+            "Git-Protocol": "version=2",
+        }
+        answer = self._http.post(UPLOAD_PACK, body, login=login, headers=headers, checkpoint=checkpoint)
+        check_type(answer, f"application/x-{UPLOAD_PACK}-result", self._address)
+        return answer
 
     def _list_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
         lines = [LIST_REFS + b"\n"]
@@ -88,13 +224,7 @@ class GitWire:
         arguments = [b"peel\n", b"symrefs\n"]
         arguments += [b"ref-prefix " + _bytes(prefix) for prefix in prefixes]
         body = b"".join(map(pkt_line, lines)) + _DELIMITER + b"".join(map(pkt_line, arguments)) + _FLUSH
-        headers = {
-            "Content-Type": f"application/x-{UPLOAD_PACK}-request",
-            "Accept": f"application/x-{UPLOAD_PACK}-result",
-            "Git-Protocol": "version=2",
-        }
-        with self._http.post(UPLOAD_PACK, body, login=login, headers=headers, checkpoint=checkpoint) as answer:
-            check_type(answer, f"application/x-{UPLOAD_PACK}-result", self._address)
+        with self._post(body, login, checkpoint) as answer:
             try:
                 refs, symrefs, peeled = read_pkt_refs_v2(_packets(answer))
             except SourceError:
@@ -113,6 +243,9 @@ class GitWire:
             raise self._not_understood(error) from error
         if client.protocol_version == _VERSION_2:
             self._object_format = found.object_format or "sha1"
+            self._can_filter = any(
+                line.startswith(b"fetch=") and b"filter" in line[6:].split() for line in client.capabilities
+            )
         objects, peeled = dict[Ref, ObjectID | None](), dict[Ref, ObjectID | None]()
         for name, object_id in found.refs.items():
             if name.endswith(PEELED_TAG_SUFFIX):
@@ -143,7 +276,7 @@ class GitWire:
             f"({type(error).__name__}: {harmless(str(error))}); check the URL."
         )
 
-    def _fetch_failed(self, error: Exception, commit: str, ref: str | None, seen: Mapping[str, str]) -> SourceError:
+    def _failed(self, error: Exception, commit: str, ref: str | None, seen: Mapping[str, str]) -> SourceError:
         if _NOT_OURS.search(str(error)):
             return self._gone(commit, ref, seen)
         return UnusableAnswer(
@@ -161,6 +294,27 @@ class GitWire:
             f"{self._address.url} does not have commit {commit}, or does not give it out; "
             "correct the commit, or push a branch that holds it."
         )
+
+
+class _Known:
+    """What a store has, as dulwich asks for it: the tips, and none of their history."""
+
+    def __init__(self, store: Repo) -> None:
+        known = [ObjectID(tip.encode()) for tip in tips(store)]
+        self._tips, self.shallow, self.unshallow = iter(known), set(known), set[ObjectID]()
+
+    def __next__(self) -> ObjectID | None:
+        return next(self._tips, None)
+
+    def ack(self, sha: ObjectID) -> None:
+        """Nothing: all that is here was told."""
+
+    def nak(self) -> None:
+        """Nothing."""
+
+
+def _files_refused(error: Exception) -> Exception:
+    return DamagedObjects(f"files that are not there cannot be had alone ({harmless(str(error))})")
 
 
 def _packets(answer: Answer) -> Iterable[bytes]:

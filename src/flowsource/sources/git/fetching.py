@@ -1,0 +1,101 @@
+"""Asking for objects in version 2 of the protocol: one request, and a pack in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dulwich.errors import GitProtocolError
+from dulwich.protocol import pkt_line
+
+_DELIMITER: Final = b"0001"
+_FLUSH: Final = b"0000"
+_LONGEST_LINE: Final = 65520
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is wanted of a server: objects by id, with what they lead to.
+
+    `haves` are commits that are here, without their history where they are `shallow`. `depth` is how much history is
+    wanted, None for all of it. `filter` leaves out what Git's filters leave out, such as `blob:none`.
+    """
+
+    wants: Sequence[str]
+    haves: Sequence[str] = ()
+    shallow: Sequence[str] = ()
+    depth: int | None = 1
+    filter: str | None = None
+
+    def body(self, object_format: str) -> bytes:
+        """The request as it is sent.
+
+        A thin pack may build upon what is here. For a commit without history a server leaves out what is here only in
+        a thin one.
+        """
+        lines = ["command=fetch", *([f"object-format={object_format}"] if object_format != "sha1" else [])]
+        arguments = [
+            "thin-pack",
+            "ofs-delta",
+            *(f"want {one}" for one in self.wants),
+            *(f"shallow {one}" for one in self.shallow),
+        ]
+        arguments += [f"deepen {self.depth}"] if self.depth is not None else []
+        arguments += [f"filter {self.filter}"] if self.filter is not None else []
+        arguments += [*(f"have {one}" for one in self.haves), "done"]
+        return _lines(lines) + _DELIMITER + _lines(arguments) + _FLUSH
+
+
+class Body(Protocol):
+    """The body of an answer, read as it comes."""
+
+    def read(self, amt: int) -> bytes:
+        """Exactly `amt` bytes, or fewer where the body ends."""
+
+
+def read_pack(answer: Body, *, receive: Callable[[bytes], int], progress: Callable[[bytes], None]) -> None:
+    """Hand the pack in an answer to `receive`, piece by piece, and what the server says beside it to `progress`.
+
+    Raises GitProtocolError with what the server says instead, or for an answer that makes no sense.
+    """
+    section = b""
+    while (line := _line(answer)) is not None:
+        if section != b"packfile":
+            if line.startswith(b"ERR "):
+                raise GitProtocolError(line[4:].decode(errors="replace"))
+            if not section or line.strip() == b"packfile":
+                section = line.strip()
+        elif line[:1] == b"\1":
+            receive(line[1:])
+        elif line[:1] == b"\2":
+            progress(line[1:])
+        elif line[:1] == b"\3":
+            raise GitProtocolError(line[1:].decode(errors="replace"))
+        else:
+            raise GitProtocolError("the answer has a band that there is not")
+    if section != b"packfile":
+        raise GitProtocolError("the answer holds no objects")
+
+
+def _line(answer: Body) -> bytes | None:
+    """The next line, or None at the end; delimiters are passed."""
+    while True:
+        head = answer.read(4)
+        try:
+            length = int(head, 16)
+        except ValueError:
+            raise GitProtocolError("the answer ends in the middle" if len(head) < 4 else "no line begins so") from None
+        if length == 0:
+            return None
+        if length > _LONGEST_LINE:
+            raise GitProtocolError("a line is longer than any may be")
+        if length >= 4:
+            data = answer.read(length - 4)
+            if len(data) < length - 4:
+                raise GitProtocolError("the answer ends in the middle")
+            return data
+
+
+def _lines(texts: Iterable[str]) -> bytes:
+    return b"".join(pkt_line(f"{text}\n".encode()) for text in texts)

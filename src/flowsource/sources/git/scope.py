@@ -1,0 +1,97 @@
+"""Which part of a commit is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from flowsource.errors import InvalidInput, SourceInvalid, UnsafeTree
+from flowsource.sources.git.tree import Entry, Kind, Trees
+from flowsource.sources.names import check_name, check_path
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """All of a commit, or some `directories` of it.
+
+    With a directory come the files that lie beside it and beside those it is in, up to the top, but no other
+    directories: what Git calls the cone of a sparse checkout.
+    """
+
+    directories: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> str:
+        """What a revision says of it; empty for all of a commit."""
+        return json.dumps({"directories": self.directories}) if self.directories else ""
+
+    def select(self, trees: Trees) -> Iterator[tuple[bytes, Entry]]:
+        """The entries that are written, each directory before what it holds.
+
+        Raises SourceInvalid naming a directory that the commit does not have.
+        """
+        if not self.directories:
+            yield from trees.walk()
+            return
+        wanted = [os.fsencode(directory) for directory in self.directories]
+        above = {b"", *(part for directory in wanted for part in _above(directory))}
+        missing = set(wanted)
+        for path, entry in trees.walk(lambda path: path in above or any(_is_in(path, one) for one in wanted)):
+            if entry.kind is Kind.DIRECTORY:
+                missing.discard(path)
+            if entry.kind is not Kind.DIRECTORY or path in above or any(_is_in(path, one) for one in wanted):
+                yield path, entry
+        if missing:
+            raise _no_such_directory(sorted(missing), trees)
+
+
+def checked_directories(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The directories that a person gave, in order and each once; raises InvalidInput for what is none."""
+    if given is None:
+        return ()
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidInput(f"directories: {given!r} is not a list; give one, such as ['flows', 'lib/etl'].")
+    checked = {_checked(directory) for directory in given}
+    if not checked:
+        raise InvalidInput("directories: the list is empty; name some, or leave it out to have all of them.")
+    # One that lies in another comes with it.
+    return tuple(sorted(one for one in checked if not any(one.startswith(f"{other}/") for other in checked)))
+
+
+def _checked(directory: object) -> str:
+    if not isinstance(directory, str | os.PathLike):
+        raise InvalidInput(f"directories: {directory!r} is not a path; give text.")
+    text = os.fspath(directory)
+    path = text.removeprefix("./").rstrip("/") if isinstance(text, str) else ""
+    try:
+        check_path(os.fsencode(path))
+        for name in path.split("/"):
+            check_name(os.fsencode(name), os.fsencode(path))
+    except (UnsafeTree, UnicodeEncodeError):
+        raise InvalidInput(
+            f"directories: {text!r} is not a directory in a repository; give its path from the top, such as 'flows'."
+        ) from None
+    return path
+
+
+def _above(directory: bytes) -> Iterator[bytes]:
+    while b"/" in directory:
+        directory = directory.rpartition(b"/")[0]
+        yield directory
+
+
+def _is_in(path: bytes, directory: bytes) -> bool:
+    return path == directory or path.startswith(directory + b"/")
+
+
+def _no_such_directory(missing: Sequence[bytes], trees: Trees) -> SourceInvalid:
+    known = [os.fsdecode(path) for path, entry in trees.walk() if entry.kind is Kind.DIRECTORY]
+    name = os.fsdecode(missing[0])
+    near = get_close_matches(name, known) or sorted(path for path in known if "/" not in path)[:5]
+    there = f"; there are {', '.join(map(repr, near))}" if near else ""
+    return SourceInvalid(
+        f"directories: the commit has no directory {name!r}{there}. Correct it, or push the directory."
+    )

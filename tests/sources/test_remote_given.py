@@ -170,15 +170,13 @@ def test_a_name_stands_for_the_address() -> None:
 async def test_an_extra_that_is_not_installed_is_named(
     url: str, extra: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fsspec  # type: ignore[import-untyped]
-
+    source = RemoteStorage(url)
     # As if it had never been imported, and could not be.
-    monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, source.url.partition(":")[0], raising=False)
     monkeypatch.delitem(sys.modules, "fsspec.implementations.sftp", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
-    assert fsspec.available_protocols()
     with pytest.raises(SourceInvalid, match=rf"pip install 'flowsource\[{extra}\]'"):
-        await RemoteStorage(url).resolve()
+        await source.resolve()
 
 
 def test_the_libraries_are_loaded_when_they_are_used_and_no_sooner() -> None:

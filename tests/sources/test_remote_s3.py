@@ -320,14 +320,14 @@ class TestWhileOthersWrite:
             while not stop.is_set():
                 number = next(written)
                 server.put(f"code/{names[number % len(names)]}", f"{number}")
-                stop.wait(0.02 if number % 3 else 0.1)
+                stop.wait(0.03 if number % 3 else 0.15)
 
         writer = threading.Thread(target=write)
         writer.start()
         try:
             source, taken = bucket(server), set[str]()
             with anyio.fail_after(30):
-                while len(taken) < 6:
+                while len(taken) < 4:
                     try:
                         snapshot = await newest(cache, source)
                     except (SourceUnavailable, RevisionGone):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -307,37 +308,56 @@ class TestWhileOthersWrite:
         with pytest.raises(SourceUnavailable, match="is being written to"):
             await bucket(server).resolve()
 
-    async def test_every_snapshot_is_one_state_however_fast_somebody_writes(
+    async def test_what_is_there_for_a_moment_only_is_never_taken(self, server: S3Server, cache: SnapshotCache) -> None:
+        """As no listing shows that it was."""
+        server.put("code/a.py", "a = 1")
+        gets = count()
+
+        def flicker(request: Request) -> None:
+            if request.action == "get" and next(gets) == 0:
+                server.put("code/a.py", "a = 2")
+            elif request.action == "list":
+                server.put("code/a.py", "a = 1")
+
+        server.script = flicker
+        assert files_in((await newest(cache, bucket(server))).root) == {"a.py": b"a = 1"}
+        assert next(gets) == 2
+
+    async def test_every_snapshot_is_a_state_that_was_whenever_somebody_writes(
         self, server: S3Server, cache: SnapshotCache
     ) -> None:
-        """Each object in turn is given the next number: in one state, the numbers are all there is between two."""
-        names = [f"{number}.txt" for number in range(6)]
-        for number, name in enumerate(names):
-            server.put(f"code/{name}", f"{number}")
-        stop, written = threading.Event(), count(len(names))
+        chances, writing = random.Random(1), threading.Lock()
+        # Of one length, so that it is not by that that a change shows.
+        state = {f"{number}.txt": b"000000" for number in range(6)}
+        states: list[dict[str, bytes]] = []
 
-        def write() -> None:
-            while not stop.is_set():
-                number = next(written)
-                server.put(f"code/{names[number % len(names)]}", f"{number}")
-                stop.wait(0.03 if number % 3 else 0.15)
+        def write(times: int) -> None:
+            for _ in range(times):
+                name = chances.choice(sorted(state))
+                state[name] = b"%06d" % len(states)
+                server.put(f"code/{name}", state[name])
+                states.append(dict(state))
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            source, taken = bucket(server), set[str]()
-            with anyio.fail_after(30):
-                while len(taken) < 4:
-                    try:
-                        snapshot = await newest(cache, source)
-                    except (SourceUnavailable, RevisionGone):
-                        continue
-                    taken.add(snapshot.id)
-                    numbers = sorted(int(content) for content in files_in(snapshot.root).values())
-                    assert numbers == list(range(numbers[0], numbers[0] + len(names)))
-        finally:
-            stop.set()
-            writer.join()
+        def interfere(request: Request) -> None:
+            if request.action == "get":
+                with writing:
+                    if chances.random() < 0.2:
+                        write(3)
+
+        for name, content in state.items():
+            server.put(f"code/{name}", content)
+        server.script = interfere
+        source, taken, disturbed = bucket(server), 0, 0
+        with anyio.fail_after(30):
+            while taken < 6 or not disturbed:
+                write(2)
+                try:
+                    snapshot = await newest(cache, source)
+                except SourceUnavailable:
+                    disturbed += 1
+                    continue
+                taken += 1
+                assert files_in(snapshot.root) in states
 
 
 def once(action: str, act: Callable[[], None]) -> Callable[[Request], None]:

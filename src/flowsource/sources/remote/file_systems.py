@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from flowsource.errors import SourceInvalid, SourceMissing
+from flowsource.errors import SourceError, SourceInvalid, SourceMissing
 from flowsource.sources.remote.address import Address
 from flowsource.sources.remote.bounded import for_each
 from flowsource.sources.remote.failures import as_source_error, is_change
@@ -35,6 +35,7 @@ class FsspecStore:
         self._fs, self._address, self._where = file_system, address, address.url
         self._root = str(file_system._strip_protocol(address.url)).rstrip("/")
         self._threads = CapacityLimiter(_THREADS)
+        self.has_failed = False
 
     @property
     def at_once(self) -> int:
@@ -48,7 +49,7 @@ class FsspecStore:
                 found: Mapping[str, Mapping[str, Any]] = await self._call("find", self._root, detail=True)
                 items = await self._described(found)
         except Exception as error:
-            raise as_source_error(error, where=self._where) from None
+            raise self._failed(error) from None
         if not items:
             raise SourceMissing(f"nothing is at {self._where}. Correct the address, or put the files there.")
         check_count(items, self._where)
@@ -63,7 +64,7 @@ class FsspecStore:
         except Exception as error:
             if is_change(error):
                 raise ObjectChanged from None
-            raise as_source_error(error, where=self._where) from None
+            raise self._failed(error) from None
 
     async def _described(self, found: Mapping[str, Mapping[str, Any]]) -> list[Item]:
         items: list[Item] = []
@@ -91,6 +92,10 @@ class FsspecStore:
                 "files from a place that does."
             )
         return Item(path, int(size), stamp, str(facts.get("type", "file")), name)
+
+    def _failed(self, error: Exception) -> SourceError:
+        self.has_failed = True
+        return as_source_error(error, where=self._where)
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
         if self._fs.async_impl:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import anyio
 
-from flowsource.errors import SourceMissing
+from flowsource.errors import SourceError, SourceMissing
 from flowsource.sources.remote.address import Address
 from flowsource.sources.remote.failures import as_source_error, is_change
 from flowsource.sources.remote.file_systems import on_its_loop
@@ -28,6 +28,7 @@ class S3Store:
         self._fs, self._where = file_system, address.url
         self._bucket, key, _ = file_system.split_path(address.place)
         self._prefix = f"{key}/" if key else ""
+        self.has_failed = False
 
     @property
     def at_once(self) -> int:
@@ -61,7 +62,7 @@ class S3Store:
         except Exception as error:
             if is_change(error):
                 raise ObjectChanged from None
-            raise as_source_error(error, where=self._where) from None
+            raise self._failed(error) from None
 
     async def _get(self, wanted: dict[str, str], *, at_most: int) -> bytes:
         answer = await self._fs._call_s3("get_object", **wanted)
@@ -78,7 +79,11 @@ class S3Store:
             with anyio.fail_after(REQUEST):
                 return await on_its_loop(self._fs, asked)
         except Exception as error:
-            raise as_source_error(error, where=self._where) from None
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception) -> SourceError:
+        self.has_failed = True
+        return as_source_error(error, where=self._where)
 
     def _item(self, facts: dict[str, Any]) -> Item:
         key = facts["Key"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
-from flowsource.errors import AuthenticationFailed, RevisionGone, SourceError, SourceMissing, SourceUnavailable
+from flowsource.errors import RevisionGone, SourceError, SourceMissing, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.intervals import checked_interval
@@ -134,37 +133,36 @@ class RemoteStorage:
         """The same for all of `sources`, which differ in their patterns only."""
         storages = [source for source in sources if isinstance(source, RemoteStorage)]
         assert len(storages) == len(sources), "sources of one key are of one kind"
-        async with self._store() as store:
-            listings = await self._quiet(store, storages)
+        listings = await self._quiet(await self._store(), storages)
         return [storage._revision(listing) for storage, listing in zip(storages, listings, strict=True)]
 
     async def fetch(
         self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
     ) -> Revision:
         """Write the objects that changed, and take over the others; only the state of now can be had."""
-        async with self._store() as store:
-            present = await store.items()
-            [listing] = await _listed(present, [self])
-            if (revision.id, revision.content) != (listing.digest, self._patterns.content):
-                raise RevisionGone(
-                    f"{self.label} has changed since {revision.short}, and keeps no history. The next poll takes "
-                    f"{listing.digest[:7]}."
-                )
-            items = listing.checked()
-            digests = await to_thread.run_sync(record.read, workspace)
-            fetching = Fetching(store, into, digests, report, total=len(items))
-            left = items
-            for _ in range(_ATTEMPTS):
-                left = await fetching.write(left)
-                [after] = await _listed(await store.items(), [self])
-                if after.digest != revision.id:
-                    raise SourceUnavailable(f"{self.label} changed while it was read. It is tried again.")
-                if not left:
-                    break
-                await anyio.sleep(_SETTLE)
-            else:
-                raise SourceUnavailable(f"{self.label}: {left[0].path!a} is not what the listing tells of it.")
-            await to_thread.run_sync(record.write, workspace, fetching.digests, present)
+        store = await self._store()
+        present = await store.items()
+        [listing] = await _listed(present, [self])
+        if (revision.id, revision.content) != (listing.digest, self._patterns.content):
+            raise RevisionGone(
+                f"{self.label} has changed since {revision.short}, and keeps no history. The next poll takes "
+                f"{listing.digest[:7]}."
+            )
+        items = listing.checked()
+        digests = await to_thread.run_sync(record.read, workspace)
+        fetching = Fetching(store, into, digests, report, total=len(items))
+        left = items
+        for _ in range(_ATTEMPTS):
+            left = await fetching.write(left)
+            [after] = await _listed(await store.items(), [self])
+            if after.digest != revision.id:
+                raise SourceUnavailable(f"{self.label} changed while it was read. It is tried again.")
+            if not left:
+                break
+            await anyio.sleep(_SETTLE)
+        else:
+            raise SourceUnavailable(f"{self.label}: {left[0].path!a} is not what the listing tells of it.")
+        await to_thread.run_sync(record.write, workspace, fetching.digests, present)
         return revision
 
     def _revision(self, listing: Listing) -> Revision | SourceError:
@@ -192,18 +190,13 @@ class RemoteStorage:
             "what changes all the time."
         )
 
-    @asynccontextmanager
-    async def _store(self) -> AsyncIterator[Store]:
-        """The store, with the settings of now. One that failed is opened anew the next time, connections and all."""
-        settings = await to_thread.run_sync(self._given.resolved)
-        if self._opened is None or self._opened.settings != settings:
+    async def _store(self) -> Store:
+        """The store, with the settings of now. One that failed is opened anew, connections and all."""
+        settings = await to_thread.run_sync(self._given.resolved, abandon_on_cancel=True)
+        if self._opened is None or self._opened.settings != settings or self._opened.store.has_failed:
             self._opened = None
             self._opened = _Opened(settings, await open_store(self._address, settings))
-        try:
-            yield self._opened.store
-        except (SourceUnavailable, AuthenticationFailed):
-            self._opened = None
-            raise
+        return self._opened.store
 
 
 async def _listed(items: Sequence[Item], storages: Sequence[RemoteStorage]) -> list[Listing]:

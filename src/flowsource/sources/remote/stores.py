@@ -18,7 +18,12 @@ class ObjectChanged(Exception):
 
 
 class Store(Protocol):
-    """Everything below one address. Whatever else goes wrong is raised as SourceError, and told without a secret."""
+    """Everything below one address. Whatever else goes wrong is raised as SourceError, and told without a secret.
+
+    `has_failed` says that it did go wrong once, so that its connections are not to be relied on.
+    """
+
+    has_failed: bool
 
     @property
     def at_once(self) -> int:

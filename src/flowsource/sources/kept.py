@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final
+from typing import Final, TypeAlias
 
 from flowsource.sources.content import LINK, Entry
 
@@ -16,6 +16,10 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CLONE: Final = 0x40049409  # FICLONE, which shares the blocks of a file where the file system can
 _CHUNK: Final = 1 << 30
+
+
+# The directory of a snapshot, with a slash at its end, and a file in it.
+Place: TypeAlias = tuple[bytes, Entry]
 
 
 class KeptFiles:
@@ -28,8 +32,8 @@ class KeptFiles:
 
     def __init__(self, snapshots: Iterable[tuple[Path, Sequence[Entry]]] = (), *, may_link: bool) -> None:
         self._may_link, self._may_clone = may_link, True
-        self._at: dict[tuple[str, str, str], tuple[bytes, Entry]] = {}
-        self._anywhere: dict[tuple[str, str], tuple[bytes, Entry]] = {}
+        self._at: dict[tuple[str, str, str], Place] = {}
+        self._anywhere: dict[tuple[str, str], Place] = {}
         for root, entries in snapshots:
             top = os.fsencode(root) + b"/"
             for entry in entries:
@@ -38,12 +42,13 @@ class KeptFiles:
                     self._at.setdefault((entry.path, entry.digest, entry.mode), place)
                     self._anywhere.setdefault((entry.digest, entry.mode), place)
 
-    def take(self, path: str, digest: str, mode: str, into: bytes) -> Entry | None:
-        """Make the file `into`, which is to be at `path`, from one of the same content and mode; None without one."""
-        found = self._at.get((path, digest, mode)) or self._anywhere.get((digest, mode))
-        if found is None:
-            return None
-        top, entry = found
+    def find(self, path: str, digest: str, mode: str) -> Place | None:
+        """Where there is a file of that content and mode, of the same path if there is one."""
+        return self._at.get((path, digest, mode)) or self._anywhere.get((digest, mode))
+
+    def take(self, place: Place, path: str, into: bytes) -> Entry | None:
+        """Make the file `into`, which is to be at `path`, from the one at `place`; None if that was changed."""
+        top, entry = place
         source = top + os.fsencode(entry.path)
         try:
             if self._may_link and (linked := _link(source, into, entry)) is not None:

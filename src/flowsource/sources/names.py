@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+import re
+from typing import Final
 
 from flowsource.errors import UnsafeTree
 from flowsource.sources.limits import DEEPEST, LONGEST_NAME, LONGEST_PATH
+
+# Most names are such, and none that could be taken for another one is.
+_ORDINARY: Final = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def unsafe(path: bytes, reason: str) -> UnsafeTree:
@@ -16,7 +20,7 @@ def unsafe(path: bytes, reason: str) -> UnsafeTree:
 
 def check_name(name: bytes, path: bytes) -> None:
     """Raise UnsafeTree, naming `path`, unless `name` can be that of a file in a directory."""
-    if (reason := _reason_against(name)) is not None:
+    if _ORDINARY.fullmatch(name) is None and (reason := _reason_against(name)) is not None:
         raise unsafe(path, reason)
 
 
@@ -30,7 +34,6 @@ def check_path(path: bytes) -> None:
         raise unsafe(path, f"directories are nested more than {DEEPEST} deep")
 
 
-@lru_cache(maxsize=1 << 14)
 def _reason_against(name: bytes) -> str | None:
     # Here, not above: a directory is watched without Git.
     from dulwich.index import validate_path_element_default, validate_path_element_hfs, validate_path_element_ntfs

@@ -66,9 +66,12 @@ class TreeWriter:
 
     def take_over(self, path: bytes, *, digest: str, executable: bool = False) -> bool:
         """Write the file as an earlier snapshot has it, if one has that content; whether one had."""
-        self._make_room(path)
         mode = EXECUTABLE if executable else FILE
-        entry = self._kept.take(os.fsdecode(path), digest, mode, self._top + path)
+        place = self._kept.find(os.fsdecode(path), digest, mode)
+        if place is None:
+            return False
+        self._make_room(path)
+        entry = self._kept.take(place, os.fsdecode(path), self._top + path)
         if entry is None:
             return False
         self._count(path, entry.size)

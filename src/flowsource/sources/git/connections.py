@@ -16,6 +16,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from flowsource.sources.git.patience import Waiting
 
+# Large, for the sake of large answers: each look at a socket takes three calls of the system.
+_BUFFER = 1 << 18
+
 _WAITING: ContextVar[Waiting] = ContextVar("waiting")
 
 
@@ -66,7 +69,7 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._waiting = _WAITING.get()
-        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, self._waiting))
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, self._waiting), _BUFFER)
 
     def begin(self) -> None:
         super().begin()

@@ -24,7 +24,7 @@ from flowsource.sources.git.ratelimits import asked_to_wait, is_used_up
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address, redacted
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 
 
 class NotGit(SourceInvalid):

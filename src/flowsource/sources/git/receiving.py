@@ -46,7 +46,7 @@ class PackReceiver:
     `on_object` is called with kind, id and content of each object as it arrives; a large one comes without its
     content, and is in the store afterwards. Objects that are `known` need not be in the pack to be built upon: they
     are added to it, so that the pack is whole by itself. Use it as a context manager: leaving it removes what was not
-    finished. Raises UnsafeTree, and ValueError, IndexError, KeyError or zlib.error for what is no pack, or not all of one.
+    finished. Raises UnsafeTree, and ValueError, IndexError, KeyError or zlib.error for what is no whole pack.
     """
 
     def __init__(self, packs: Path, where: str, known: Objects, *, id_size: int, on_object: OnObject) -> None:

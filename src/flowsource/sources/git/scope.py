@@ -33,19 +33,29 @@ class Scope:
 
         Raises SourceInvalid naming a directory that the commit does not have.
         """
-        if not self.directories:
-            yield from trees.walk()
-            return
-        wanted = [os.fsencode(directory) for directory in self.directories]
-        above = {b"", *(part for directory in wanted for part in _above(directory))}
-        missing = set(wanted)
-        for path, entry in trees.walk(lambda path: path in above or any(_is_in(path, one) for one in wanted)):
+        missing = {os.fsencode(directory) for directory in self.directories}
+        for path, entry in trees.walk(self.goes_into):
             if entry.kind is Kind.DIRECTORY:
                 missing.discard(path)
-            if entry.kind is not Kind.DIRECTORY or path in above or any(_is_in(path, one) for one in wanted):
+            if self.takes(path, entry):
                 yield path, entry
         if missing:
             raise _no_such_directory(sorted(missing), trees)
+
+    def goes_into(self, path: bytes) -> bool:
+        """Whether anything in the directory `path` is written."""
+        if not self.directories:
+            return True
+        inside = path + b"/"
+        return any(inside.startswith(one) or one.startswith(inside) for one in self._prefixes)
+
+    @property
+    def _prefixes(self) -> list[bytes]:
+        return [os.fsencode(directory) + b"/" for directory in self.directories]
+
+    def takes(self, path: bytes, entry: Entry) -> bool:
+        """Whether an entry is written that lies in a directory of which something is."""
+        return entry.kind is not Kind.DIRECTORY or self.goes_into(path)
 
 
 def checked_directories(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -75,16 +85,6 @@ def _checked(directory: object) -> str:
             f"directories: {text!r} is not a directory in a repository; give its path from the top, such as 'flows'."
         ) from None
     return path
-
-
-def _above(directory: bytes) -> Iterator[bytes]:
-    while b"/" in directory:
-        directory = directory.rpartition(b"/")[0]
-        yield directory
-
-
-def _is_in(path: bytes, directory: bytes) -> bool:
-    return path == directory or path.startswith(directory + b"/")
 
 
 def _no_such_directory(missing: Sequence[bytes], trees: Trees) -> SourceInvalid:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from dulwich.objects import parse_tree
 
@@ -37,14 +38,20 @@ class Entry:
     object_id: str
 
 
+# An entry with its path.
+Target: TypeAlias = tuple[bytes, Entry]
+
+
 class Trees:
     """A tree with all that is below it: validated as a whole, nothing of it expanded yet.
 
-    Trees are read once however often they are named: a few hundred bytes can name ten thousand million files.
+    Trees are read once however often they are named: a few hundred bytes can name ten thousand million files. Those
+    that are `parsed` are not read at all.
     """
 
-    def __init__(self, objects: Objects, root: str) -> None:
+    def __init__(self, objects: Objects, root: str, parsed: dict[str, tuple[Entry, ...]] | None = None) -> None:
         self._objects = objects
+        self._parsed = {} if parsed is None else parsed
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._measures: dict[str, tuple[int, int]] = {}
         self._known = 0
@@ -74,9 +81,10 @@ class Trees:
         if depth > DEEPEST:
             raise unsafe(path, f"directories are nested more than {DEEPEST} deep")
         if (measure := self._measures.get(object_id)) is None:
-            entries = self._entries[object_id] = _parse(
-                self._objects.read(object_id, "tree"), path, len(object_id) // 2
-            )
+            entries = self._parsed.get(object_id)
+            if entries is None:
+                entries = parse_entries(self._objects.read(object_id, "tree"), path, len(object_id) // 2)
+            self._entries[object_id] = entries
             # Those of one tree are counted with it; before that is known, they must not be more than a memory holds.
             self._known += len(entries)
             if self._known > MOST_ENTRIES:
@@ -98,7 +106,8 @@ def _too_many(path: bytes) -> UnsafeTree:
     return unsafe(path or b"/", f"there are more than {MOST_ENTRIES:,} files and directories")
 
 
-def _parse(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
+def parse_entries(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
+    """The entries of the tree at the path `where` (empty, or with a slash at its end); raises UnsafeTree."""
     entries: dict[bytes, Entry] = {}
     try:
         parsed = list(parse_tree(data, id_size))

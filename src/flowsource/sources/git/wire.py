@@ -200,12 +200,8 @@ class GitWire:
 
     def _receiver(self, store: Repo, export: Export, id_size: int) -> PackReceiver:
         known = Objects(store.object_store, export.held)
-
-        def arrived(kind: str, object_id: str, data: bytes | None) -> None:
-            export.arrived(kind, object_id, data, known)
-
         packs = Path(store.object_store.pack_dir)
-        return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=arrived)
+        return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=export.arrived)
 
     def _post(self, body: bytes, login: Login | None, checkpoint: Checkpoint) -> Answer:
         headers = {

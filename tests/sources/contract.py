@@ -41,7 +41,12 @@ async def fetched(source: Source, revision: Revision, at: Path, *, name: str = "
     workspace, into = at / "workspace", at / name
     workspace.mkdir(exist_ok=True)
     into.mkdir()
-    await source.fetch(revision, TreeWriter(into), workspace=workspace)
+    tree = TreeWriter(into)
+    try:
+        await source.fetch(revision, tree, workspace=workspace)
+        tree.finish()
+    finally:
+        tree.close()
     return into
 
 
@@ -85,6 +90,7 @@ class SourceContract:
         (tmp_path / "into").mkdir()
         into = TreeWriter(tmp_path / "into")
         assert await remote.source.fetch(revision, into, workspace=tmp_path / "workspace") == revision
+        into.close()
 
     async def test_a_revision_that_is_not_there_is_said_to_be_gone(self, remote: Remote, tmp_path: Path) -> None:
         remote.push({"flows.py": "ANSWER = 42\n"})

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from flowsource.sources.behind import WriteBehind
 from flowsource.sources.content import EXECUTABLE, FILE, LINK, Entry, digest_of, hasher
 from flowsource.sources.kept import KeptFiles
 from flowsource.sources.limits import LONGEST_TARGET, MOST_BYTES, MOST_ENTRIES
@@ -20,7 +21,8 @@ class TreeWriter:
 
     Paths are relative, with slashes. Files are made 0444 or 0555 and never opened again; the directories above them
     are made as needed. Raises UnsafeTree naming the entry for what must not be written: a name that could lead
-    elsewhere, one that is there already, more than a revision may hold. Not safe to use from several threads at once.
+    elsewhere, one that is there already, more than a revision may hold. What the disk refuses may be raised by a later
+    call, for files are written while their giver goes on. Not safe to use from several threads at once.
     """
 
     def __init__(self, directory: Path, kept: KeptFiles | None = None) -> None:
@@ -28,41 +30,27 @@ class TreeWriter:
         self._top = os.fsencode(directory) + b"/"
         self._kept = kept or KeptFiles(may_link=False)
         self._directories: set[bytes] = {b""}
-        self._entries: dict[bytes, Entry] = {}
+        self._names: set[bytes] = set()
+        self._entries: list[Entry] = []
+        self._behind = WriteBehind(self._write_file)
         self._bytes = 0
-
-    @property
-    def entries(self) -> list[Entry]:
-        """What was written so far, by path."""
-        return sorted(self._entries.values())
 
     def holds(self, path: bytes) -> bool:
         """Whether a file or link of that path was written."""
-        return path in self._entries
+        return path in self._names
 
     def add_file(
         self, path: bytes, content: bytes | Iterable[bytes], *, executable: bool = False, digest: str | None = None
-    ) -> Entry:
-        """Write a file. `digest` is that of the whole content where somebody has made it already, and is believed."""
+    ) -> str:
+        """Write a file, and return its digest: the one given, which is believed, or that of the content."""
         self._make_room(path)
-        mode = EXECUTABLE if executable else FILE
-        if digest is None and isinstance(content, bytes):
-            digest = digest_of(content)
-        descriptor = os.open(self._top + path, _NEW_FILE, 0o600)
-        try:
-            if isinstance(content, bytes):
-                self._write(descriptor, path, content)
-            else:
-                digest = self._write_all(descriptor, path, content, digest)
-            # Whatever the umask: a snapshot is the same on every machine.
-            os.fchmod(descriptor, 0o555 if executable else 0o444)
-            facts = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        assert digest is not None
-        entry = Entry(os.fsdecode(path), mode, facts.st_size, digest, facts.st_mtime_ns, facts.st_ino)
-        self._entries[path] = entry
-        return entry
+        self._names.add(path)
+        if isinstance(content, bytes):
+            digest = digest or digest_of(content)
+            self._count(path, len(content))
+            self._behind.give(path, content, executable, digest)
+            return digest
+        return self._write_chunks(path, content, executable, digest)
 
     def take_over(self, path: bytes, *, digest: str, executable: bool = False) -> bool:
         """Write the file as an earlier snapshot has it, if one has that content; whether one had."""
@@ -75,7 +63,8 @@ class TreeWriter:
         if entry is None:
             return False
         self._count(path, entry.size)
-        self._entries[path] = entry
+        self._names.add(path)
+        self._entries.append(entry)
         return True
 
     def add_link(self, path: bytes, target: bytes, *, digest: str | None = None) -> None:
@@ -84,14 +73,15 @@ class TreeWriter:
             raise unsafe(path, "it is a link whose target cannot exist")
         self._make_room(path)
         os.symlink(target, self._top + path)
-        self._entries[path] = Entry(os.fsdecode(path), LINK, len(target), digest or digest_of(target))
+        self._names.add(path)
+        self._entries.append(Entry(os.fsdecode(path), LINK, len(target), digest or digest_of(target)))
 
     def add_directory(self, path: bytes) -> None:
         """Make a directory, with those above it, unless it is there."""
         if path in self._directories:
             return
         above, _, name = path.rpartition(b"/")
-        if path in self._entries:
+        if path in self._names:
             raise unsafe(path, "a file or link and a directory have one name")
         check_name(name, path)
         check_path(path)
@@ -102,9 +92,14 @@ class TreeWriter:
 
     def finish(self) -> list[Entry]:
         """Take the permission to write from all directories, and return what was written, by path."""
+        self._behind.finish()
         for path in self._directories:
             os.chmod(self._top + path, 0o555)
-        return self.entries
+        return sorted(self._entries)
+
+    def close(self) -> None:
+        """Return when nothing is being written any more, whatever became of it."""
+        self._behind.close()
 
     def _make_room(self, path: bytes) -> None:
         """See to it that a file or link can be written at `path`."""
@@ -113,27 +108,51 @@ class TreeWriter:
         check_path(path)
         if above not in self._directories:
             self.add_directory(above)
-        if path in self._entries or path in self._directories:
+        if path in self._names or path in self._directories:
             raise unsafe(path, "the name is there twice")
         self._count(path, 0)
 
     def _count(self, path: bytes, size: int) -> None:
-        if len(self._entries) + len(self._directories) > MOST_ENTRIES:
+        if len(self._names) + len(self._directories) > MOST_ENTRIES:
             raise unsafe(path, f"there are more than {MOST_ENTRIES:,} files and directories")
         self._bytes += size
         if self._bytes > MOST_BYTES:
             raise unsafe(path, f"with it the files are larger than {MOST_BYTES >> 30} GiB in all")
 
-    def _write_all(self, descriptor: int, path: bytes, chunks: Iterable[bytes], digest: str | None) -> str:
-        kind, made = hasher("sha256:", 0)
-        for chunk in chunks:
-            if digest is None:
-                made.update(chunk)
-            self._write(descriptor, path, chunk)
-        return digest or f"{kind}{made.hexdigest()}"
+    def _write_file(self, path: bytes, content: bytes, executable: bool, digest: str) -> None:
+        descriptor = os.open(self._top + path, _NEW_FILE, 0o600)
+        try:
+            _write(descriptor, content)
+            self._entries.append(_sealed(descriptor, path, executable, digest))
+        finally:
+            os.close(descriptor)
 
-    def _write(self, descriptor: int, path: bytes, data: bytes) -> None:
-        self._count(path, len(data))
-        written = os.write(descriptor, data)
-        while written < len(data):
-            written += os.write(descriptor, memoryview(data)[written:])
+    def _write_chunks(self, path: bytes, chunks: Iterable[bytes], executable: bool, digest: str | None) -> str:
+        kind, made = hasher("sha256:", 0)
+        descriptor = os.open(self._top + path, _NEW_FILE, 0o600)
+        try:
+            for chunk in chunks:
+                if digest is None:
+                    made.update(chunk)
+                self._count(path, len(chunk))
+                _write(descriptor, chunk)
+            digest = digest or f"{kind}{made.hexdigest()}"
+            self._entries.append(_sealed(descriptor, path, executable, digest))
+        finally:
+            os.close(descriptor)
+        return digest
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
+
+
+def _sealed(descriptor: int, path: bytes, executable: bool, digest: str) -> Entry:
+    """The entry of an open file, once nobody can write to it any more."""
+    # Whatever the umask: a snapshot is the same on every machine.
+    os.fchmod(descriptor, 0o555 if executable else 0o444)
+    facts = os.fstat(descriptor)
+    mode = EXECUTABLE if executable else FILE
+    return Entry(os.fsdecode(path), mode, facts.st_size, digest, facts.st_mtime_ns, facts.st_ino)

@@ -17,7 +17,6 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources import local_contents, local_git
 from flowsource.sources.base import Progress
-from flowsource.sources.content import Entry
 from flowsource.sources.kept import KeptFiles
 from flowsource.sources.local import LocalStorage
 from flowsource.sources.local_contents import Contents, Edited
@@ -180,7 +179,7 @@ class TestWhatIsCopied:
                 *,
                 executable: bool = False,
                 digest: str | None = None,
-            ) -> Entry:
+            ) -> str:
                 (project / "lib" / "rows.csv").write_text("3,4\n")
                 return super().add_file(path, content, executable=executable, digest=digest)
 

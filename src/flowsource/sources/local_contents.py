@@ -80,6 +80,7 @@ def copy(
             into.add_link(path, _target(directory, found))
         elif digests is None or not into.take_over(path, digest=digests[found.path], executable=executable):
             with _as_found(directory, found) as file:
+                # In pieces, so that it is on disk before its state is looked at once more.
                 into.add_file(path, iter(partial(file.read, _CHUNK), b""), executable=executable)
             received += found.facts.st_size
         report(Progress(received, done, len(files)))

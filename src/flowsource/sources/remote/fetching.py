@@ -67,8 +67,8 @@ class Fetching:
         else:
             content = await self._piece(item, 0, item.size)
         async with self._writing:
-            entry = await to_thread.run_sync(self._into.add_file, path_of(item), content)
-        self.digests[item] = entry.digest
+            digest = await to_thread.run_sync(self._into.add_file, path_of(item), content)
+        self.digests[item] = digest
         self._note(done=1)
 
     def _pieces(self, item: Item) -> Iterator[bytes]:

@@ -138,7 +138,9 @@ class GitWire:
 
                 def receive(data: bytes) -> int:
                     answer.waiting.count_objects(len(data))
-                    return receiver.feed(data)
+                    receiver.feed(data)
+                    export.report(receiver.progress)
+                    return len(data)
 
                 read_pack(answer, receive=receive, progress=lambda _: checkpoint())
                 receiver.finish()
@@ -194,7 +196,9 @@ class GitWire:
 
                 def receive(data: bytes) -> int:
                     client.count_objects(len(data))
-                    return receiver.feed(data)
+                    receiver.feed(data)
+                    export.report(receiver.progress)
+                    return len(data)
 
                 client.fetch_pack(
                     "",

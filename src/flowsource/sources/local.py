@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -140,13 +141,14 @@ class LocalStorage:
 
     async def _look(self) -> _State:
         """The state that the directory is in, with what is needed to copy it."""
-        for _ in range(_ATTEMPTS):
+        for attempt in count(1):
             seen = await _settled_scan(self._scan)
             try:
                 return await to_thread.run_sync(self._state, seen)
             except Edited as error:
-                edited = error
-        raise self._edited(edited) from edited
+                if attempt == _ATTEMPTS:
+                    raise self._edited(error) from error
+        raise AssertionError("counting has no end")
 
     def _state(self, seen: Scan) -> _State:
         digests = self._contents.digests(seen.files) if self._contents else None

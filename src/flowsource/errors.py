@@ -14,6 +14,7 @@ FlowsourceError
 │       ├── AuthenticationFailed
 │       ├── RefNotFound
 │       ├── RevisionGone
+│       ├── HistoryRewritten
 │       └── UnsafeTree
 ├── EntrypointError            a flow inside a snapshot
 │   ├── EntrypointMalformed
@@ -110,6 +111,10 @@ class RefNotFound(SourceInvalid):
 
 class RevisionGone(SourceInvalid):
     """A revision that was there before can no longer be fetched."""
+
+
+class HistoryRewritten(SourceInvalid):
+    """What a source follows leads to a revision that does not come after the one that was taken, and it holds that."""
 
 
 class UnsafeTree(SourceInvalid):

@@ -11,6 +11,7 @@ from flowsource.errors import SourceError
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
+from flowsource.sources.history import hold_rewritten
 from flowsource.watch.patience import probing
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ async def _from_remote(source: Source, cache: SnapshotCache) -> Latest:
     try:
         with probing(source.label):
             revision = await source.resolve()
+        if source.mount is None and (taken := cache.last_tip(source)) is not None:
+            await hold_rewritten(source, revision, taken=taken)
         snapshot = await cache.ensure(source, revision)
     except SourceError as error:
         kept = await _from_disk(source, cache)

@@ -18,6 +18,7 @@ from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
+from flowsource.sources.history import hold_rewritten
 from flowsource.watch.backoff import CEILING, UNTIL_FIRST_SUCCESS, jittered, poll_delay
 from flowsource.watch.followed import Followed
 from flowsource.watch.latest import Latest
@@ -144,6 +145,7 @@ class Watcher:
             try:
                 snapshot = entry.snapshot
                 if answer != snapshot.revision:
+                    await hold_rewritten(entry.source, answer, taken=snapshot.revision)
                     snapshot = await self._take_over(entry.source, answer)
             except Exception as error:
                 self._note_failure(entry, self._as_source_error(error), wanted=answer)

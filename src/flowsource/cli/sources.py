@@ -19,9 +19,13 @@ from flowsource.source_status import SourceState
 from flowsource.store.protocol import SOURCES, KnownSource, SourceWish, Store
 
 source = group("source", "Where code comes from, and what stands between a push and its run.")
-source.command("flowsource.cli.source_check:check", name="check")
-source.command("flowsource.cli.source_gc:gc", name="gc")
-source.command("flowsource.cli.source_listen:listen", name="listen")
+source.command(
+    "flowsource.cli.source_check:check", name="check", help="Whether a flow loads from there, for a CI pipeline."
+)
+source.command("flowsource.cli.source_gc:gc", name="gc", help="Remove from the cache what nobody needs any more.")
+source.command(
+    "flowsource.cli.source_listen:listen", name="listen", help="Take webhooks, and have what they are about looked at."
+)
 
 _COLUMNS = ("STATE", "SOURCE", "REVISION", "POLLED", "NEXT")
 _LOOK_ANYWAY = timedelta(seconds=2)

@@ -28,6 +28,8 @@ FlowsourceError
 │   └── SourceNotFound
 ├── InvalidTransition          a run cannot go from this state to that one
 ├── Superseded                 somebody else owns the run now
+├── Outdated                   a decision rests on what is no longer so
+├── InConflict                 what a person asks for does not go with how things stand
 └── StoreError                 the memory itself
     ├── StoreUnavailable
     └── StoreVersionMismatch
@@ -202,6 +204,14 @@ class InvalidTransition(FlowsourceError):
 
 class Superseded(FlowsourceError):
     """A write carried the epoch of an older claim: another claim owns the run now."""
+
+
+class Outdated(FlowsourceError):
+    """A decision about a deployment rests on what is no longer so: look again."""
+
+
+class InConflict(FlowsourceError):
+    """What a person asks for does not go with how things stand."""
 
 
 class StoreError(FlowsourceError):

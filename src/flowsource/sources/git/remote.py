@@ -46,6 +46,11 @@ class RemoteRepository:
         with ObjectStore(workspace / "objects").holding(commit, ref, fetch, renew=renew) as store:
             if lacking := export.lacking(Objects(store.object_store, export.held)):
                 self._wire.fetch_files(store, export, lacking, login=self._login(), checkpoint=checkpoint)
+            objects = Objects(store.object_store, export.held)
+            if (tag := export.tag) is not None and not objects.has(tag):
+                self._wire.fetch_tag(
+                    store, export, tag, commit=commit, ref=ref, login=self._login(), checkpoint=checkpoint
+                )
             yield Objects(store.object_store, export.held)
 
     def _login(self) -> Login | None:

@@ -30,9 +30,9 @@ class Export:
     Files are written as their objects arrive, as long as the trees that name them came before; what was not among
     them is taken from a store in the end. Links are links. Submodules are empty directories, which `submodules` tells
     of. Pointers of Git LFS are written as they are unless `expands_lfs`: then `pointers` has them, in place of the
-    tree. `tag` is an object that must come along, which nothing is written of. `notes` gets the content of `.gitmodules`
-    and `.lfsconfig`. Raises UnsafeTree for a name that must
-    not be written, and before a file is read that is too large, alone or with others.
+    tree. `tag` is an object that must come along, which nothing is written of. `notes` gets the content of
+    `.gitmodules` and `.lfsconfig`. Raises UnsafeTree for a name that must not be written, and before a file is read
+    that is too large, alone or with others.
     """
 
     def __init__(

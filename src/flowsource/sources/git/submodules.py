@@ -61,17 +61,18 @@ def _absolute(url: str, parent: Address) -> str:
         return url
     if parent.path is not None:
         return os.path.join(parent.path, url)  # Put in order, with its dots, by who parses it.
-    # As Git does it, text by text, but for one thing: nothing leads up and out of the host.
+    # As Git does it, but for one thing: nothing leads up and out of the host.
     head = _HEAD.match(parent.url)
     assert head is not None, "an address that is no path has a host"
-    names, rest = parent.url[head.end() :].rstrip("/").split("/"), url
-    while rest.startswith(("./", "../")):
-        if rest.startswith("../"):
+    names = parent.url[head.end() :].rstrip("/").split("/")
+    for name in url.split("/"):
+        if name == "..":
             if not names:
                 raise _refused(f"the URL {harmless(url)!r} leads out of the host of {parent}")
             names.pop()
-        rest = rest.partition("/")[2]
-    return head[0] + "/".join([*names, rest.rstrip("/")])
+        elif name not in ("", "."):
+            names.append(name)
+    return head[0] + "/".join(names)
 
 
 def _sections(data: bytes) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowsource.sources.git.repository import GitRepository
     from flowsource.sources.git.signed import SignedBy
     from flowsource.sources.local import LocalStorage
+    from flowsource.sources.remote.storage import RemoteStorage
 
     __version__: str
 
@@ -31,6 +32,7 @@ _HOMES = {
     "GitRepository": "sources.git.repository",
     "Interval": "schedules",
     "LocalStorage": "sources.local",
+    "RemoteStorage": "sources.remote.storage",
     "Run": "runs",
     "RunContext": "context",
     "RunState": "runs",
@@ -54,6 +56,7 @@ __all__ = [
     "GitRepository",
     "Interval",
     "LocalStorage",
+    "RemoteStorage",
     "Run",
     "RunContext",
     "RunState",

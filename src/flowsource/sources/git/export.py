@@ -8,6 +8,7 @@ from typing import Final
 
 from dulwich.objects import Commit
 
+from flowsource.sources.base import Report, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.lfs_pointers import Pointer, parse_pointer
 from flowsource.sources.git.limits import LARGEST_FILE
@@ -46,11 +47,14 @@ class Export:
         expands_lfs: bool = False,
         tag: str | None = None,
         notes: dict[bytes, bytes] | None = None,
+        report: Report = say_nothing,
     ) -> None:
         self._commit, self._into, self._scope, self._checkpoint = commit, into, scope, checkpoint
         self._prefix = path + b"/" if path else b""
         self._expands_lfs = expands_lfs
         self.tag = tag
+        # Told how far the pack has come that is being received.
+        self.report = report
         self.held = Held()
         # By their paths in the repository.
         self.submodules: dict[bytes, str] = {}

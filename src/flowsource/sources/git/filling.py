@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from dulwich.objects import Commit
 
 from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceUnavailable, UnsafeTree
+from flowsource.sources.base import Report
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.choices import Choice
 from flowsource.sources.git.export import GITMODULES, LFSCONFIG, Export
@@ -59,9 +60,16 @@ class Filling:
     """
 
     def __init__(
-        self, into: TreeWriter, choice: Choice, *, checkpoint: Checkpoint, check: Callable[[Objects], None]
+        self,
+        into: TreeWriter,
+        choice: Choice,
+        *,
+        checkpoint: Checkpoint,
+        report: Report,
+        check: Callable[[Objects], None],
     ) -> None:
-        self._into, self._choice, self._checkpoint, self._check = into, choice, checkpoint, check
+        self._into, self._choice, self._checkpoint, self._report = into, choice, checkpoint, report
+        self._check = check
         self._lfs = Lfs(into, checkpoint)
 
     def fill(self, top: Part) -> Commit:
@@ -107,6 +115,7 @@ class Filling:
             expands_lfs=self._choice.lfs,
             tag=part.tag,
             notes=notes,
+            report=self._report,
         )
         opened = part.repository.objects(
             part.commit, part.ref, export, workspace=part.workspace, checkpoint=self._checkpoint, renew=renew

@@ -139,7 +139,7 @@ def _endpoint(remote: Remote, config: bytes) -> Remote:
     """The LFS server of a repository; raises SourceInvalid for one that is on another host."""
     if (given := _configured_url(config)) is None:
         base = remote.address.url if remote.address.url.endswith(".git") else f"{remote.address.url}.git"
-        return Remote(parse_url(f"{base}/info/lfs")[0], remote.credentials)
+        return remote.at(parse_url(f"{base}/info/lfs")[0])
     try:
         address, _ = parse_url(given)
     except (SourceError, InvalidInput) as error:

@@ -118,9 +118,9 @@ class LfsServer:
         if where.scheme == "https" and address.scheme == "http":
             raise SourceInvalid(f"{where} sends us to {address.host} for it, without https.")
         rest = f"{parts.path.removeprefix('/')}{'?' if parts.query else ''}{parts.query}"
-        return self._remote.at(replace(address, url=address.url.removesuffix("/x"))).address, rest
+        return replace(address, url=address.url.removesuffix("/x")), rest
 
     def _server(self, address: Address) -> GitHttp:
         if address.url not in self._servers:
-            self._servers[address.url] = GitHttp(address)
+            self._servers[address.url] = GitHttp(address, settings=self._remote.at(address).settings)
         return self._servers[address.url]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from flowsource.errors import SourceInvalid
 from flowsource.sources.git.credentials import Credentials, Login
+from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.local import LocalRepository
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.urls import Address
@@ -13,10 +14,11 @@ from flowsource.sources.git.urls import Address
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The repository at `address`, and the credentials that are for it."""
+    """The repository at `address`, the credentials that are for it, and how it is reached over HTTP."""
 
     address: Address
     credentials: Credentials | None = None
+    settings: HttpSettings = field(default_factory=HttpSettings)
 
     @property
     def identity(self) -> str:
@@ -27,16 +29,20 @@ class Remote:
         """The repository itself; nobody is asked yet."""
         if self.address.path is not None:
             return LocalRepository(self.address.path)
-        return RemoteRepository(self.address, self.credentials)
+        return RemoteRepository(self.address, self.credentials, settings=self.settings)
 
     def at(self, address: Address) -> Remote:
-        """Another place that this repository names. The credentials go with it if it is on the same server.
+        """Another place that this repository names. If it is on the same server, all of this goes with it.
 
-        Raises SourceInvalid for a place on this machine that a repository elsewhere names.
+        No other server is shown credentials or a certificate of ours; it is reached through the same proxy, and
+        trusted by the same authorities. Raises SourceInvalid for a place on this machine that a repository elsewhere
+        names.
         """
         if address.is_local and not self.address.is_local:
             raise SourceInvalid(f"{self.address} leads to {address}, which is on this machine; correct it there.")
-        return Remote(address, self.credentials if self.is_beside(address) else None)
+        if self.is_beside(address):
+            return replace(self, address=address)
+        return Remote(address, settings=replace(self.settings, client_certificate=None))
 
     def is_beside(self, address: Address) -> bool:
         """Whether `address` is on the same server: of one scheme, host and port."""

@@ -64,8 +64,11 @@ class SignedBy:
 
 
 def _paths(name: str, given: object) -> tuple[Path, ...]:
-    several = given if isinstance(given, (list, tuple)) else () if given is None else (given,)
-    for one in several:
-        if not isinstance(one, (str, os.PathLike)) or not os.fspath(one):
-            raise InvalidInput(f"verify: {name}: {one!r} is not a path; give that of a file.")
-    return tuple(Path(one).expanduser().absolute() for one in several)
+    several: Sequence[object] = given if isinstance(given, (list, tuple)) else () if given is None else (given,)
+    return tuple(_path(name, one) for one in several)
+
+
+def _path(name: str, given: object) -> Path:
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise InvalidInput(f"verify: {name}: {given!r} is not a path; give that of a file.")
+    return Path(given).expanduser().absolute()

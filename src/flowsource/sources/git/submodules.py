@@ -16,7 +16,7 @@ from flowsource.sources.git.urls import Address, parse_url, redacted
 from flowsource.sources.names import check_name, check_path, unsafe
 
 _LARGEST: Final = 1 << 20
-_HEAD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*/|[^/:\s]+:")
+_HEAD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*/|(?:[^/:\s]+@)?(?:\[[^]]*\]|[^/:\s]+):")
 
 
 def parse_gitmodules(data: bytes) -> dict[bytes, str | None]:

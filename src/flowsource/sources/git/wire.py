@@ -1,9 +1,11 @@
-"""The Git protocol over HTTP: which refs there are, in one request where the server allows it, and their objects."""
+"""The Git protocol: which refs there are, in one request where the server allows it, and their objects."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -13,20 +15,24 @@ from dulwich.protocol import PEELED_TAG_SUFFIX, Protocol, pkt_line
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from flowsource.errors import RevisionGone, SourceError, SourceUnavailable
+from flowsource.errors import AuthenticationFailed, RevisionGone, SourceError, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.client import LIST_REFS, UPLOAD_PACK, Client, check_type
-from flowsource.sources.git.credentials import Login
+from flowsource.sources.git.client import LIST_REFS
 from flowsource.sources.git.export import Export
 from flowsource.sources.git.fetching import Request, read_pack
-from flowsource.sources.git.http import Answer, GitHttp, NotGit
+from flowsource.sources.git.history import ReceivedHistory, SinceThen
+from flowsource.sources.git.http import NotGit
+from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.objects import DamagedObjects, Objects
 from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.receiving import PackReceiver
 from flowsource.sources.git.refs import Advertised, is_object_id
 from flowsource.sources.git.stores import UnusableAnswer, tips
 from flowsource.sources.git.text import harmless
+from flowsource.sources.git.transports import Answer, AnyLogin, transport_to
 from flowsource.sources.git.urls import Address
+
+logger = logging.getLogger(__name__)
 
 _DELIMITER, _FLUSH = b"0001", b"0000"
 _MOST_WANTS = 50_000
@@ -35,27 +41,43 @@ _VERSION_2 = 2
 _NOT_OURS = re.compile(r"not our ref|no such|unadvertised", re.IGNORECASE)
 
 
+@dataclass(slots=True)
+class _Habits:
+    """How a server likes to be asked.
+
+    `object_format` is the hash that its ids are made with, once it has said that it speaks version 2. `can_filter`
+    says whether it leaves out what is not wanted.
+    """
+
+    object_format: str | None = None
+    can_filter: bool = False
+
+
+# For as long as the process lives, by address: many sources may be of one repository.
+_known_habits: dict[str, _Habits] = {}
+
+
 class GitWire:
-    """A repository on an HTTP server. Holds its connections and remembers how the server likes to be asked."""
+    """A repository on a server. Holds its connections and remembers how the server likes to be asked."""
 
-    def __init__(self, address: Address, patience: Patience = Patience()) -> None:
+    def __init__(
+        self, address: Address, patience: Patience = Patience(), settings: HttpSettings = HttpSettings()
+    ) -> None:
         self._address = address
-        self._http = GitHttp(address, patience)
-        # The hash that its ids are made with, once the server has said that it speaks version 2.
-        self._object_format: str | None = None
-        self._can_filter = False
+        self._transport = transport_to(address, patience, settings)
+        self._habits = _known_habits.setdefault(address.url, _Habits())
 
-    def refs(self, prefixes: Sequence[str], *, login: Login | None, checkpoint: Checkpoint) -> Advertised:
+    def refs(self, prefixes: Sequence[str], *, login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
         """The refs whose names begin with one of `prefixes`, and perhaps others.
 
         One request, once the server is known to speak protocol version 2, or when it speaks an older one.
         """
-        if self._object_format is not None:
+        if self._habits.object_format is not None:
             try:
                 return self._list_refs(prefixes, login, checkpoint)
             except NotGit:
                 # Version 2 has the client ask for capabilities first. A server that insists is asked that way again.
-                self._object_format = None
+                self._habits.object_format = None
         return self._discover_refs(prefixes, login, checkpoint)
 
     def fetch(
@@ -65,7 +87,7 @@ class GitWire:
         *,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
     ) -> None:
         """Add `commit`, without its history, to `store`, and give `export` its objects as they arrive.
@@ -74,14 +96,14 @@ class GitWire:
         RevisionGone when the server does not have the commit or does not give it out, SourceUnavailable when `ref` has
         moved on from it meanwhile, and UnusableAnswer.
         """
-        if self._object_format is None:
+        if self._habits.object_format is None:
             # Which tells whether it speaks version 2.
             self._discover_refs((ref or "HEAD",), login, checkpoint)
-        if self._object_format is None:
+        if self._habits.object_format is None:
             self._fetch_as_before(store, export, commit, ref, login, checkpoint)
             return
         known = tips(store)
-        leave_out = "blob:none" if export.is_partial and self._can_filter else None
+        leave_out = "blob:none" if export.is_partial and self._habits.can_filter else None
         request = Request(wants=[commit], haves=known, shallow=known, filter=leave_out)
         try:
             self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, commit, ref, {}))
@@ -91,13 +113,13 @@ class GitWire:
             raise self._gone(commit, ref, self._list_refs((ref or "HEAD",), login, checkpoint).commits) from error
 
     def fetch_files(
-        self, store: Repo, export: Export, files: Sequence[str], *, login: Login | None, checkpoint: Checkpoint
+        self, store: Repo, export: Export, files: Sequence[str], *, login: AnyLogin, checkpoint: Checkpoint
     ) -> None:
         """Add `files`, by their object ids, to `store`, and give them to `export` as they arrive.
 
         Raises DamagedObjects for a server that gives nothing out but commits: all is to be fetched anew then.
         """
-        if self._object_format is None:
+        if self._habits.object_format is None:
             raise DamagedObjects(f"{len(files)} files are not there, and {self._address.url} gives out none alone")
         for begin in range(0, len(files), _MOST_WANTS):
             request = Request(wants=files[begin : begin + _MOST_WANTS], depth=None)
@@ -111,46 +133,89 @@ class GitWire:
         *,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
     ) -> None:
         """Add the object `tag`, which leads to `commit`, to `store` where that is, and give it to `export`."""
-        if self._object_format is None:
+        if self._habits.object_format is None:
             self._discover_refs((ref or "HEAD",), login, checkpoint)
-        if self._object_format is None:
+        if self._habits.object_format is None:
             self._fetch_advertised(store, export, tag, ref, login, checkpoint, 1)
             return
         request = Request(wants=[tag], haves=[commit], shallow=[commit])
         self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, tag, None, {}))
+
+    def descends(self, new: str, old: str, *, login: AnyLogin, checkpoint: Checkpoint) -> bool | None:
+        """Whether commit `new` has `old` among its ancestors; None when the server does not let that be told."""
+        received = ReceivedHistory(self._address.url, id_size=len(new) // 2)
+        try:
+            if self._habits.object_format is None:
+                self._discover_refs(("HEAD",), login, checkpoint)
+            if self._habits.object_format is None:
+                client = self._transport.client(login, checkpoint, thin_packs=False)
+
+                def receive(data: bytes) -> int:
+                    client.count_objects(len(data))
+                    return received.feed(data)
+
+                client.fetch_pack(
+                    b"",
+                    lambda refs, depth=None: [ObjectID(new.encode())],
+                    SinceThen(old),
+                    receive,
+                    progress=lambda _: checkpoint(),
+                )
+            else:
+                # Commits alone, where the server can leave out the rest.
+                leave_out = "tree:0" if self._habits.can_filter else None
+                request = Request(wants=[new], haves=[old], depth=None, filter=leave_out, is_thin=False)
+                self._receive(request, received.feed, login, checkpoint)
+            return received.leads(old, new)
+        except (SourceUnavailable, AuthenticationFailed, SourceMissing, OSError):
+            raise
+        except Exception as error:
+            # More than is looked at, a server that keeps the commit to itself, or one that makes no sense.
+            logger.debug("%s does not say whether %s descends from %s: %r", self._address.url, new, old, error)
+            return None
 
     def _ask(
         self,
         request: Request,
         store: Repo,
         export: Export,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
         fail: Callable[[Exception], Exception],
     ) -> None:
-        assert self._object_format is not None
-        body = request.body(self._object_format)
         try:
-            with (
-                self._post(body, login, checkpoint) as answer,
-                self._receiver(store, export, len(request.wants[0]) // 2) as receiver,
-            ):
-                answer.waiting.objects_are_to_come()
+            with self._receiver(store, export, len(request.wants[0]) // 2) as receiver:
 
-                def receive(data: bytes) -> int:
-                    answer.waiting.count_objects(len(data))
-                    return receiver.feed(data)
+                def receive(data: bytes) -> None:
+                    receiver.feed(data)
+                    export.report(receiver.progress)
 
-                read_pack(answer, receive=receive, progress=lambda _: checkpoint())
+                self._receive(request, receive, login, checkpoint)
                 receiver.finish()
         except (SourceError, DamagedObjects, OSError):
             raise
         except Exception as error:
             raise fail(error) from error
+
+    def _receive(
+        self, request: Request, feed: Callable[[bytes], object], login: AnyLogin, checkpoint: Checkpoint
+    ) -> None:
+        """Hand the pack that answers `request` to `feed`."""
+        assert self._habits.object_format is not None
+        body = request.body(self._habits.object_format)
+        with self._transport.ask(body, login=login, checkpoint=checkpoint) as answer:
+            answer.waiting.objects_are_to_come()
+
+            def receive(data: bytes) -> int:
+                answer.waiting.count_objects(len(data))
+                feed(data)
+                return len(data)
+
+            read_pack(answer, receive=receive, progress=lambda _: checkpoint())
 
     def _fetch_as_before(
         self,
@@ -158,7 +223,7 @@ class GitWire:
         export: Export,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
     ) -> None:
         """Fetch in an older version of the protocol, where servers give out nothing but what they advertise.
@@ -179,7 +244,7 @@ class GitWire:
         export: Export,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
         depth: int | None,
     ) -> dict[str, str]:
@@ -192,17 +257,19 @@ class GitWire:
             ids = {commit} if is_there else {seen[ref]} if ref in seen else set(seen.values())
             return [ObjectID(one.encode()) for one in sorted(ids)]
 
-        client = Client(self._address, self._http, login, checkpoint)
+        client = self._transport.client(login, checkpoint)
         prefix = [_bytes(ref or "HEAD")] if ref is not None else None
         try:
             with self._receiver(store, export, len(commit) // 2) as receiver:
 
                 def receive(data: bytes) -> int:
                     client.count_objects(len(data))
-                    return receiver.feed(data)
+                    receiver.feed(data)
+                    export.report(receiver.progress)
+                    return len(data)
 
                 client.fetch_pack(
-                    "",
+                    b"",
                     wanted,
                     _Known(store),
                     receive,
@@ -223,24 +290,16 @@ class GitWire:
         packs = Path(store.object_store.pack_dir)
         return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=export.arrived)
 
-    def _post(self, body: bytes, login: Login | None, checkpoint: Checkpoint) -> Answer:
-        headers = {
-            "Content-Type": f"application/x-{UPLOAD_PACK}-request",
-            "Accept": f"application/x-{UPLOAD_PACK}-result",
-            "Git-Protocol": "version=2",
-        }
-        answer = self._http.post(UPLOAD_PACK, body, login=login, headers=headers, checkpoint=checkpoint)
-        check_type(answer, f"application/x-{UPLOAD_PACK}-result", self._address)
-        return answer
-
-    def _list_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
+    def _list_refs(self, prefixes: Sequence[str], login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
         lines = [LIST_REFS + b"\n"]
         # sha1 need not be said, and a probe is to be small.
-        lines += [f"object-format={self._object_format}".encode()] if self._object_format != "sha1" else []
+        lines += (
+            [f"object-format={self._habits.object_format}".encode()] if self._habits.object_format != "sha1" else []
+        )
         arguments = [b"peel\n", b"symrefs\n"]
         arguments += [b"ref-prefix " + _bytes(prefix) for prefix in prefixes]
         body = b"".join(map(pkt_line, lines)) + _DELIMITER + b"".join(map(pkt_line, arguments)) + _FLUSH
-        with self._post(body, login, checkpoint) as answer:
+        with self._transport.ask(body, login=login, checkpoint=checkpoint) as answer:
             try:
                 refs, symrefs, peeled = read_pkt_refs_v2(_packets(answer))
             except SourceError:
@@ -249,17 +308,17 @@ class GitWire:
                 raise self._not_understood(error) from error
         return self._advertised(refs, peeled, symrefs)
 
-    def _discover_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
-        client = Client(self._address, self._http, login, checkpoint)
+    def _discover_refs(self, prefixes: Sequence[str], login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
+        client = self._transport.client(login, checkpoint)
         try:
-            found = client.get_refs("", ref_prefix=[_bytes(prefix) for prefix in prefixes])
+            found = client.get_refs(b"", ref_prefix=[_bytes(prefix) for prefix in prefixes])
         except (SourceError, OSError):
             raise
         except Exception as error:
             raise self._not_understood(error) from error
         if client.protocol_version == _VERSION_2:
-            self._object_format = found.object_format or "sha1"
-            self._can_filter = any(
+            self._habits.object_format = found.object_format or "sha1"
+            self._habits.can_filter = any(
                 line.startswith(b"fetch=") and b"filter" in line[6:].split() for line in client.capabilities
             )
         objects, peeled = dict[Ref, ObjectID | None](), dict[Ref, ObjectID | None]()

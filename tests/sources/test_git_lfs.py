@@ -15,7 +15,9 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git.credentials import GitCredentials
 from flowsource.sources.git.lfs_batch import Download, Refused, parse_answer
 from flowsource.sources.git.lfs_pointers import Pointer, parse_pointer
+from flowsource.sources.git.lfs_server import place_of
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.urls import parse_url
 from tests.sources.contract import fetched, files_in
 from tests.support.git_server import Cut, GitServer, Refuse, git_server
 from tests.support.lfs import LfsObjects, oid_of, pointer_to
@@ -386,6 +388,13 @@ class TestFailures:
     ) -> None:
         objects.href = lambda oid: href
         assert "names no http address" in str(await self.failure(server, tmp_path))
+
+    def test_who_is_asked_over_https_cannot_send_us_to_plain_http(self) -> None:
+        where = parse_url("https://host/flows.git/info/lfs")[0]
+        assert place_of(f"https://other/{SECRET}?x={SECRET}", where)[0].url == "https://other"
+        with pytest.raises(SourceInvalid, match="to other for it, without https") as caught:
+            place_of(f"http://other/{SECRET}", where)
+        assert SECRET not in str(caught.value)
 
     async def test_more_than_a_disk_can_take_is_refused_before_anything_is_asked_for(
         self, server: GitServer, objects: LfsObjects, repository: FixtureRepository, tmp_path: Path

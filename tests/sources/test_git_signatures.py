@@ -219,6 +219,13 @@ class TestSsh:
         with pytest.raises(UnverifiedRevision):
             await written(source_of(server, SignedBy(ssh_allowed_signers=signers)), tmp_path)
 
+    async def test_a_line_may_allow_several_names_and_except_others(
+        self, server: GitServer, repository: Signed, key: SshKey, signers: Path, tmp_path: Path
+    ) -> None:
+        signers.write_text(key.allowed().replace("ada@example.org", "bob@example.org,!eve@example.org,*@example.net"))
+        repository.commit("A = 1\n", key)
+        assert await written(source_of(server, SignedBy(ssh_allowed_signers=signers)), tmp_path) == b"A = 1\n"
+
     async def test_what_the_key_signed_for_something_else_does_not_count(
         self, server: GitServer, repository: Signed, key: SshKey, signers: Path, tmp_path: Path
     ) -> None:
@@ -462,6 +469,7 @@ class TestVerdicts:
             ("[GNUPG:] GOODSIG AB Ada\n", 0),
             ("[GNUPG:] EXPKEYSIG AB Ada\n[GNUPG:] VALIDSIG AB\n", 0),
             ("[GNUPG:] REVKEYSIG AB Ada\n[GNUPG:] VALIDSIG AB\n", 0),
+            ("[GNUPG:] GOODSIG AB Ada\u2028[GNUPG:] VALIDSIG AB 2025\n", 0),
             ("gpg: [GNUPG:] GOODSIG AB Ada\ngpg: [GNUPG:] VALIDSIG AB\n", 0),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from flowsource.errors import AuthenticationFailed, SourceInvalid, SourceUnavail
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git import filling
 from flowsource.sources.git.credentials import GitCredentials
+from flowsource.sources.git.http_settings import HttpSettings
+from flowsource.sources.git.proxies import Proxy
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.submodules import parse_gitmodules, resolve_url
@@ -166,6 +169,38 @@ class TestFetching:
         snapshot = await cache.ensure(source, await source.resolve())
         assert (snapshot.root / "lib/library.py").exists()
         assert not any("library" in exchange.path for exchange in server.log)
+
+    async def test_a_store_of_one_that_is_damaged_is_fetched_anew(
+        self, server: GitServer, served: Path, tmp_path: Path
+    ) -> None:
+        inner = library(served)
+        middle = FixtureRepository.create(served / "middle.git")
+        commit_with(middle, section("inner", "../library.git"), {"inner": inner.tip()})
+        flows(served, section("lib", "../middle.git"), {"lib": middle.tip()})
+        source = GitRepository(server.url("flows.git"), include_submodules=True)
+        before = await written(source, tmp_path)
+        stores = tmp_path / "workspace" / "submodules"
+        packs = list(stores.rglob("*.pack"))
+        assert len(packs) == 2
+        for pack in packs:
+            pack.chmod(0o600)
+            pack.write_bytes(pack.read_bytes()[:40] + b"\0" * 100)
+        again = files_in(await fetched(source, await source.resolve(), tmp_path, name="again"))
+        assert before and before < set(again)
+
+    async def test_the_store_of_one_that_nobody_asks_for_any_more_is_removed(
+        self, server: GitServer, served: Path, tmp_path: Path
+    ) -> None:
+        old, new = library(served, "old.git"), library(served, "new.git")
+        repository = flows(served, section("lib", "../old.git"), {"lib": old.tip()})
+        source = GitRepository(server.url("flows.git"), include_submodules=True)
+        await written(source, tmp_path)
+        [store] = (tmp_path / "workspace" / "submodules").iterdir()
+        os.utime(store, (0, 0))
+        commit_with(repository, section("lib", "../new.git"), {"lib": new.tip()})
+        await fetched(source, await source.resolve(), tmp_path, name="second")
+        assert not store.exists()
+        assert len(list(store.parent.iterdir())) == 1
 
     async def test_one_that_is_to_be_left_out_is_an_empty_directory(
         self, server: GitServer, served: Path, tmp_path: Path
@@ -452,6 +487,16 @@ class TestUrls:
         remote = Remote(parse_url("https://host/org/repo.git")[0])
         with pytest.raises(SourceInvalid, match="on this machine"):
             remote.at(parse_url("http://127.0.0.1:8080/x.git")[0])
+
+    def test_another_server_is_shown_nothing_of_ours(self) -> None:
+        settings = HttpSettings(Proxy("http://proxy", {}), Path("/ca"), (Path("/certificate"), Path("/key")))
+        remote = Remote(parse_url("https://host/org/x.git")[0], GitCredentials(access_token=SECRET), settings)
+        same = remote.at(parse_url("https://host:443/org/y.git")[0])
+        assert (same.credentials, same.settings) == (remote.credentials, settings)
+        for url in ("https://other/x.git", "https://host:444/x.git", "http://host/x.git", "https://host.other/x.git"):
+            other = remote.at(parse_url(url)[0])
+            assert other.credentials is None
+            assert other.settings == HttpSettings(settings.proxy, settings.ca_bundle)
 
     def test_a_stale_section_does_no_harm(self) -> None:
         text = section("gone", "git://host/x") + '[submodule "half"]\n\tpath = half\n[other]\n\tx = y\n'

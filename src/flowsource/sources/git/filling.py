@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +30,10 @@ from flowsource.sources.writing import TreeWriter
 
 _DEEPEST: Final = 10
 _MOST: Final = 500
+
+# Of submodules, beside that of the repository. One that was of no use for so many seconds is given up.
+_STORES: Final = "submodules"
+_KEPT_FOR: Final = 30 * 86_400
 
 
 class Repository(Protocol):
@@ -88,6 +94,8 @@ class Filling:
                 if count > _MOST:
                     raise SourceInvalid(f"with those in it there are more than {_MOST} submodules; leave some out.")
             parts.extend(below)
+        if count:
+            _tidy(top.workspace / _STORES)
         return record
 
     def _write(self, part: Part) -> tuple[Commit, list[Part]]:
@@ -152,9 +160,9 @@ class Filling:
                 raise SourceInvalid(f"submodules are nested more than {_DEEPEST} deep; leave it out.")
             remote = part.remote.at(resolve_url(url, part.remote.address))
         name = hashlib.sha256(remote.identity.encode(errors="surrogateescape")).hexdigest()[:32]
-        stores = part.workspace.parent if part.depth else part.workspace / "submodules"
-        workspace = stores / name
+        workspace = (part.workspace.parent if part.depth else part.workspace / _STORES) / name
         workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.utime(workspace)
         return Part(
             repository=remote.open(),
             remote=remote,
@@ -164,6 +172,13 @@ class Filling:
             path=full_path,
             depth=part.depth + 1,
         )
+
+
+def _tidy(stores: Path) -> None:
+    """Remove what belongs to submodules that have not been asked for lately."""
+    for store in stores.iterdir():
+        if store.stat().st_mtime < time.time() - _KEPT_FOR:
+            shutil.rmtree(store, ignore_errors=True)
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def judge(status: str, code: int) -> str:
 
     A bad signature beside a good one shows as two verdicts, and does not count.
     """
-    said = [(found[1], found[2]) for found in map(_STATUS.match, status.splitlines()) if found]
+    # Not by every letter that ends a line somewhere: a user's name may hold one.
+    said = [(found[1], found[2]) for found in map(_STATUS.match, status.split("\n")) if found]
     for word, facts in said:
         if word in _WHY:
             raise BadSignature(harmless(f"{_WHY[word]} ({facts})"))

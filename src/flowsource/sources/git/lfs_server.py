@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from flowsource.errors import AuthenticationFailed, InvalidInput, SourceInvalid, SourceMissing
+from flowsource.errors import AuthenticationFailed, SourceInvalid, SourceMissing
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.http import Answer, GitHttp, Moved, NotGit
 from flowsource.sources.git.lfs_batch import MEDIA_TYPE, MOST, Download, Refused, parse_answer, request_body
@@ -91,7 +91,7 @@ class LfsServer:
         """The answer of wherever the server sends us, without anything of ours, or of its own, for somebody else."""
         href, headers, is_first = download.href, download.headers, True
         for _ in range(_MOST_MOVES):
-            address, path = self._place(href)
+            address, path = place_of(href, self._remote.address)
             has_own = any(name.lower() == "authorization" for name in headers)
             is_ours = is_first and not has_own and self._remote.is_beside(address)
             login = self._remote.login() if is_ours else None
@@ -105,22 +105,25 @@ class LfsServer:
                 ) from error
         raise NotThere(pointer, f"{self._remote.address} sends us on and on for it.")
 
-    def _place(self, href: str) -> tuple[Address, str]:
-        """The server that `href` is on, and the rest of it, which may hold a secret. Raises SourceInvalid."""
-        where = self._remote.address
-        try:
-            parts = urlsplit(href)
-            if not _WRITTEN.fullmatch(href) or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-                raise ValueError
-            address = parse_url(f"{parts.scheme}://{parts.netloc}/x")[0]
-        except (ValueError, InvalidInput):
-            raise SourceInvalid(f"{where} names no http address for it.") from None
-        if where.scheme == "https" and address.scheme == "http":
-            raise SourceInvalid(f"{where} sends us to {address.host} for it, without https.")
-        rest = f"{parts.path.removeprefix('/')}{'?' if parts.query else ''}{parts.query}"
-        return replace(address, url=address.url.removesuffix("/x")), rest
-
     def _server(self, address: Address) -> GitHttp:
         if address.url not in self._servers:
             self._servers[address.url] = GitHttp(address, settings=self._remote.at(address).settings)
         return self._servers[address.url]
+
+
+def place_of(href: str, where: Address) -> tuple[Address, str]:
+    """The server that `href` is on, and the rest of it, which may hold a secret; `where` is who names it.
+
+    Raises SourceInvalid.
+    """
+    try:
+        parts = urlsplit(href)
+        if not _WRITTEN.fullmatch(href) or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise ValueError
+        address = parse_url(f"{parts.scheme}://{parts.netloc}/x")[0]
+    except ValueError:
+        raise SourceInvalid(f"{where} names no http address for it.") from None
+    if where.scheme == "https" and address.scheme == "http":
+        raise SourceInvalid(f"{where} sends us to {address.host} for it, without https.")
+    rest = f"{parts.path.removeprefix('/')}{'?' if parts.query else ''}{parts.query}"
+    return replace(address, url=address.url.removesuffix("/x")), rest

@@ -43,5 +43,8 @@ def check_ssh(signature: Signature, allowed: Path) -> str:
 
 
 def _principals(found: CompletedProcess[bytes]) -> Sequence[str]:
-    # One may begin with a dash; it is the value of an option all the same.
-    return found.stdout.decode(errors="surrogateescape").splitlines() if found.returncode == 0 else ()
+    """The names that the key may go by, from lines of the file; each line may have several, and what is no name."""
+    if found.returncode:
+        return ()
+    names = found.stdout.decode(errors="surrogateescape").replace("\n", ",").split(",")
+    return [name for name in names if name and not name.startswith("!")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,30 @@ class TestCredentials:
         assert exchange.path.endswith("?X-Signature=abc%2F")
         assert exchange.headers["X-Key"] == "of-theirs"
         assert not elsewhere.authorizations and SECRET not in str(exchange.headers)
+
+    @pytest.mark.parametrize("answers", [True, False])
+    async def test_what_an_address_is_signed_with_shows_nowhere(
+        self,
+        private: GitServer,
+        elsewhere: GitServer,
+        repository: FixtureRepository,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        answers: bool,
+    ) -> None:
+        caplog.set_level("DEBUG")
+        nobody = "http://127.0.0.1:9/objects"
+        private.beside = objects = LfsObjects(
+            href=lambda oid: f"{elsewhere.url('objects') if answers else nobody}/{oid}?sig=of-theirs"
+        )
+        repository.commit_files({"model.bin": objects.add(MODEL)})
+        shown = ""
+        try:
+            await written(self.source(private), tmp_path)
+        except (SourceInvalid, SourceUnavailable) as error:
+            shown = "".join(traceback.format_exception(error))
+        assert "urllib3" in caplog.text and "model.bin" in shown
+        assert "of-theirs" not in caplog.text + shown
 
     async def test_who_sends_us_on_to_another_host_takes_nothing_along(
         self, private: GitServer, elsewhere: GitServer, repository: FixtureRepository, tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,10 @@ def commit_with(
     return repository.commit_tree(add_tree(repository, *sorted(top, key=lambda entry: entry[1])))
 
 
+def library_tip(served: Path) -> str:
+    return FixtureRepository(served / "library.git").tip()
+
+
 def flows(served: Path, gitmodules: str | bytes, submodules: dict[str, str]) -> FixtureRepository:
     repository = FixtureRepository.create(served / "flows.git")
     commit_with(repository, gitmodules, submodules)
@@ -126,6 +131,21 @@ class TestFetching:
             "outer/one/inner/library.py",
             "outer/one/inner/deep/inner.py",
         }
+
+    async def test_it_equals_what_git_clones(self, server: GitServer, served: Path, tmp_path: Path) -> None:
+        middle = FixtureRepository.create(served / "group/middle.git")
+        commit_with(middle, section("inner", "../../library.git"), {"inner": library(served).tip()})
+        text = section("a", "./../group/middle.git/") + section("b/c", server.url("library.git"), name="other")
+        flows(served, text, {"a": middle.tip(), "b/c": library_tip(served)})
+        environment = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+        command = ["git", "clone", "-q", "--recurse-submodules", server.url("flows.git"), str(tmp_path / "by-git")]
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+        by_git = {
+            path: content for path, content in files_in(tmp_path / "by-git").items() if ".git" not in Path(path).parts
+        }
+        source = GitRepository(server.url("flows.git"), include_submodules=True)
+        assert files_in(await fetched(source, await source.resolve(), tmp_path)) == by_git
+        assert "a/inner/deep/inner.py" in by_git
 
     async def test_a_submodule_below_the_url_is_found(self, server: GitServer, served: Path, tmp_path: Path) -> None:
         repository = FixtureRepository.create(served / "flows.git")

@@ -15,7 +15,8 @@ FlowsourceError
 │       ├── RefNotFound
 │       ├── RevisionGone
 │       ├── HistoryRewritten
-│       └── UnsafeTree
+│       ├── UnsafeTree
+│       └── UnverifiedRevision
 ├── EntrypointError            a flow inside a snapshot
 │   ├── EntrypointMalformed
 │   ├── EntrypointFileMissing
@@ -122,6 +123,17 @@ class HistoryRewritten(SourceInvalid):
 
 class UnsafeTree(SourceInvalid):
     """A revision names files that must not be written; nothing of it was published."""
+
+
+class UnverifiedRevision(SourceInvalid):
+    """A revision does not carry the signature that its source requires; nothing of it was published."""
+
+    def __init__(self, revision: str, *, required: str, found: str) -> None:
+        self.revision, self.required, self.found = revision, required, found
+        super().__init__(
+            f"commit {revision:.12} is not served: {required} is required by verify=, and this is what there is: "
+            f"{found}. Push it signed by one of those that count, or add its signer to them."
+        )
 
 
 class EntrypointError(FlowsourceError):

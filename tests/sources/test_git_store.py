@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,8 +122,37 @@ async def test_many_updates_do_not_make_it_grow_for_ever(
         repository.commit_files({**FILES, "flows.py": f"ANSWER = {number}\n"})
         found = files_in(await fetched(source, await source.resolve(), tmp_path, name=f"update-{number}"))
         assert found["flows.py"] == f"ANSWER = {number}\n".encode()
-        assert len(packs(tmp_path)) <= 3
+        assert len(packs(tmp_path)) <= 4
     assert sorted(entry.name for entry in (tmp_path / "workspace").iterdir()) == ["objects"]
+
+
+async def test_what_lasts_is_not_fetched_again_however_many_updates_there_are(
+    repository: FixtureRepository, server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_MOST_PACKS", 4)
+    lasting = {**FILES, "lasting.bin": random.Random(1).randbytes(200_000)}
+    source = GitRepository(server.url("flows.git"), branch="main")
+    sizes, received = [], []
+    for number in range(30):
+        repository.commit_files({**lasting, "flows.py": f"ANSWER = {number}\n", "deep/data.txt": f"{number}\n" * 100})
+        found = files_in(await fetched(source, await source.resolve(), tmp_path, name=f"update-{number}"))
+        assert (found["flows.py"], found["lasting.bin"]) == (f"ANSWER = {number}\n".encode(), lasting["lasting.bin"])
+        sizes.append(sum(pack.stat().st_size for pack in packs(tmp_path)))
+        received.append(server.log[-1].bytes_out)
+    assert len(packs(tmp_path)) <= 5
+    assert max(received[1:]) < 5_000, "only what is new is received"
+    assert max(sizes) < sizes[0] + 5_000
+
+
+async def test_a_store_of_which_most_is_not_needed_any_more_is_replaced(
+    repository: FixtureRepository, server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_MOST_PACKS", 4)
+    source = GitRepository(server.url("flows.git"), branch="main")
+    for number in range(12):
+        repository.commit_files({"flows.py": "ANSWER = 1\n", "data.bin": random.Random(number).randbytes(50_000)})
+        await fetched(source, await source.resolve(), tmp_path, name=f"update-{number}")
+    assert sum(pack.stat().st_size for pack in packs(tmp_path)) < 5 * 51_000
 
 
 async def test_the_shallow_boundary_does_not_grow(

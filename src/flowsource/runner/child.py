@@ -30,9 +30,13 @@ from flowsource.parameters import parameters_of
 from flowsource.revisions import Revision
 from flowsource.runner import frames
 from flowsource.runner.modules import use_digest_loader
+from flowsource.runner.protection import protect
 
 MAX_RESULT_BYTES = 256 * 1024
 _MAX_RECORD_CHARACTERS = 64 * 1024
+
+# Whether what holds for everybody else, that a snapshot is only to be read, can be made to hold for root.
+protects_snapshots = False
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -42,6 +46,8 @@ def main(channel: socket.socket, output: int) -> None:
     order = frames.receive(channel)
     root = Path(order["root"])
     enter_run_process()
+    if protects_snapshots and not order["is_mounted"]:
+        protect(order["root"])
     os.chdir(order["directory"])
     if not order["is_mounted"]:
         # Processes that a flow starts import the snapshot the ordinary way; they must not write into it.

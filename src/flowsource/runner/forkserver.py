@@ -2,8 +2,9 @@
 
 Started by exec with the number of a SOCK_SEQPACKET socket. It has no thread and does nothing else, so that a fork is
 safe and cheap. Requests are JSON with two descriptors (output pipe, channel); the answers are `{"id", "pid"}` with a
-pidfd and later `{"id", "status"}`, or `{"id", "error"}`. It is the guardian too: at the end of the socket, which is
-also what the death of the runner looks like, it kills the process group of every run.
+pidfd and later `{"id", "status"}`, or `{"id", "error"}`; before them comes `{"ready", "protects"}`. It is the
+guardian too: at the end of the socket, which is also what the death of the runner looks like, it kills the process
+group of every run.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from flowsource.parameters import parameters_of
-from flowsource.runner import child
+from flowsource.runner import child, protection
 
 _CHANNEL, _OUTPUT = 3, 4
 _PR_SET_PDEATHSIG = 1
@@ -43,6 +44,7 @@ def main() -> None:
     requests.set_inheritable(False)
     libc = ctypes.CDLL(None, use_errno=True)
     warm_up()
+    child.protects_snapshots = protection.is_possible()
     gc.collect()
     gc.freeze()  # Pages of what was imported are never written by a collection, so that forks share them.
     Guardian(requests, libc).serve()
@@ -67,7 +69,7 @@ class Guardian:
         """Work until the runner is gone, and then end every run."""
         self._poller.register(self._requests, select.POLLIN)
         try:
-            self._requests.send(json.dumps({"ready": os.getpid()}).encode())
+            self._requests.send(json.dumps({"ready": os.getpid(), "protects": child.protects_snapshots}).encode())
             while self._turn():
                 pass
         except (BrokenPipeError, ConnectionResetError):

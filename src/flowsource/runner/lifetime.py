@@ -59,7 +59,8 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
     settings = Settings.load()
     secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
     async with open_store(settings.store) as store, ForkServer(without=secrets) as server:
-        cache = SnapshotCache(settings.cache)
+        await server.start()
+        cache = SnapshotCache(settings.cache, is_protected=server.protects_from_root)
         shop = Workshop(store=store, cache=cache, server=server, terminal=terminal, scratch=settings.cache / "scratch")
         runner_id = uuid4()
         served: list[Served] = []

@@ -98,6 +98,8 @@ class ForkServer:
         self._running: dict[str, RunProcess] = {}
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
+        # Whether runs of root cannot write to their snapshot either; known once it was started.
+        self.protects_from_root = False
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
@@ -124,13 +126,14 @@ class ForkServer:
                 with theirs:
                     server = await self._launch(theirs.fileno())
                 await anyio.wait_readable(ours)
-                if not ours.recv(65536):
+                if not (hello := ours.recv(65536)):
                     raise ForkServerFailed(
                         f"the process that starts runs ended at once, with code {await _end_of(server)}"
                     )
             except BaseException:
                 ours.close()
                 raise
+            self.protects_from_root = bool(json.loads(hello)["protects"])
             self._socket = ours
             self._tasks.start_soon(self._listen, ours, server)
 

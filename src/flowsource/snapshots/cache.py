@@ -30,11 +30,14 @@ logger = logging.getLogger(__name__)
 class SnapshotCache:
     """The snapshots of any number of sources under one directory, shared by any number of processes.
 
-    `root` is made if it is missing. Raises InvalidSettings if anybody else could write there.
+    `root` is made if it is missing. `is_protected` says that even runs of root cannot write to a snapshot, so that
+    several may share a file. Raises InvalidSettings if anybody else could write there.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_protected: bool = False) -> None:
         self.root = open_root(root)
+        # Permissions stop everybody but root.
+        self._may_link = is_protected or os.geteuid() != 0
         # By source key and id: those that we have published, or looked at.
         self._known: set[tuple[str, str]] = set()
         self._looking = anyio.Lock()
@@ -204,15 +207,15 @@ class SnapshotCache:
             if snapshot is not None and (changed := await self._changes(snapshot)):
                 await to_thread.run_sync(publishing.set_aside_changed, shelf, snapshot, changed)
                 snapshot = publishing.find(shelf, revision)
-            snapshot = snapshot or await _fetch(shelf, source, revision, report)
+            snapshot = snapshot or await _fetch(shelf, source, revision, report, may_link=self._may_link)
         self._known.add((snapshot.source_key, snapshot.id))
         return snapshot
 
 
-async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Report) -> Snapshot:
+async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Report, *, may_link: bool) -> Snapshot:
     try:
         staged = await to_thread.run_sync(publishing.stage, shelf, revision)
-        tree = TreeWriter(staged / "tree", await to_thread.run_sync(_kept, shelf, source))
+        tree = TreeWriter(staged / "tree", await to_thread.run_sync(_kept, shelf, source, may_link))
         try:
             fetched = await source.fetch(revision, tree, workspace=shelf.workspace, report=report)
             snapshot = await to_thread.run_sync(_publish, shelf, staged, fetched, tree)
@@ -231,7 +234,7 @@ async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Repor
     return snapshot
 
 
-def _kept(shelf: Shelf, source: Source) -> KeptFiles:
+def _kept(shelf: Shelf, source: Source, may_link: bool) -> KeptFiles:
     """The snapshots whose files the next one is most likely to share: the last of the same ref, and the newest."""
     tip = tips.recall(shelf, source.selector)
     likely = [publishing.find(shelf, tip) if tip is not None else None, publishing.newest(shelf)]
@@ -241,7 +244,7 @@ def _kept(shelf: Shelf, source: Source) -> KeptFiles:
         # One whose manifest is damaged, or gone, has nothing to give.
         with suppress(SnapshotGone, ValueError, KeyError, TypeError):
             kept.append((snapshot.root, publishing.entries(snapshot)))
-    return KeptFiles(kept, may_link=os.geteuid() != 0)
+    return KeptFiles(kept, may_link=may_link)
 
 
 def _publish(shelf: Shelf, staged: Path, revision: Revision, tree: TreeWriter) -> Snapshot:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from dulwich.objects import Commit
 
+from flowsource.sources.base import Report, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.limits import LARGEST_FILE
 from flowsource.sources.git.objects import Held, Objects
@@ -26,8 +27,18 @@ class Export:
     name that must not be written, and before a file is read that is too large, alone or with others.
     """
 
-    def __init__(self, commit: str, into: TreeWriter, scope: Scope, *, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self,
+        commit: str,
+        into: TreeWriter,
+        scope: Scope,
+        *,
+        checkpoint: Checkpoint,
+        report: Report = say_nothing,
+    ) -> None:
         self._commit, self._into, self._scope, self._checkpoint = commit, into, scope, checkpoint
+        # Told how far the pack has come that is being received.
+        self.report = report
         self.held = Held()
         self._parsed: dict[str, tuple[Entry, ...]] = {}
         self._places: Places | None = None

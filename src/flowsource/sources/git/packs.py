@@ -122,6 +122,8 @@ class PackReader:
         self._rest = b""
         # Where in the pack the rest begins.
         self._offset = self._received = self._total = 0
+        # How many objects there are, and how many of them are still to come.
+        self._count: int | None = None
         self._left: int | None = None
         self._stream: _Stream | None = None
 
@@ -131,9 +133,9 @@ class PackReader:
         return self._received
 
     @property
-    def count(self) -> int | None:
-        """How many objects are still to come, once that was said."""
-        return self._left
+    def total(self) -> int | None:
+        """How many objects there are in all, once that was said."""
+        return self._count
 
     def feed(self, data: bytes) -> Iterator[Found]:
         """The objects that end in the next bytes of the pack, and pieces of a large one."""
@@ -173,7 +175,7 @@ class PackReader:
     def _begin(self, head: bytes) -> None:
         if head[:4] != b"PACK" or head[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
             raise ValueError("it does not begin as a pack does")
-        self._left = int.from_bytes(head[8:12])
+        self._count = self._left = int.from_bytes(head[8:12])
         if self._left > MOST_ENTRIES + _BESIDE_ENTRIES:
             raise self._too_much(f"sends {self._left:,} objects for one commit, more than {MOST_ENTRIES:,}")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dulwich.pack import apply_delta, write_pack_index_v2
 
 from flowsource.errors import UnsafeTree
+from flowsource.sources.base import Progress
 from flowsource.sources.git.limits import LARGEST_FILE
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.packs import (
@@ -72,12 +73,12 @@ class PackReceiver:
         self._path.unlink(missing_ok=True)
 
     @property
-    def received(self) -> int:
-        """How many objects have arrived."""
-        return len(self._objects.entries)
+    def progress(self) -> Progress:
+        """How far it has come: bytes, and objects of how many."""
+        return Progress(self.reader.received, len(self._objects.entries), self.reader.total)
 
-    def feed(self, data: bytes) -> int:
-        """Take the next bytes of the pack; how many that were."""
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the pack."""
         _write(self._file, data)
         self._hash.update(data)
         for found in self.reader.feed(data):
@@ -87,7 +88,6 @@ class PackReceiver:
                 self._take_piece(found)
             else:
                 self._take(found.offset, KINDS[found.header.kind], found.data, found.crc32)
-        return len(data)
 
     def finish(self) -> None:
         """Put the pack with its index into the store, once all of it was fed."""

@@ -155,7 +155,7 @@ class GitRepository:
         self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
     ) -> Revision:
         """Export the commit into `into`; without a network when it was fetched before."""
-        return await in_thread(partial(self._fetch, revision, into, workspace), leave=False)
+        return await in_thread(partial(self._fetch, revision, into, workspace, report), leave=False)
 
     def _resolve(self, sources: Sequence[GitRepository], checkpoint: Checkpoint) -> list[Revision | SourceError]:
         advertised = Advertised({})
@@ -181,11 +181,13 @@ class GitRepository:
             self._settled = revision
         return revision
 
-    def _fetch(self, revision: Revision, into: TreeWriter, workspace: Path, checkpoint: Checkpoint) -> Revision:
+    def _fetch(
+        self, revision: Revision, into: TreeWriter, workspace: Path, report: Report, checkpoint: Checkpoint
+    ) -> Revision:
         damage: DamagedObjects | None = None
         for renew in (False, True):
             try:
-                return self._fill(revision, into, workspace, checkpoint, renew=renew)
+                return self._fill(revision, into, workspace, report, checkpoint, renew=renew)
             except DamagedObjects as error:
                 damage = error
         raise SourceUnavailable(
@@ -193,9 +195,16 @@ class GitRepository:
         ) from damage
 
     def _fill(
-        self, revision: Revision, into: TreeWriter, workspace: Path, checkpoint: Checkpoint, *, renew: bool
+        self,
+        revision: Revision,
+        into: TreeWriter,
+        workspace: Path,
+        report: Report,
+        checkpoint: Checkpoint,
+        *,
+        renew: bool,
     ) -> Revision:
-        export = Export(revision.id, into, self._scope, checkpoint=checkpoint)
+        export = Export(revision.id, into, self._scope, checkpoint=checkpoint, report=report)
         opened = self._repository.objects(
             revision.id, revision.ref, export, workspace=workspace, checkpoint=checkpoint, renew=renew
         )

@@ -14,9 +14,10 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from flowsource.errors import SourceUnavailable
+from flowsource.sources.git.consolidating import consolidate, is_worth_it, sizes
 from flowsource.sources.git.objects import DamagedObjects, Objects
 
-# Each fetch adds a pack, and gc cannot tidy a shallow store. One with more packs is replaced by a fresh one.
+# Each fetch adds a pack.
 _MOST_PACKS: Final = 50
 
 
@@ -59,7 +60,9 @@ class ObjectStore:
                 if Objects(repo.object_store).has(commit):
                     return True
                 if len(repo.object_store.packs) >= _MOST_PACKS:
-                    return False
+                    if not is_worth_it(sizes(repo)):
+                        return False
+                    consolidate(repo, tips(repo))
                 fetch(repo)
             except (DamagedObjects, UnusableAnswer):
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -35,27 +36,41 @@ _VERSION_2 = 2
 _NOT_OURS = re.compile(r"not our ref|no such|unadvertised", re.IGNORECASE)
 
 
+@dataclass(slots=True)
+class _Habits:
+    """How a server likes to be asked.
+
+    `object_format` is the hash that its ids are made with, once it has said that it speaks version 2. `can_filter`
+    says whether it leaves out what is not wanted.
+    """
+
+    object_format: str | None = None
+    can_filter: bool = False
+
+
+# For as long as the process lives, by address: many sources may be of one repository.
+_known_habits: dict[str, _Habits] = {}
+
+
 class GitWire:
     """A repository on an HTTP server. Holds its connections and remembers how the server likes to be asked."""
 
     def __init__(self, address: Address, patience: Patience = Patience()) -> None:
         self._address = address
         self._http = GitHttp(address, patience)
-        # The hash that its ids are made with, once the server has said that it speaks version 2.
-        self._object_format: str | None = None
-        self._can_filter = False
+        self._habits = _known_habits.setdefault(address.url, _Habits())
 
     def refs(self, prefixes: Sequence[str], *, login: Login | None, checkpoint: Checkpoint) -> Advertised:
         """The refs whose names begin with one of `prefixes`, and perhaps others.
 
         One request, once the server is known to speak protocol version 2, or when it speaks an older one.
         """
-        if self._object_format is not None:
+        if self._habits.object_format is not None:
             try:
                 return self._list_refs(prefixes, login, checkpoint)
             except NotGit:
                 # Version 2 has the client ask for capabilities first. A server that insists is asked that way again.
-                self._object_format = None
+                self._habits.object_format = None
         return self._discover_refs(prefixes, login, checkpoint)
 
     def fetch(
@@ -74,14 +89,14 @@ class GitWire:
         RevisionGone when the server does not have the commit or does not give it out, SourceUnavailable when `ref` has
         moved on from it meanwhile, and UnusableAnswer.
         """
-        if self._object_format is None:
+        if self._habits.object_format is None:
             # Which tells whether it speaks version 2.
             self._discover_refs((ref or "HEAD",), login, checkpoint)
-        if self._object_format is None:
+        if self._habits.object_format is None:
             self._fetch_as_before(store, export, commit, ref, login, checkpoint)
             return
         known = tips(store)
-        leave_out = "blob:none" if export.is_partial and self._can_filter else None
+        leave_out = "blob:none" if export.is_partial and self._habits.can_filter else None
         request = Request(wants=[commit], haves=known, shallow=known, filter=leave_out)
         try:
             self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, commit, ref, {}))
@@ -97,7 +112,7 @@ class GitWire:
 
         Raises DamagedObjects for a server that gives nothing out but commits: all is to be fetched anew then.
         """
-        if self._object_format is None:
+        if self._habits.object_format is None:
             raise DamagedObjects(f"{len(files)} files are not there, and {self._address.url} gives out none alone")
         for begin in range(0, len(files), _MOST_WANTS):
             request = Request(wants=files[begin : begin + _MOST_WANTS], depth=None)
@@ -112,8 +127,8 @@ class GitWire:
         checkpoint: Checkpoint,
         fail: Callable[[Exception], Exception],
     ) -> None:
-        assert self._object_format is not None
-        body = request.body(self._object_format)
+        assert self._habits.object_format is not None
+        body = request.body(self._habits.object_format)
         try:
             with (
                 self._post(body, login, checkpoint) as answer,
@@ -123,7 +138,9 @@ class GitWire:
 
                 def receive(data: bytes) -> int:
                     answer.waiting.count_objects(len(data))
-                    return receiver.feed(data)
+                    receiver.feed(data)
+                    export.report(receiver.progress)
+                    return len(data)
 
                 read_pack(answer, receive=receive, progress=lambda _: checkpoint())
                 receiver.finish()
@@ -179,7 +196,9 @@ class GitWire:
 
                 def receive(data: bytes) -> int:
                     client.count_objects(len(data))
-                    return receiver.feed(data)
+                    receiver.feed(data)
+                    export.report(receiver.progress)
+                    return len(data)
 
                 client.fetch_pack(
                     "",
@@ -216,7 +235,9 @@ class GitWire:
     def _list_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
         lines = [LIST_REFS + b"\n"]
         # sha1 need not be said, and a probe is to be small.
-        lines += [f"object-format={self._object_format}".encode()] if self._object_format != "sha1" else []
+        lines += (
+            [f"object-format={self._habits.object_format}".encode()] if self._habits.object_format != "sha1" else []
+        )
         arguments = [b"peel\n", b"symrefs\n"]
         arguments += [b"ref-prefix " + _bytes(prefix) for prefix in prefixes]
         body = b"".join(map(pkt_line, lines)) + _DELIMITER + b"".join(map(pkt_line, arguments)) + _FLUSH
@@ -238,8 +259,8 @@ class GitWire:
         except Exception as error:
             raise self._not_understood(error) from error
         if client.protocol_version == _VERSION_2:
-            self._object_format = found.object_format or "sha1"
-            self._can_filter = any(
+            self._habits.object_format = found.object_format or "sha1"
+            self._habits.can_filter = any(
                 line.startswith(b"fetch=") and b"filter" in line[6:].split() for line in client.capabilities
             )
         objects, peeled = dict[Ref, ObjectID | None](), dict[Ref, ObjectID | None]()

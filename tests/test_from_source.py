@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec  # type: ignore[import-untyped]
 import pytest
 
 from flowsource import GitRepository, flow
@@ -19,6 +20,7 @@ from flowsource.errors import (
     RefNotFound,
     SourceMissing,
 )
+from flowsource.sources.remote import storage
 
 GREET = """
 from flowsource import flow
@@ -60,6 +62,12 @@ def test_a_repository_is_given_by_its_url_or_as_an_object(tmp_path: Path) -> Non
     repository.commit_files({"here/greetings_there.py": GREET})
     for source in (str(repository.path), f"file://{repository.path}", GitRepository(repository.path, branch="main")):
         assert flow.from_source(source, "here/greetings_there.py:greet")(name="you") == "hi you"
+
+
+def test_a_place_that_fsspec_reaches_is_given_by_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_SETTLE", 0.001)
+    fsspec.filesystem("memory").pipe("/team/here/greetings_remote.py", GREET.encode())
+    assert flow.from_source("memory://team", "here/greetings_remote.py:greet")(name="you") == "hi you"
 
 
 def test_it_works_where_an_event_loop_runs(tmp_path: Path) -> None:

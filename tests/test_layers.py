@@ -29,6 +29,7 @@ PARTS: Mapping[str, frozenset[str]] = {
         {
             "errors",
             "revisions",
+            "source_status",
             "runs",
             "deployments",
             "declaring",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowsource.sources.git.credentials import GitCredentials
     from flowsource.sources.git.repository import GitRepository
     from flowsource.sources.local import LocalStorage
+    from flowsource.sources.remote.storage import RemoteStorage
 
     __version__: str
 
@@ -30,6 +31,7 @@ _HOMES = {
     "GitRepository": "sources.git.repository",
     "Interval": "schedules",
     "LocalStorage": "sources.local",
+    "RemoteStorage": "sources.remote.storage",
     "Run": "runs",
     "RunContext": "context",
     "RunState": "runs",
@@ -52,6 +54,7 @@ __all__ = [
     "GitRepository",
     "Interval",
     "LocalStorage",
+    "RemoteStorage",
     "Run",
     "RunContext",
     "RunState",

@@ -34,6 +34,7 @@ class Declaration:
     entrypoint: str
     source_key: str
     source_label: str
+    source_selector: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     schedules: tuple[Schedule, ...] = ()
     tags: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ FlowsourceError
 │       ├── AuthenticationFailed
 │       ├── RefNotFound
 │       ├── RevisionGone
+│       ├── HistoryRewritten
 │       └── UnsafeTree
 ├── EntrypointError            a flow inside a snapshot
 │   ├── EntrypointMalformed
@@ -23,7 +24,8 @@ FlowsourceError
 │   └── RevisionRejected
 ├── NotFound                   a record the store does not hold
 │   ├── DeploymentNotFound
-│   └── RunNotFound
+│   ├── RunNotFound
+│   └── SourceNotFound
 ├── InvalidTransition          a run cannot go from this state to that one
 ├── Superseded                 somebody else owns the run now
 └── StoreError                 the memory itself
@@ -112,6 +114,10 @@ class RevisionGone(SourceInvalid):
     """A revision that was there before can no longer be fetched."""
 
 
+class HistoryRewritten(SourceInvalid):
+    """What a source follows leads to a revision that does not come after the one that was taken, and it holds that."""
+
+
 class UnsafeTree(SourceInvalid):
     """A revision names files that must not be written; nothing of it was published."""
 
@@ -175,6 +181,15 @@ class RunNotFound(NotFound):
     def __init__(self, run: str, why: str = "no run") -> None:
         self.run = run
         super().__init__(f"{why} {run!r}. `flowsource runs ls` lists the latest.")
+
+
+class SourceNotFound(NotFound):
+    """No source that was ever served has that name; `known` are the labels of those there are."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        there = f"there are: {', '.join(known)}" if known else "nobody has served any yet"
+        super().__init__(f"no source {name!r}; {there}. Give a label, a URL, a part of one, or a deployment.")
 
 
 class InvalidTransition(FlowsourceError):

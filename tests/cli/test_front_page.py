@@ -13,7 +13,10 @@ from flowsource.cli.front_page import FRONT_PAGE
 from tests.cli.calling import CommandLine
 from tests.support.modules import modules_loaded_by
 
-COMMANDS = ["run", "logs", "demo", "runs ls", "runs show", "deployments ls", "deployments show"]
+COMMANDS = [
+    *("run", "logs", "demo", "runs ls", "runs show", "deployments ls", "deployments show"),
+    *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
+]
 
 
 def test_the_front_page_names_each_command_there_is() -> None:

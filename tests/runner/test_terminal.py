@@ -19,8 +19,9 @@ import pytest
 from flowsource.errors import AuthenticationFailed
 from flowsource.runner.terminal import Terminal
 from flowsource.runner.writer import Writer
+from flowsource.source_status import SourceStatus
 from flowsource.store.protocol import LogLine
-from flowsource.watch.status import SourceStatus, after_failure
+from flowsource.watch.status import after_failure
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio

@@ -51,6 +51,8 @@ def key_of(credentials: Callable[[], Mapping[str, str]]) -> str:
         ("github.com", "x-access-token"),
         ("gitlab.com", "oauth2"),
         ("bitbucket.org", "x-token-auth"),
+        ("dev.azure.com", "x-access-token"),
+        ("codeberg.org", "x-access-token"),
         ("git.example.org", "x-access-token"),
         ("gitlab.com.example.org", "x-access-token"),
     ],
@@ -128,6 +130,11 @@ def test_a_callable_that_fails_is_named_and_its_words_are_not_repeated() -> None
         ({"token": 17}, "access_token is a int"),
         ({"token": SECRET, "username": "a:b"}, "must not hold ':'"),
         (17, "int are no credentials"),
+        ({"token": SECRET, "scheme": "digest"}, "scheme 'digest' is unknown"),
+        ({"token": SECRET, "scheme": "bearer", "username": "ada"}, "sent without a username"),
+        ({"ssh_key_file": "key", "scheme": "bearer"}, "scheme says how a token is sent"),
+        ({"token": SECRET, "ssh_key_file": "key"}, "access_token is for HTTP, and ssh_key_file for SSH"),
+        ({"ssh_key_file": ""}, "ssh_key_file is empty"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_name_and_without_its_value(given: object, why: str) -> None:
@@ -161,6 +168,42 @@ def test_credentials_in_the_url_are_used_removed_and_told(caplog: pytest.LogCapt
     assert SECRET not in caplog.text
     assert source.url == "https://example.org/r.git"
     assert source.key == GitRepository("https://example.org/r.git", credentials={"username": "ada", "token": "x"}).key
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://org@dev.azure.com/org/project/_git/repo",
+        "https://org@org.visualstudio.com/project/_git/repo",
+        "https://ada@bitbucket.org/workspace/repo.git",
+    ],
+)
+def test_a_user_that_a_host_shows_in_its_urls_is_no_secret(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    source = GitRepository(url)
+    assert caplog.records == []
+    assert source.url == f"https://{url.partition('@')[2]}"
+    assert source.key == GitRepository(source.url).key
+    assert (
+        GitRepository(url, credentials={"token": SECRET}).key
+        == GitRepository(source.url, credentials={"token": "x"}).key
+    )
+
+
+@pytest.mark.parametrize(
+    "host", ["github.com", "dev.azure.com.example.org", "a.b.visualstudio.com", "visualstudio.com"]
+)
+def test_elsewhere_a_user_without_a_password_is_a_token(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    source = GitRepository(f"https://{SECRET}@{host}/org/repo.git")
+    assert len(caplog.records) == 1
+    assert source.key == GitRepository(f"https://{host}/org/repo.git", credentials={"token": "x"}).key
+    assert SECRET not in caplog.text + repr(source) + source.label + source.url
+
+
+def test_a_bearer_token_that_no_header_can_hold_is_refused_and_not_repeated() -> None:
+    for token in (f"{SECRET}ä", f"{SECRET}\r\nX-Evil: 1", f"two {SECRET}"):
+        with pytest.raises(AuthenticationFailed, match="holds letters that no bearer token has") as caught:
+            GitCredentials(access_token=token, scheme="bearer").login("h")
+        assert SECRET not in str(caught.value)
 
 
 def test_being_told_does_not_print_the_line_that_has_them(tmp_path: Path) -> None:

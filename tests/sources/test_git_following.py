@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dulwich.objects import ObjectID, Tag
 from dulwich.protocol import pkt_line
+from dulwich.repo import Repo
 
 from flowsource.demo.repository import FixtureRepository, steps
 from flowsource.errors import InvalidInput, RefNotFound, SourceInvalid, SourceMissing, SourceUnavailable
@@ -76,6 +78,59 @@ async def test_an_annotated_tag_leads_to_its_commit(url: str, repository: Fixtur
     revision = await source.resolve()
     assert (revision.id, revision.ref) == (repository.tip(), "refs/tags/v1")
     assert "flows.py" in files_in(await fetched(source, revision, tmp_path))
+
+
+async def test_a_tag_of_a_tag_leads_to_its_commit(url: str, repository: FixtureRepository, tmp_path: Path) -> None:
+    inner = repository.annotate("inner", repository.tip())
+    with Repo(str(repository.path)) as repo:
+        outer = Tag()
+        outer.name, outer.message, outer.tagger = b"outer", b"x", b"Ada <ada@example.org>"
+        outer.object, outer.tag_time, outer.tag_timezone = (Tag, ObjectID(inner.encode())), 0, 0
+        repo.object_store.add_object(outer)
+    repository.set_ref("refs/tags/outer", outer.id.decode())
+    source = GitRepository(url, tag="outer")
+    revision = await source.resolve()
+    assert revision.id == repository.tip()
+    assert "flows.py" in files_in(await fetched(source, revision, tmp_path))
+
+
+async def test_a_light_tag_leads_to_its_commit(url: str, repository: FixtureRepository) -> None:
+    repository.set_ref("refs/tags/light", repository.tip())
+    assert await GitRepository(url, tag="light").resolve() == Revision(id=repository.tip())
+
+
+async def test_a_branch_that_is_named_like_a_commit_is_a_branch(url: str, repository: FixtureRepository) -> None:
+    old = repository.tip()
+    new = repository.commit_files({"flows.py": "ANSWER = 42\n"})
+    repository.set_ref(f"refs/heads/{old}", new)
+    repository.set_ref(f"refs/heads/{old[:8]}", new)
+    repository.set_ref("refs/heads/old", old)
+    assert (await GitRepository(url, branch=old).resolve()).id == new
+    assert (await GitRepository(url, commit_sha=old).resolve()).id == old
+    assert (await GitRepository(url, commit_sha=old[:8]).resolve()).id == old
+
+
+async def test_a_branch_that_was_deleted_and_is_back_is_followed_again(url: str, repository: FixtureRepository) -> None:
+    tip = repository.tip()
+    source = GitRepository(url, branch="coming")
+    for _ in range(2):
+        with pytest.raises(RefNotFound, match="has no branch 'coming'"):
+            await source.resolve()
+        repository.set_ref("refs/heads/coming", tip)
+        assert (await source.resolve()).id == tip
+        repository.set_ref("refs/heads/coming", None)
+
+
+async def test_a_branch_that_is_put_back_is_followed(url: str, repository: FixtureRepository, tmp_path: Path) -> None:
+    old = repository.tip()
+    new = repository.commit_files({"flows.py": "ANSWER = 42\n"})
+    source = GitRepository(url, branch="main")
+    for number, commit in enumerate((new, old, new)):
+        repository.set_ref("refs/heads/main", commit)
+        revision = await source.resolve()
+        assert revision.id == commit
+        found = files_in(await fetched(source, revision, tmp_path, name=str(number)))
+        assert (found["flows.py"] == b"ANSWER = 42\n") is (commit == new)
 
 
 async def test_a_tag_that_is_moved_is_followed(url: str, repository: FixtureRepository) -> None:

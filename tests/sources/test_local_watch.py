@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from flowsource.sources import local_watch
 from flowsource.sources.local_scan import scan
 from flowsource.sources.local_watch import watch_directory
+from tests.support.parts import requires
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -197,3 +200,23 @@ async def test_it_can_be_cancelled(project: Path) -> None:
                         tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
+
+
+async def test_a_checkout_of_five_thousand_files_is_told_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requires("git")
+    # Longer than a busy machine makes Git wait between two files, and at most for them all.
+    monkeypatch.setattr(local_watch, "_QUIET", 0.5)
+    monkeypatch.setattr(local_watch, "_PATIENCE", 30)
+    files = "".join(f"M 100644 :1 package{number % 50}/{number}.py\n" for number in range(5000))
+    commit = f"commit refs/heads/many\ncommitter Ada <ada@example.org> 0 +0000\ndata 1\nm\n{files}\n"
+    git(project, "init", "-q")
+    git(project, "fast-import", "--quiet", stdin=f"blob\nmark :1\ndata 6\nx = 1\n\n{commit}")
+    async with watching(project) as told:
+        await to_thread.run_sync(git, project, "checkout", "-q", "many")
+        assert await told_of(told, project) == 1
+        assert len(scan(project).paths) == 5001
+        assert told.statistics().current_buffer_used == 0
+
+
+def git(directory: Path, *arguments: str, stdin: str = "") -> None:
+    subprocess.run(["git", *arguments], cwd=directory, check=True, input=stdin, text=True, capture_output=True)

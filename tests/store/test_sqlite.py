@@ -17,6 +17,7 @@ from flowsource.errors import InvalidSettings, StoreError, StoreUnavailable, Sto
 from flowsource.store import open_store, sqlite
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
+from tests.store.source_contract import SourceStoreContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,10 @@ async def store(file: Path) -> AsyncIterator[Store]:
 
 
 class TestSqlite(StoreContract):
+    pass
+
+
+class TestSourcesInSqlite(SourceStoreContract):
     pass
 
 
@@ -89,7 +94,7 @@ async def test_a_database_of_another_version_is_refused_with_both_versions(file:
     with sqlite3.connect(file) as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(StoreVersionMismatch, match=r"version 99.*version 1.*Use the flowsource"):
+    with pytest.raises(StoreVersionMismatch, match=r"version 99.*version 2.*Use the flowsource"):
         await open_store(f"sqlite:///{file}").__aenter__()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,8 @@ from typing import Literal
 class Exchange:
     """One request with its answer. Bytes are head and body of each, without what TCP adds.
 
-    `command` is what protocol version 2 was asked to do: `ls-refs`, `fetch`, or nothing.
+    `command` is what protocol version 2 was asked to do: `ls-refs`, `fetch`, `history` (a fetch of the commits between
+    two, which asks for no depth), or nothing.
     """
 
     method: str
@@ -72,14 +74,18 @@ class Endless:
     every: float = 0
 
 
+Login = tuple[str, str] | str
 Misbehaviour = Refuse | Cut | Stall | Drip | Endless
 
 
 class GitServer:
-    """A server of all bare repositories below one directory. `log` has the exchanges so far, oldest first."""
+    """A server of all bare repositories below one directory. `log` has the exchanges so far, oldest first.
 
-    def __init__(self, root: Path, *, port: int, login: tuple[str, str] | None) -> None:
-        self.root, self.port, self.login = root, port, login
+    `login` is the user and password that it lets in, or the bearer token.
+    """
+
+    def __init__(self, root: Path, *, scheme: str, port: int, login: Login | None) -> None:
+        self.root, self.scheme, self.port, self.login = root, scheme, port, login
         self.log: list[Exchange] = []
         self.released = threading.Event()
         self._misbehaviour: dict[str, Misbehaviour] = {}
@@ -87,7 +93,7 @@ class GitServer:
 
     def url(self, name: str) -> str:
         """The address of the repository in the directory `name`."""
-        return f"http://127.0.0.1:{self.port}/{name}"
+        return f"{self.scheme}://127.0.0.1:{self.port}/{name}"
 
     def misbehave(self, how: Misbehaviour, *, on: str = "") -> None:
         """From now on treat requests so whose method, path and command contain `on`, such as `POST` or `ls-refs`."""
@@ -108,10 +114,13 @@ class GitServer:
 
 
 @contextmanager
-def git_server(root: Path, *, login: tuple[str, str] | None = None) -> Iterator[GitServer]:
+def git_server(root: Path, *, login: Login | None = None, tls: ssl.SSLContext | None = None) -> Iterator[GitServer]:
     """Serve the bare repositories below `root` on a free port of 127.0.0.1, to `login` only if one is given."""
     server = _Threads(("127.0.0.1", 0), _Handler)
-    server.git = GitServer(root, port=server.server_port, login=login)
+    if tls is not None:
+        # Shaken hands in the thread of the connection: who is refused there must not end the server.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.git = GitServer(root, scheme="http" if tls is None else "https", port=server.server_port, login=login)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -197,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             return how.status, how.headers, how.body
         if isinstance(how, Endless):
             return 200, how.headers, b""
-        if login is not None and self.headers.get("Authorization") != _basic(login):
+        if login is not None and self.headers.get("Authorization") != _authorization(login):
             return 401, {"WWW-Authenticate": 'Basic realm="git"'}, b""
         return self._ask_git(body)
 
@@ -241,8 +250,12 @@ def _bytes_of(data: bytes) -> Iterator[bytes]:
 def _command(body: bytes) -> str:
     """The first line of a request in version 2 of the protocol, after its length, is its command."""
     first, _, _ = body[4:64].partition(b"\n")
+    if first == b"command=fetch" and b"have " in body and b"deepen " not in body:
+        return "history"
     return first.removeprefix(b"command=")[:7].decode("ascii", "replace") if first.startswith(b"command=") else ""
 
 
-def _basic(login: tuple[str, str]) -> str:
+def _authorization(login: Login) -> str:
+    if isinstance(login, str):
+        return f"Bearer {login}"
     return "Basic " + base64.b64encode(":".join(login).encode()).decode()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,127 +20,23 @@ from flowsource.errors import (
     SourceUnavailable,
     UnsafeTree,
 )
-from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
-from flowsource.snapshots.snapshot import Snapshot
-from flowsource.sources.base import Report, Source, say_nothing
-from flowsource.sources.writing import TreeWriter
+from flowsource.source_status import SourceState, SourceStatus
 from flowsource.watch.backoff import CEILING, jittered, poll_delay
-from flowsource.watch.latest import Latest, latest
-from flowsource.watch.status import SourceState, SourceStatus, after_failure, after_success
-from flowsource.watch.watcher import Watcher
+from flowsource.watch.latest import latest
+from flowsource.watch.status import after_failure, after_success
 from tests.support.waiting import until
+from tests.watch.told import Remote, ToldSource, revision, watch
 
 pytestmark = pytest.mark.anyio
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def revision(number: int) -> Revision:
-    return Revision(id=f"{number:040x}")
-
-
-class Remote:
-    """What a told source answers next, to all or to one selector alone, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Revision | Exception = revision(1)
-        self.answers: dict[str, Revision | SourceError] = {}
-        self.unfetchable: dict[Revision, Exception] = {}
-        self.hangs = False
-        self.asked = 0
-        self.followed = 0
-        self.fetched: list[str] = []
-
-
-class ToldSource:
-    """A source of our own seam whose remote the test tells what to answer."""
-
-    mount: Path | None = None
-    secret_variables: frozenset[str] = frozenset()
-
-    def __init__(
-        self, remote: Remote, *, selector: str = "branch main", key: str = "told", every: float | None = 60
-    ) -> None:
-        self.remote, self.selector, self.key = remote, selector, key
-        self.label = f"told ({selector})"
-        self.pull_interval: timedelta | None = timedelta(seconds=every) if every is not None else None
-
-    def notices(self, stop: anyio.Event) -> AsyncGenerator[object] | None:
-        """None: it is to be polled."""
-        return None
-
-    async def resolve(self) -> Revision:
-        [answer] = await self.resolve_together([self])
-        if isinstance(answer, SourceError):
-            raise answer
-        return answer
-
-    async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
-        self.remote.asked += 1
-        self.remote.followed = len(sources)
-        if self.remote.hangs:
-            await anyio.sleep_forever()
-        answer = self.remote.answer
-        if isinstance(answer, Exception) and not isinstance(answer, RefNotFound):
-            raise answer
-        return [self.remote.answers.get(source.selector, answer) for source in sources]
-
-    async def fetch(
-        self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
-    ) -> Revision:
-        self.remote.fetched.append(revision.id)
-        if error := self.remote.unfetchable.get(revision):
-            raise error
-        into.add_file(b"flows.py", f"N = {revision.id!r}".encode())
-        return revision
-
-
-class Watched:
-    """A watcher over told sources, with what it handed on."""
-
-    def __init__(self, cache: SnapshotCache, sources: list[ToldSource], known: list[Latest]) -> None:
-        self.snapshots: list[tuple[str, str]] = []
-        self.told: list[SourceStatus] = []
-        self.watcher = Watcher(sources, known, cache, on_snapshot=self._take, on_status=self._note)
-
-    @property
-    def statuses(self) -> list[SourceState]:
-        return [status.state for status in self.told]
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.watcher.run)
-            yield
-            tasks.cancel_scope.cancel()
-
-    async def _take(self, source: Source, snapshot: Snapshot) -> None:
-        self.snapshots.append((source.selector, snapshot.revision.id))
-
-    def _note(self, before: SourceStatus, after: SourceStatus) -> None:
-        self.told.append(after)
-
-
-@pytest.fixture
-def remote() -> Remote:
-    return Remote()
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> SnapshotCache:
-    return SnapshotCache(tmp_path / "cache")
-
-
 @pytest.fixture
 def as_another_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Forgets all that this process has learned, so that only what is on disk is known."""
     return lambda: monkeypatch.setattr("flowsource.watch.latest._seen", {})
-
-
-async def watch(cache: SnapshotCache, *sources: ToldSource) -> Watched:
-    known = [await latest(source, cache) for source in sources]
-    return Watched(cache, list(sources), known)
 
 
 async def test_an_unchanged_remote_is_asked_once_and_nothing_is_fetched(remote: Remote, cache: SnapshotCache) -> None:
@@ -264,7 +159,7 @@ async def test_a_revision_that_cannot_be_had_is_not_fetched_at_each_poll_but_on_
     remote.unfetchable[revision(2)] = UnsafeTree("no")
     for _ in range(5):
         await watched.watcher.poll_once()
-    assert (remote.fetched.count(revision(2).id), watched.statuses) == (1, [SourceState.MISSING])
+    assert (remote.fetched.count(revision(2).id), watched.statuses) == (1, [SourceState.DEGRADED])
     watched.watcher.hint()
     await watched.watcher.poll_once()
     assert remote.fetched.count(revision(2).id) == 2
@@ -369,7 +264,7 @@ FAILURES = [
     (AuthenticationFailed("who are you"), SourceState.AUTH_FAILED),
     (SourceMissing("nothing there"), SourceState.MISSING),
     (RefNotFound("branch main", "told"), SourceState.MISSING),
-    (SourceInvalid("it has moved"), SourceState.MISSING),
+    (SourceInvalid("it has moved"), SourceState.DEGRADED),
 ]
 
 

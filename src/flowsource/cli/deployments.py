@@ -6,7 +6,6 @@ import json as json_text
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from flowsource.cli import exits
@@ -15,7 +14,7 @@ from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
 from flowsource.cli.times import both, relative
-from flowsource.cli.words import revision_fields, revision_text, tags_text
+from flowsource.cli.words import parameters_text, revision_fields, revision_text, tags_text
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidSchedule
 from flowsource.store.protocol import Store
@@ -124,7 +123,7 @@ def _fields(deployment: Deployment, next_at: datetime | None, now: datetime) -> 
         *revision_fields("revision", deployment.active, now),
         ("source", declared.source_label),
         ("entrypoint", declared.entrypoint),
-        ("takes", _takes(deployment.facts.parameter_schema)),
+        ("takes", parameters_text(deployment.facts.parameter_schema)),
     ]
     if declared.parameters:
         fields.append(("parameters", json_text.dumps(dict(declared.parameters), ensure_ascii=False)))
@@ -152,14 +151,3 @@ def _explained(deployment: Deployment) -> Cell:
     if deployment.rejected:
         return Cell(f"{cell.text}: the newest revision does not load", cell.colour)
     return cell
-
-
-def _takes(schema: Mapping[str, Any]) -> str:
-    """The parameters of the flow, as in a signature."""
-    required = schema.get("required", [])
-    said = []
-    for name, of in schema.get("properties", {}).items():
-        kind = f": {of['type']}" if isinstance(of.get("type"), str) else ""
-        default = "" if name in required else f" = {json_text.dumps(of.get('default'), ensure_ascii=False)}"
-        said.append(f"{name}{kind}{default}")
-    return ", ".join(said) or "no parameters"

@@ -14,6 +14,15 @@ Commands:
   logs RUN               What a run wrote; with -f as it comes, until the run ends.
   deployments ls         All deployments: their schedules, revisions and states.
   deployments show NAME  Everything about one deployment.
+  source ls              All sources: how they are, where they are, and when they are asked next.
+  source explain NAME    Why a push is not live: the last poll, stage by stage, and what helps.
+  source sync [NAME]     Look for something new now; with --wait until that is done.
+  source pause NAME      Look for nothing new until it is resumed.
+  source resume NAME     Look for what is new again.
+  source check URL ENTRYPOINT
+                         Whether a flow loads from there, for a CI pipeline.
+  source gc              Remove from the cache what nobody needs, and tell how much that freed.
+  source listen          Take webhooks, so that a push is looked at at once.
   demo                   See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.
@@ -25,10 +34,11 @@ Options for all:
   --version    Show the version.
 
 Exit codes:
-  0    done             4    the source wants other credentials    70   a fault of flowsource's own
-  1    the run failed   5    store or source cannot be used        124  timed out
-  2    bad input        6    in conflict with the present state    130  interrupted
-  3    not found
+  0    done                     4    the source wants other credentials
+  1    the run or check failed  5    store or source cannot be used
+  2    bad input                6    in conflict with the present state
+  3    not found                70   a fault of flowsource's own
+  124  timed out                130  interrupted
 
 Environment:
   FLOWSOURCE_HOME   where the database is; servers and this command must agree on it

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json as json_text
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from flowsource.cli.output import Cell
 from flowsource.cli.times import both
@@ -34,3 +36,14 @@ def revision_fields(name: str, revision: Revision, now: datetime) -> list[tuple[
 def tags_text(tags: Sequence[str]) -> str:
     """Tags, side by side."""
     return ", ".join(tags)
+
+
+def parameters_text(schema: Mapping[str, Any]) -> str:
+    """The parameters of the flow, as in a signature."""
+    required = schema.get("required", [])
+    said = []
+    for name, of in schema.get("properties", {}).items():
+        kind = f": {of['type']}" if isinstance(of.get("type"), str) else ""
+        default = "" if name in required else f" = {json_text.dumps(of.get('default'), ensure_ascii=False)}"
+        said.append(f"{name}{kind}{default}")
+    return ", ".join(said) or "no parameters"

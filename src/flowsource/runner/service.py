@@ -29,6 +29,8 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
 from flowsource.store.protocol import Outcome, Registration, Store
+from flowsource.watch.hosts import Hosts
+from flowsource.watch.keeping import keep_fresh
 from flowsource.watch.latest import Latest
 from flowsource.watch.promotion import Promoter
 from flowsource.watch.watcher import Watcher
@@ -89,7 +91,7 @@ class Runner:
     def look_now(self) -> None:
         """Ask the remotes of all sources now rather than at their next poll."""
         for watcher in self._watchers:
-            watcher.hint()
+            watcher.hint("a signal")
 
     async def run(self) -> None:
         """Serve until stopped. When this returns or raises, no process of a run is left."""
@@ -131,8 +133,7 @@ class Runner:
 
         chores.start_soon(create_scheduled, store, ids)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, start)
-        for watcher in self._watchers:
-            chores.start_soon(watcher.run)
+        chores.start_soon(keep_fresh, self._watchers, store)
         for promoter in self._promoters.values():
             chores.start_soon(promoter.run)
 
@@ -224,6 +225,7 @@ class Runner:
 
     def _make_watchers(self) -> list[Watcher]:
         """One for each key, over the distinct things that deployments follow there."""
+        hosts = Hosts()
         by_key: dict[str, dict[str, Served]] = defaultdict(dict)
         for entry in self._served.values():
             by_key[entry.source.key].setdefault(entry.source.selector, entry)
@@ -234,6 +236,7 @@ class Runner:
                 self._shop.cache,
                 on_snapshot=self._offer,
                 on_status=self._shop.terminal.source_changed,
+                host=hosts.of(next(iter(followed.values())).source),
             )
             for followed in by_key.values()
         ]

@@ -58,6 +58,7 @@ def deployment_of(
         entrypoint=origin.entrypoint,
         source_key=origin.source.key,
         source_label=origin.source.label,
+        source_selector=origin.source.selector,
         parameters=dict(options.get("parameters") or {}),
         schedules=(schedule,) if schedule is not None else (),
         tags=check_tags(options.get("tags")),

@@ -13,6 +13,7 @@ import anyio
 
 from flowsource.deployments import Declaration, Deployment, FlowFacts
 from flowsource.errors import InvalidDeployment, RevisionRejected, SourceError
+from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.origin import Origin
 from flowsource.runner.presence import LEASE
@@ -114,8 +115,13 @@ async def _served_before(
     return None
 
 
+def revisions_in_use(deployments: Sequence[Deployment]) -> list[tuple[str, Revision]]:
+    """What must stay in the cache for `deployments`, as pairs of source key and revision."""
+    return [(deployment.declared.source_key, deployment.active) for deployment in deployments]
+
+
 async def _collect_garbage(shop: Workshop, checked: Sequence[_Checked], now: datetime) -> None:
-    in_use = [(entry.declared.source_key, entry.active) for entry in await shop.store.deployments()]
+    in_use = revisions_in_use(await shop.store.deployments())
     in_use += [(entry.registration.declared.source_key, entry.registration.active) for entry in checked]
     await shop.cache.collect(keep=KEEP_SNAPSHOTS, keep_for=KEEP_SNAPSHOTS_FOR, in_use=in_use, now=now)
 

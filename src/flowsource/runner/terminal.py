@@ -13,9 +13,9 @@ from typing import TextIO
 from flowsource.deployments import Deployment, Rejection
 from flowsource.runner.writer import Writer
 from flowsource.runs import Run, RunState
+from flowsource.source_status import SourceState, SourceStatus
 from flowsource.store.protocol import LogLine
 from flowsource.text import MARKS, painted, printable
-from flowsource.watch.status import SourceState, SourceStatus
 
 
 class Terminal:
@@ -85,8 +85,12 @@ class Terminal:
         )
 
     def source_changed(self, before: SourceStatus, after: SourceStatus) -> None:
-        """A source went out of order, or is back."""
-        if after.state is SourceState.OK:
+        """A source went out of order, or is back, or a person paused it."""
+        if after.state is SourceState.PAUSED:
+            self._say("⊘", "33", f"source {after.label} is paused: what is new there is not looked for")
+        elif before.state is SourceState.PAUSED:
+            self._say("✔", "32", f"source {after.label} is not paused any more")
+        elif after.state is SourceState.OK:
             self._say("✔", "32", f"source {after.label} answers again")
         else:
             self._say("✖", "33", f"source {after.label} is {after.state.replace('_', ' ')}: {after.reason}")

@@ -11,7 +11,8 @@ __all__ = ["Source", "source_from"]
 
 
 def source_from(value: str | Path | Source) -> Source:
-    """The source that a person meant: a source as it is, a directory, or the URL of a Git repository.
+    """The source that a person meant: one as it is, a directory, the URL of a Git repository, or of a place that
+    fsspec reaches, such as `s3://bucket/prefix`.
 
     Raises InvalidInput for anything else, SourceInvalid for an address that cannot be used.
     """
@@ -21,16 +22,16 @@ def source_from(value: str | Path | Source) -> Source:
         return LocalStorage(value)
     if isinstance(value, str):
         from flowsource.sources.git.urls import is_git_url
+        from flowsource.sources.remote.address import is_chain
 
-        if is_git_url(value):
+        if is_git_url(value) and not is_chain(value):
             from flowsource.sources.git.repository import GitRepository
 
             return GitRepository(value)
         if "://" in value:
-            raise InvalidInput(
-                f"source: {value.split('://', 1)[0]}:// is not a kind of source; give a directory, or the URL of a Git "
-                "repository (https://, file:// or a path that ends in .git)."
-            )
+            from flowsource.sources.remote.storage import RemoteStorage
+
+            return RemoteStorage(value)
         from flowsource.sources.local import LocalStorage
 
         return LocalStorage(value)

@@ -1,14 +1,15 @@
-"""A directory of this machine as a source, used in place."""
+"""A directory of this machine as a source: used in place, or each saved state of it copied."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -17,44 +18,56 @@ from anyio import to_thread
 from flowsource.errors import InvalidInput, RevisionGone, SourceError, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.base import Report, Source, say_nothing
-from flowsource.sources.local_scan import Scan, scan
+from flowsource.sources.intervals import checked_interval
+from flowsource.sources.local_contents import Contents, Digests, Edited, copy, identity
+from flowsource.sources.local_scan import Found, Scan, scan
 from flowsource.sources.writing import TreeWriter
 
 _PAUSE = 0.025
 _LOOKS = 20
-_CHUNK = 1 << 20
+_ATTEMPTS = 5
 
 
 class LocalStorage:
     """The directory `path`, mounted in place: the next run sees every edit.
+
+    With `snapshot` each saved state is a revision of its own, copied before it is used: a run sees one state to its
+    end, and can be repeated. Such a revision is named by a digest of what the files hold, so that a state which comes
+    back is the revision that it was; how it differs from the commit below it is kept (see `local_patch`).
 
     `~` is expanded, and links on the way are resolved once. `pull_interval` is the time between two looks (seconds, or
     a timedelta); None leaves it to the watching of the directory. Caches, editors' files, `.git` and virtual
     environments are no part of it (see `local_scan`); links in it are not followed. With `modules_only` a revision is
     about what Python would import from there, as for a script that may stand in any directory.
 
-    A revision is named by a digest of the names and times of its files. Where the directory lies in a Git work tree
-    the revision also tells what is checked out: `commit`, `ref`, `subject`, `author` and `committed_at` are those of
-    the commit, and `dirty` says that files here differ from it.
+    Without `snapshot` a revision is named by a digest of the names and times of its files. Where the directory lies in
+    a Git work tree the revision also tells what is checked out: `commit`, `ref`, `subject`, `author` and `committed_at`
+    are those of the commit, and `dirty` says that files here differ from it.
     """
 
     def __init__(
-        self, path: str | Path, *, pull_interval: float | timedelta | None = None, modules_only: bool = False
+        self,
+        path: str | Path,
+        *,
+        snapshot: bool = False,
+        pull_interval: float | timedelta | None = None,
+        modules_only: bool = False,
     ) -> None:
         if not str(path):
             raise InvalidInput("path: it is empty; give the directory that holds the flows.")
         self._directory = _expanded(path).resolve()
-        self._pull_interval = _interval(pull_interval)
+        self._pull_interval = checked_interval(pull_interval)
         self._scan = partial(scan, self._directory, modules_only=modules_only)
         self._modules_only = modules_only
+        self._contents = Contents(self._directory) if snapshot else None
 
     def __repr__(self) -> str:
-        return f"LocalStorage({str(self._directory)!r})"
+        return f"LocalStorage({str(self._directory)!r}{', snapshot=True' if self._contents else ''})"
 
     @property
     def key(self) -> str:
-        """Names the directory; the same for every spelling of its path."""
-        kind = "modules" if self._modules_only else "local"
+        """Names the directory and how it is used; the same for every spelling of its path."""
+        kind = f"{'modules' if self._modules_only else 'local'}{'-states' if self._contents else ''}"
         return f"{kind}-{hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:32]}"
 
     @property
@@ -75,9 +88,9 @@ class LocalStorage:
         return self._pull_interval
 
     @property
-    def mount(self) -> Path:
-        """The directory, absolute and without links."""
-        return self._directory
+    def mount(self) -> Path | None:
+        """The directory, absolute and without links; None when each state is copied."""
+        return None if self._contents else self._directory
 
     @property
     def secret_variables(self) -> frozenset[str]:
@@ -95,7 +108,7 @@ class LocalStorage:
 
         Raises SourceMissing if it is not there, SourceInvalid if it cannot be used.
         """
-        return await to_thread.run_sync(self._revision, await _settled_scan(self._scan))
+        return (await self._look()).revision
 
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
         """The same state for each: equal keys name one directory."""
@@ -109,28 +122,47 @@ class LocalStorage:
 
         Raises SourceUnavailable if it is edited meanwhile.
         """
-        now = await self.resolve()
-        if now != revision:
+        now = await self._look()
+        if now.revision != revision:
             raise RevisionGone(
-                f"{self.label} was edited since {revision.id[:7]}, and keeps no history. Use {now.id[:7]}."
+                f"{self.label} was edited since {revision.id[:7]}, and keeps no history. Use {now.revision.id[:7]}."
             )
-        edited = SourceUnavailable(f"{self.label} was edited while it was copied. Try again.")
         try:
-            await to_thread.run_sync(_copy, self._directory, into)
-        except FileNotFoundError as error:
-            raise edited from error
-        if await self.resolve() != revision:
-            raise edited
-        return now
+            await to_thread.run_sync(
+                partial(copy, self._directory, now.files, into, digests=now.digests, report=report)
+            )
+        except Edited as error:
+            raise self._edited(error) from error
+        if self._contents and now.revision.dirty:
+            from flowsource.sources.local_patch import keep_patch
 
-    def _revision(self, seen: Scan) -> Revision:
+            await to_thread.run_sync(keep_patch, workspace, now.revision, self._directory, into.directory)
+        return now.revision
+
+    async def _look(self) -> _State:
+        """The state that the directory is in, with what is needed to copy it."""
+        for attempt in count(1):
+            seen = await _settled_scan(self._scan)
+            try:
+                return await to_thread.run_sync(self._state, seen)
+            except Edited as error:
+                if attempt == _ATTEMPTS:
+                    raise self._edited(error) from error
+        raise AssertionError("counting has no end")
+
+    def _state(self, seen: Scan) -> _State:
+        digests = self._contents.digests(seen.files) if self._contents else None
+        name = identity(seen.files, digests) if digests is not None else seen.digest
+        return _State(self._revision(name, seen.paths), seen.files, digests)
+
+    def _revision(self, name: str, paths: Sequence[str]) -> Revision:
         from flowsource.sources.local_git import git_facts
 
-        facts = git_facts(self._directory, seen.paths)
+        facts = git_facts(self._directory, paths)
         if facts is None:
-            return Revision(id=seen.digest)
+            return Revision(id=name)
         return Revision(
-            id=seen.digest,
+            id=name,
             ref=facts.ref,
             commit=facts.commit,
             subject=facts.subject,
@@ -138,6 +170,16 @@ class LocalStorage:
             committed_at=facts.committed_at,
             dirty=facts.dirty,
         )
+
+    def _edited(self, error: Edited) -> SourceUnavailable:
+        return SourceUnavailable(f"{self.label} is being edited ({error.args[0]!r}). It is tried again.")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    revision: Revision
+    files: tuple[Found, ...]
+    digests: Digests | None
 
 
 def _expanded(path: str | Path) -> Path:
@@ -158,28 +200,3 @@ async def _settled_scan(look: Callable[[], Scan]) -> Scan:
         if seen.is_settled(begun) or looks == _LOOKS:
             return seen
         await anyio.sleep(_PAUSE)
-
-
-def _copy(directory: Path, into: TreeWriter) -> None:
-    for path in scan(directory).paths:
-        source, name = directory / path, os.fsencode(path)
-        if source.is_symlink():
-            into.add_link(name, os.fsencode(source.readlink()))
-        else:
-            executable = bool(source.stat().st_mode & stat.S_IXUSR)
-            with source.open("rb") as file:
-                into.add_file(name, iter(partial(file.read, _CHUNK), b""), executable=executable)
-
-
-def _interval(given: float | timedelta | None) -> timedelta | None:
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float | timedelta):
-        raise InvalidInput(f"pull_interval: {given!r} is not a number of seconds or a timedelta.")
-    try:
-        interval = given if isinstance(given, timedelta) else timedelta(seconds=given)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"pull_interval: {given!r} is not a length of time; give seconds.") from error
-    if interval <= timedelta(0):
-        raise InvalidInput(f"pull_interval: {given!r} is not above 0; give seconds, or None.")
-    return interval

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from flowsource.errors import SourceInvalid, SourceMissing
 
@@ -42,17 +44,33 @@ _IGNORED_PATTERNS = ("flowsource.db*", "*.pyc", "*.pyo", "*~", "*.sw[a-p]", "*.s
 _TICK = 20_000_000
 
 
+class Found(NamedTuple):
+    """A file or link, with what `lstat` told of it."""
+
+    path: str
+    facts: os.stat_result
+
+    @property
+    def state(self) -> tuple[int, ...]:
+        """Changes with every edit: mode, size, inode, and times of the last write and the last change of any kind."""
+        return state_of(self.facts)
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One look at a directory.
+    """One look at a directory: its `files`, links among them, in the order of their paths.
 
-    `digest` changes with every edit: it is the sha256 of each file's path, mode, size, inode, and times of the last
-    write and the last change of any kind. `paths` are those of the files, links among them, in order.
+    `digest` changes with every edit: it is the sha256 of each file's path and state.
     """
 
     digest: str
-    paths: tuple[str, ...]
+    files: tuple[Found, ...]
     changed_at: int
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those of the files."""
+        return tuple(found.path for found in self.files)
 
     def is_settled(self, at: int) -> bool:
         """Whether an edit after this look, begun at the instant `at`, would have to change the digest.
@@ -60,6 +78,11 @@ class Scan:
         An edit within the same tick as the last one, of the same size, would not show. Both in nanoseconds.
         """
         return self.changed_at + _TICK < at
+
+
+def state_of(facts: os.stat_result) -> tuple[int, ...]:
+    """What of `facts` changes with every edit."""
+    return facts.st_mode, facts.st_size, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def is_ignored(name: str) -> bool:
@@ -75,7 +98,7 @@ def scan(directory: Path, *, modules_only: bool = False) -> Scan:
 
     Raises SourceMissing if there is no such directory, SourceInvalid beyond 50,000 files.
     """
-    seen: list[tuple[str, os.stat_result]] = []
+    seen: list[Found] = []
     for found in _modules(directory) if modules_only else _files(directory):
         seen.append(found)
         if len(seen) > MAX_FILES:
@@ -83,20 +106,19 @@ def scan(directory: Path, *, modules_only: bool = False) -> Scan:
                 f"{directory} holds more than {MAX_FILES:,} files. Give the directory of the flows alone, "
                 "or move the data out of it."
             )
-    seen.sort()
+    seen.sort(key=attrgetter("path"))
     digest = hashlib.sha256()
-    for path, facts in seen:
-        told = (path, facts.st_mode, facts.st_size, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
-        digest.update(repr(told).encode("utf-8", "surrogateescape"))
+    for found in seen:
+        digest.update(repr((found.path, *found.state)).encode("utf-8", "surrogateescape"))
     return Scan(
         digest=digest.hexdigest(),
-        paths=tuple(path for path, _ in seen),
+        files=tuple(seen),
         # Not the time of the last write: programs set that one as they like.
-        changed_at=max((facts.st_ctime_ns for _, facts in seen), default=0),
+        changed_at=max((found.facts.st_ctime_ns for found in seen), default=0),
     )
 
 
-def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+def _files(directory: Path) -> Iterator[Found]:
     pending = [""]
     while pending:
         place = pending.pop()
@@ -119,16 +141,16 @@ def _files(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
             if stat.S_ISDIR(facts.st_mode):
                 pending.append(f"{path}/")
             elif stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode):
-                yield path, facts
+                yield Found(path, facts)
 
 
-def _modules(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+def _modules(directory: Path) -> Iterator[Found]:
     for package in packages(directory):
         try:
             with os.scandir(package) as listing:
                 for entry in listing:
                     if entry.name.endswith(".py") and entry.is_file(follow_symlinks=False):
-                        yield os.path.relpath(entry.path, directory), entry.stat(follow_symlinks=False)
+                        yield Found(os.path.relpath(entry.path, directory), entry.stat(follow_symlinks=False))
         except FileNotFoundError:
             continue
 

@@ -14,6 +14,7 @@ from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
 from flowsource.revisions import Revision
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import Schedule
+from flowsource.source_status import Poll, SourceStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,52 @@ class LogLine:
     logger: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """A source as a server that follows it tells it: `selector` is what it follows of `key`.
+
+    `address` is where the source is, without credentials and in one spelling, or "" for one that has no address.
+    `revision` is the newest that was had. `answered` counts the hints for its key that had been given when `poll`
+    began, which is the last one.
+    """
+
+    key: str
+    selector: str
+    address: str = ""
+    status: SourceStatus
+    revision: Revision
+    poll: Poll | None = None
+    answered: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceWish:
+    """What is wanted of the sources of one key: `paused_at` is when a person paused them, if they are paused.
+
+    `hints` counts how often somebody said that there may be something new; `answered` is the highest count that a
+    server has told as answered.
+    """
+
+    key: str
+    paused_at: datetime | None = None
+    hints: int = 0
+    answered: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSource:
+    """What the store knows of a source: the last report of it, what is wanted of it, and whether a live runner serves
+    a deployment that follows it."""
+
+    report: SourceReport
+    wish: SourceWish
+    is_served: bool
+
+
 WORK = "work"
 DEPLOYMENTS = "deployments"
+SOURCES = "sources"
+WISHES = "wishes"
 
 
 def about(run_id: UUID) -> str:
@@ -227,9 +272,28 @@ class Store(Protocol):
     async def lines(self, run_id: UUID, *, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Up to `limit` lines of a run's log with `seq` above `after`, in order."""
 
+    async def report_sources(self, reports: Sequence[SourceReport]) -> None:
+        """Keep what a server tells of its sources, in place of what was told before. Not durable: it is told again."""
+
+    async def sources(self, *, now: datetime) -> list[KnownSource]:
+        """Every source that was ever told of, by label, also those that nobody serves any more."""
+
+    async def set_source_paused(self, key: str, paused: bool, *, now: datetime) -> SourceWish:
+        """Have the sources of `key` not polled any more, or polled again: a person's wish, which survives restarts.
+
+        One that was paused already keeps the instant since which it is.
+        """
+
+    async def hint_sources(self, keys: Sequence[str]) -> list[SourceWish]:
+        """Have the sources of each of `keys` looked at now by whoever serves them; returns the wishes for them."""
+
+    async def source_wishes(self, keys: Sequence[str]) -> list[SourceWish]:
+        """What is wanted of the sources of `keys`, in their order."""
+
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.
 
         Topics are `WORK` (a run may be claimed that could not before), `DEPLOYMENTS` (one of them, or a schedule,
-        changed) and `about(run_id)` (its state or its log).
+        changed), `SOURCES` (one was reported), `WISHES` (something is wanted of a source) and `about(run_id)` (its
+        state or its log).
         """

@@ -16,17 +16,22 @@ from sqlalchemy import Connection
 from flowsource.deployments import Deployment, FlowFacts, Rejection
 from flowsource.revisions import Revision
 from flowsource.runs import Run, RunState
-from flowsource.store import claiming, creating, finding, moving, presence, registering
+from flowsource.store import claiming, creating, finding, moving, presence, registering, sources
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import (
     DEPLOYMENTS,
+    SOURCES,
+    WISHES,
     WORK,
     Changes,
+    KnownSource,
     LogLine,
     NewRun,
     Outcome,
     Registration,
     ScheduleState,
+    SourceReport,
+    SourceWish,
     about,
 )
 from flowsource.store.sqlite import READERS, SqliteDatabase
@@ -174,6 +179,26 @@ class SqlStore:
 
     async def lines(self, run_id: UUID, *, after: int = 0, limit: int = 1000) -> list[LogLine]:
         return await self._read(finding.read_lines, run_id, after=after, limit=limit)
+
+    async def report_sources(self, reports: Sequence[SourceReport]) -> None:
+        await self._write_soon(sources.report, reports)
+        self._doorbell.ring(SOURCES)
+
+    async def sources(self, *, now: datetime) -> list[KnownSource]:
+        return await self._read(sources.known, now=now)
+
+    async def set_source_paused(self, key: str, paused: bool, *, now: datetime) -> SourceWish:
+        wish = await self._write(sources.set_paused, key, paused, now=now)
+        self._doorbell.ring(WISHES, SOURCES)
+        return wish
+
+    async def hint_sources(self, keys: Sequence[str]) -> list[SourceWish]:
+        hinted = await self._write_soon(sources.hint, keys)
+        self._doorbell.ring(WISHES)
+        return hinted
+
+    async def source_wishes(self, keys: Sequence[str]) -> list[SourceWish]:
+        return await self._read(sources.wishes, keys)
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._doorbell.listen(*topics)

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 
 from flowsource.runs import RunState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -82,6 +82,7 @@ deployments = Table(
     Column("entrypoint", Plain, nullable=False),
     Column("source_key", Plain, nullable=False),
     Column("source_label", Plain, nullable=False),
+    Column("source_selector", Plain, nullable=False),
     Column("parameters", Json, nullable=False),
     Column("tags", Json, nullable=False),
     Column("description", Plain),
@@ -167,6 +168,35 @@ log_lines = Table(
     sqlite_with_rowid=False,
 )
 
+# What servers told of their sources last; kept when nobody serves a source any more.
+sources = Table(
+    "sources",
+    metadata,
+    Column("key", Plain, nullable=False),
+    Column("selector", Plain, nullable=False),
+    Column("label", Plain, nullable=False),
+    Column("address", Plain, nullable=False),
+    Column("state", Plain, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("reason", Plain),
+    Column("failures", Integer, nullable=False),
+    Column("next_try_at", Instant),
+    Column("rewritten", Json),
+    Column("revision", Json, nullable=False),
+    Column("poll", Json),
+    Column("answered", Integer, nullable=False),
+    PrimaryKeyConstraint("key", "selector"),
+)
+
+# What people, and those who push, want of sources, whoever serves them.
+source_wishes = Table(
+    "source_wishes",
+    metadata,
+    Column("key", Plain, primary_key=True),
+    Column("paused_at", Instant),
+    Column("hints", Integer, nullable=False),
+)
+
 # Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the same.
 is_waiting = runs.c.state == literal_column("'scheduled'")
 is_in_progress = runs.c.state.in_([literal_column("'claimed'"), literal_column("'running'")])
@@ -204,3 +234,10 @@ Index("runs_of_name", runs.c.name, runs.c.id)
 def insert_unless_there(table: Table) -> Insert:
     """An INSERT that leaves a row which is there already as it is, by whichever unique key."""
     return insert(table).on_conflict_do_nothing()
+
+
+def insert_or_replace(table: Table) -> Insert:
+    """An INSERT that takes the place of the row with its primary key, if there is one."""
+    new = insert(table)
+    others = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
+    return new.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)

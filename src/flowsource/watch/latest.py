@@ -11,7 +11,9 @@ from flowsource.errors import SourceError
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
+from flowsource.sources.history import hold_rewritten
 from flowsource.watch.patience import probing
+from flowsource.watch.progress import told
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,10 @@ async def _from_remote(source: Source, cache: SnapshotCache) -> Latest:
     try:
         with probing(source.label):
             revision = await source.resolve()
-        snapshot = await cache.ensure(source, revision)
+        if source.mount is None and (taken := cache.last_tip(source)) is not None:
+            await hold_rewritten(source, revision, taken=taken)
+        with told(source.label) as report:
+            snapshot = await cache.ensure(source, revision, report=report)
     except SourceError as error:
         kept = await _from_disk(source, cache)
         if kept is None:

@@ -1,4 +1,4 @@
-"""How long a remote may take to say what is new."""
+"""How long a remote may take, before it is given up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from flowsource.errors import SourceUnavailable
 PROBE_DEADLINE = timedelta(seconds=60)
 
 
+class GivenUp(SourceUnavailable):
+    """What was asked for took so long that nobody waits for it any more."""
+
+
 @contextmanager
 def probing(label: str) -> Iterator[None]:
-    """Ends what is inside once the deadline is over, and raises SourceUnavailable then."""
+    """Ends what is inside once the deadline is over, and raises GivenUp then."""
     with anyio.move_on_after(PROBE_DEADLINE.total_seconds()) as patience:
         yield
     if patience.cancelled_caught:
-        raise SourceUnavailable(f"{label} gave no whole answer within {PROBE_DEADLINE.total_seconds():g} s.")
+        raise GivenUp(f"{label} gave no whole answer within {PROBE_DEADLINE.total_seconds():g} s.")

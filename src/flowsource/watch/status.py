@@ -1,33 +1,12 @@
-"""How a source is: what its last poll found, as a value that can be shown."""
+"""What a poll makes of the status of a source."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 
-from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceUnavailable
-
-
-class SourceState(StrEnum):
-    """Where a source stands."""
-
-    NEW = "new"
-    OK = "ok"
-    DEGRADED = "degraded"
-    AUTH_FAILED = "auth_failed"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceStatus:
-    """A source as its watcher knows it. `since` is when `state` began; `failures` counts polls that failed in a row."""
-
-    label: str
-    state: SourceState = SourceState.NEW
-    since: datetime
-    reason: str | None = None
-    failures: int = 0
+from flowsource.errors import AuthenticationFailed, RefNotFound, RevisionGone, SourceError, SourceMissing
+from flowsource.source_status import SourceState, SourceStatus
 
 
 def after_success(status: SourceStatus, *, at: datetime) -> SourceStatus:
@@ -43,9 +22,15 @@ def after_failure(status: SourceStatus, error: SourceError, *, at: datetime) -> 
     return replace(status, state=state, since=since, reason=str(error), failures=status.failures + 1)
 
 
+def while_paused(status: SourceStatus, *, since: datetime) -> SourceStatus:
+    """`status` as it is shown while a person keeps the source from being polled."""
+    return replace(status, state=SourceState.PAUSED, since=since, reason=None, next_try_at=None)
+
+
 def _state_of(error: SourceError) -> SourceState:
     if isinstance(error, AuthenticationFailed):
         return SourceState.AUTH_FAILED
-    if isinstance(error, SourceUnavailable):
-        return SourceState.DEGRADED
-    return SourceState.MISSING if isinstance(error, SourceInvalid) else SourceState.DEGRADED
+    if isinstance(error, SourceMissing | RefNotFound | RevisionGone):
+        return SourceState.MISSING
+    # Whatever else is wrong, the reason says it: what was there before is still served.
+    return SourceState.DEGRADED

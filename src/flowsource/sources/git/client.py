@@ -1,16 +1,19 @@
-"""The part of dulwich that speaks with a server, on top of our own HTTP."""
+"""The part of dulwich that speaks with a server, on top of our own HTTP and of the system's ssh."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Final
 
-from dulwich.client import AbstractHttpGitClient
+from dulwich.client import AbstractHttpGitClient, FetchPackResult, LsRemoteResult, TraditionalGitClient
 from dulwich.errors import GitProtocolError
+from dulwich.protocol import Protocol
 
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.credentials import Login
+from flowsource.sources.git.credentials import Login, SshLogin
 from flowsource.sources.git.http import Answer, GitHttp, NotGit
+from flowsource.sources.git.patience import Patience, Waiting
+from flowsource.sources.git.ssh_session import SshSession
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
 
@@ -27,8 +30,10 @@ class Client(AbstractHttpGitClient):
         http: GitHttp,
         login: Login | None,
         checkpoint: Checkpoint,
+        *,
+        thin_packs: bool = True,
     ) -> None:
-        super().__init__(address.url)
+        super().__init__(address.url, thin_packs=thin_packs)
         self._address, self._http, self._login, self._checkpoint = address, http, login, checkpoint
         self._answer: Answer | None = None
         # What the server said that it can do, once it was asked for refs.
@@ -68,6 +73,65 @@ class Client(AbstractHttpGitClient):
             _raise_refusal(answer)
         self._answer = answer
         return answer, answer.read
+
+
+class SshClient(TraditionalGitClient):
+    """dulwich's client for one exchange, through an ssh that ends with it."""
+
+    def __init__(
+        self,
+        address: Address,
+        login: SshLogin,
+        patience: Patience,
+        checkpoint: Checkpoint,
+        *,
+        thin_packs: bool = True,
+    ) -> None:
+        super().__init__(thin_packs=thin_packs)
+        self._waiting = Waiting(address.url, patience, checkpoint)
+        self._begin: Callable[[], SshSession] = lambda: SshSession(address, login, patience, self._waiting)
+        self._session: SshSession | None = None
+        self._protocol: _Listening | None = None
+
+    @property
+    def capabilities(self) -> frozenset[bytes]:
+        """What the server said that it can do, once it was asked for refs in version 2."""
+        return (self._protocol and self._protocol.first_lines) or frozenset()
+
+    def count_objects(self, received: int) -> None:
+        """Take note that bytes of the answer were those of objects."""
+        self._waiting.count_objects(received)
+
+    def get_refs(self, *args: Any, **kwargs: Any) -> LsRemoteResult:
+        with self._begin() as self._session:
+            return super().get_refs(*args, **kwargs)
+
+    def fetch_pack(self, *args: Any, **kwargs: Any) -> FetchPackResult:
+        with self._begin() as self._session:
+            return super().fetch_pack(*args, **kwargs)
+
+    def _connect(
+        self, cmd: bytes, path: str | bytes, protocol_version: int | None = None
+    ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
+        session = self._session
+        assert session is not None
+        # After the last word of ours there is nothing but the objects to wait for.
+        self._protocol = _Listening(session.read, session.write, shutdown_write=self._waiting.objects_are_to_come)
+        return self._protocol, session.can_read, None
+
+
+class _Listening(Protocol):
+    """A protocol of dulwich's that keeps the first lines it reads: in version 2, what the server can do."""
+
+    first_lines: frozenset[bytes] | None = None
+
+    def read_pkt_seq(self) -> Iterator[bytes]:
+        lines = super().read_pkt_seq()
+        if self.first_lines is None:
+            told = list(lines)
+            self.first_lines = frozenset(told)
+            return iter(told)
+        return iter(lines)
 
 
 def check_type(answer: Answer, expected: str, address: Address) -> None:

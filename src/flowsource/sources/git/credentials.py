@@ -1,4 +1,4 @@
-"""Credentials for a Git server over HTTP, looked up anew for every attempt."""
+"""Credentials for a Git server, looked up anew for every attempt."""
 
 from __future__ import annotations
 
@@ -13,69 +13,156 @@ from typing import TypeAlias
 
 from flowsource.errors import AuthenticationFailed, InvalidInput
 
-# GitHub, GitHub Enterprise, Gitea, Forgejo and a GitLab of one's own take a token under this name: the first two
-# insist on it for the tokens of an app, the others take any name. A host is matched whole, or github.com.example.org
-# would be taken for GitHub.
+# GitHub, GitHub Enterprise, Gitea, Forgejo, Azure DevOps and a GitLab of one's own take a token under this name: the
+# first two insist on it for the tokens of an app, the others take any name. A host is matched whole, or
+# github.com.example.org would be taken for GitHub.
 _DEFAULT_USERNAME = "x-access-token"
 _USERNAMES = {"gitlab.com": "oauth2", "bitbucket.org": "x-token-auth"}
+# They put a user name, which is no secret and opens nothing, into every URL that they show.
+_SHOW_USER = frozenset({"dev.azure.com", "bitbucket.org"})
+_AZURE_BEFORE = ".visualstudio.com"
 _ALIASES = {"token": "access_token", "password": "access_token"}
-_FIELDS = ("username", "access_token", "access_token_env", "access_token_file")
+_TOKENS = ("access_token", "access_token_env", "access_token_file")
+_FOR_SSH = ("ssh_key_file", "known_hosts_file")
+_FIELDS = ("username", *_TOKENS, "scheme", *_FOR_SSH)
+
+
+def shows_user(host: str) -> bool:
+    """Whether the user in the URLs of `host` is a name; elsewhere a user without a password is taken for a token."""
+    return host in _SHOW_USER or (host.endswith(_AZURE_BEFORE) and "." not in host.removesuffix(_AZURE_BEFORE))
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What one attempt authenticates with. `origin` says where the secret came from, fit for a message."""
+    """What one attempt over HTTP authenticates with. `origin` says where the secret came from, fit for a message.
 
-    username: str
+    Without a `username` the secret is a bearer token.
+    """
+
+    username: str | None
     password: str = field(repr=False)
     origin: str
 
     @property
     def authorization(self) -> str:
-        """The value of the HTTP header: Basic, in UTF-8."""
+        """The value of the HTTP header: Bearer, or Basic in UTF-8."""
+        if self.username is None:
+            return f"Bearer {self.password}"
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+    def __str__(self) -> str:
+        whose = "bearer token" if self.username is None else f"credentials of user {self.username!r}"
+        return f"{whose} from {self.origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class SshLogin:
+    """What one attempt over SSH authenticates with. Without a `key` ssh takes those of its agent and its own."""
+
+    user: str | None = None
+    key: Path | None = None
+    known_hosts: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GitCredentials:
-    """A user name and an access token (or password), the token given in one of three ways.
+    """An access token (or password) with a user name over HTTP, or a key over SSH.
 
     `access_token` is the token itself; `access_token_env` names an environment variable that holds it;
     `access_token_file` names a file that does. The last two are read at every attempt, so that a token may be changed
-    while the server runs. Without a `username` the one that the host expects for tokens is used.
+    while the server runs. Without a `username` the one that the host expects for tokens is used. With
+    `scheme="bearer"` there is none: the token is sent as it is, which is what the HTTP access tokens of a Bitbucket
+    Server are for.
+
+    `ssh_key_file` names a private key, the only one that is tried; `known_hosts_file` names a file with the keys of
+    servers, the only one that is believed. Without them ssh finds both where it always does.
     """
 
     username: str | None = None
     access_token: str | None = field(default=None, repr=False)
     access_token_env: str | None = None
     access_token_file: str | os.PathLike[str] | None = None
+    scheme: str | None = None
+    ssh_key_file: str | os.PathLike[str] | None = None
+    known_hosts_file: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in _FIELDS[1:] if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = f"{' and '.join(given)} were given" if given else "none was given"
-            raise InvalidInput(f"credentials: give exactly one of {', '.join(_FIELDS[1:])}; {found}.")
         for name in _FIELDS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, (str, os.PathLike)):
                 raise InvalidInput(f"credentials: {name} is a {type(value).__name__}; give text.")
             if value == "":
                 raise InvalidInput(f"credentials: {name} is empty; give it, or leave it out.")
+        tokens = [name for name in _TOKENS if getattr(self, name) is not None]
+        files = [name for name in _FOR_SSH if getattr(self, name) is not None]
+        if tokens and files:
+            raise InvalidInput(f"credentials: {tokens[0]} is for HTTP, and {files[0]} for SSH; leave one out.")
+        if len(tokens) != 1 and not files:
+            found = f"{' and '.join(tokens)} were given" if tokens else "none was given"
+            raise InvalidInput(f"credentials: give exactly one of {', '.join((*_TOKENS, *_FOR_SSH))}; {found}.")
         if self.username is not None and (":" in self.username or not self.username.isprintable()):
             raise InvalidInput("credentials: username must not hold ':' or control characters; correct it.")
+        self._check_scheme(tokens)
+
+    def _check_scheme(self, tokens: list[str]) -> None:
+        if self.scheme not in (None, "basic", "bearer"):
+            raise InvalidInput(f"credentials: scheme {self.scheme!r} is unknown; give 'basic' or 'bearer'.")
+        if self.scheme is not None and not tokens:
+            raise InvalidInput("credentials: scheme says how a token is sent, and none was given; leave it out.")
+        if self.scheme == "bearer" and self.username is not None:
+            raise InvalidInput("credentials: a bearer token is sent without a username; leave one of them out.")
+
+    @property
+    def is_for_ssh(self) -> bool:
+        """Whether these are of use over SSH, and else over HTTP."""
+        return self.ssh_key_file is not None or self.known_hosts_file is not None
 
     @property
     def identity(self) -> str:
         """Whose credentials these are, without the secret: the same for the same user and the same place."""
-        return f"{self.username or ''}@{self._origin}"
+        return f"{self.username or ''}@{self._origin}{' as bearer' if self.scheme == 'bearer' else ''}"
 
     def login(self, host: str) -> Login:
-        """What to authenticate with at `host` now; raises AuthenticationFailed naming a missing variable or file."""
-        username = self.username or _USERNAMES.get(host, _DEFAULT_USERNAME)
-        return Login(username, self._secret(), self._origin)
+        """What to authenticate with at `host` now, over HTTP.
+
+        Raises AuthenticationFailed naming a missing variable or file, or what is of use over SSH only.
+        """
+        if self.is_for_ssh:
+            raise AuthenticationFailed(f"credentials: {host} is asked over HTTP, not SSH; give an access token.")
+        secret = self._secret()
+        if self.scheme != "bearer":
+            return Login(self.username or _USERNAMES.get(host, _DEFAULT_USERNAME), secret, self._origin)
+        if not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise AuthenticationFailed(
+                f"credentials: the {self._origin} holds letters that no bearer token has; correct it."
+            )
+        return Login(None, secret, self._origin)
+
+    def ssh_login(self, host: str) -> SshLogin:
+        """What to authenticate with at `host` now, over SSH; raises AuthenticationFailed for what is no file now."""
+        if not self.is_for_ssh:
+            raise AuthenticationFailed(
+                f"credentials: {host} is asked over SSH, where no token is of use; give ssh_key_file."
+            )
+        return SshLogin(self.username, self._file("ssh_key_file"), self._file("known_hosts_file"))
+
+    def _file(self, name: str) -> Path | None:
+        if (given := getattr(self, name)) is None:
+            return None
+        # ssh says of a key that it cannot read no more than that permission was denied.
+        path = Path(given).expanduser().absolute()
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise AuthenticationFailed(
+                f"credentials: {name} {path} cannot be read ({error.strerror}); correct it."
+            ) from error
+        return path
 
     @property
     def _origin(self) -> str:
+        if self.is_for_ssh:
+            return " ".join(f"{name} {os.fspath(path)}" for name in _FOR_SSH if (path := getattr(self, name)))
         if self.access_token_env is not None:
             return f"environment variable {self.access_token_env}"
         if self.access_token_file is not None:
@@ -124,15 +211,21 @@ class CredentialsProvider:
         return f"@{self._name}()"
 
     def login(self, host: str) -> Login:
-        """What the callable gives now; raises AuthenticationFailed when it fails."""
+        """What the callable gives now, over HTTP; raises AuthenticationFailed when it fails."""
+        return self._given().login(host)
+
+    def ssh_login(self, host: str) -> SshLogin:
+        """What the callable gives now, over SSH; raises AuthenticationFailed when it fails."""
+        return self._given().ssh_login(host)
+
+    def _given(self) -> GitCredentials:
         try:
-            given = _from_value(self.ask())
+            return _from_value(self.ask())
         except Exception as error:
             # Neither its text nor its traceback is passed on: only their author knows whether a secret is in them.
             raise AuthenticationFailed(
                 f"credentials: {self._name} failed with {type(error).__name__}; call it by itself to see why."
             ) from None
-        return given.login(host)
 
     @property
     def _name(self) -> str:

@@ -19,7 +19,8 @@ class Request:
     """What is wanted of a server: objects by id, with what they lead to.
 
     `haves` are commits that are here, without their history where they are `shallow`. `depth` is how much history is
-    wanted, None for all of it. `filter` leaves out what Git's filters leave out, such as `blob:none`.
+    wanted, None for all of it. `filter` leaves out what Git's filters leave out, such as `blob:none`. A thin pack may
+    build upon what is here.
     """
 
     wants: Sequence[str]
@@ -27,16 +28,17 @@ class Request:
     shallow: Sequence[str] = ()
     depth: int | None = 1
     filter: str | None = None
+    is_thin: bool = True
 
     def body(self, object_format: str) -> bytes:
         """The request as it is sent.
 
-        A thin pack may build upon what is here. For a commit without history a server leaves out what is here only in
+        For a commit without history a server leaves out what is here only in
         a thin one.
         """
         lines = ["command=fetch", *([f"object-format={object_format}"] if object_format != "sha1" else [])]
         arguments = [
-            "thin-pack",
+            *(["thin-pack"] if self.is_thin else []),
             "ofs-delta",
             *(f"want {one}" for one in self.wants),
             *(f"shallow {one}" for one in self.shallow),

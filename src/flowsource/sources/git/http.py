@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,6 +18,7 @@ from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.connections import make_patient, using
 from flowsource.sources.git.credentials import Login
+from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.limits import LONGEST_TALK
 from flowsource.sources.git.patience import Patience, Waiting
 from flowsource.sources.git.proxies import pool_manager, proxy_for
@@ -85,11 +87,13 @@ class Answer:
 class GitHttp:
     """A Git server as HTTP: `get` and `post` below one address. Safe to use from several threads."""
 
-    def __init__(self, address: Address, patience: Patience = Patience()) -> None:
+    def __init__(
+        self, address: Address, patience: Patience = Patience(), settings: HttpSettings = HttpSettings()
+    ) -> None:
         self._address, self._patience = address, patience
-        self._proxy = proxy_for(address)
+        self._proxy = settings.proxy or proxy_for(address)
         timeout = urllib3.Timeout(connect=patience.connect, read=patience.stall)
-        self._pool = pool_manager(self._proxy, retries=False, timeout=timeout)
+        self._pool = pool_manager(self._proxy, retries=False, timeout=timeout, **settings.for_pools)
         make_patient(self._pool)
 
     def get(self, path: str, *, login: Login | None, headers: Mapping[str, str], checkpoint: Checkpoint) -> Answer:
@@ -159,8 +163,7 @@ class GitHttp:
                 "give credentials=GitCredentials(access_token_env=...), or correct the URL."
             )
         return AuthenticationFailed(
-            f"{where} refused the credentials of user {login.username!r} from {login.origin} (HTTP {status}); "
-            "check that they are still valid and may read the repository."
+            f"{where} refused the {login} (HTTP {status}); check that they are still valid and may read the repository."
         )
 
     def _fail(self, error: HTTPError) -> NoReturn:
@@ -169,16 +172,23 @@ class GitHttp:
         if isinstance(error, ReadTimeoutError):
             raise SourceUnavailable(f"{where} did not answer in time.") from error
         if isinstance(error, SSLError):
-            raise SourceUnavailable(f"{where} cannot be trusted: {_cause(error)}.") from error
+            # What is wrong may be with it, or with us: a certificate that it asks for and was not given.
+            how = "trusted" if isinstance(_innermost(error), ssl.SSLCertVerificationError) else "reached safely"
+            raise SourceUnavailable(f"{where} cannot be {how}: {_cause(error)}.") from error
         if isinstance(error, ProxyError) and self._proxy is not None:
             where += f" through the proxy {self._proxy.url}"
         raise SourceUnavailable(f"{where} cannot be reached: {_cause(error)}.") from error
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost reason, in the words of the system where it has some."""
+def _innermost(error: BaseException) -> BaseException:
     while inner := error.__cause__ or _inner_argument(error) or error.__context__:
         error = inner
+    return error
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, in the words of the system where it has some."""
+    error = _innermost(error)
     if isinstance(error, TimeoutError):
         return "no connection in time"
     if isinstance(error, socket.gaierror):

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from dulwich.errors import NotGitRepository
 from dulwich.object_store import peel_sha
+from dulwich.objects import ObjectID
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from flowsource.errors import RevisionGone, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.export import Export
+from flowsource.sources.git.history import TooMuchHistory, is_ancestor
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.refs import Advertised
 from flowsource.sources.git.text import harmless
@@ -40,6 +42,20 @@ class LocalRepository:
                     text = name.decode(errors="surrogateescape")
                     objects[text], peeled[text] = found
         return Advertised(objects, peeled, head.decode(errors="surrogateescape") if head else None)
+
+    def descends(self, new: str, old: str, *, checkpoint: Checkpoint) -> bool | None:
+        """Whether commit `new` has `old` among its ancestors; None when that cannot be told."""
+        with self._open() as repo, self._undamaged():
+            provider = repo.parents_provider()
+
+            def parents(commit: str) -> list[str]:
+                return [parent.decode() for parent in provider.get_parents(ObjectID(commit.encode()))]
+
+            try:
+                return is_ancestor(old, new, parents, checkpoint)
+            except (KeyError, TooMuchHistory):
+                # One that is missing, from a repository that is shallow or tidied up.
+                return None
 
     @contextmanager
     def objects(

@@ -1,10 +1,10 @@
-"""The proxy that the environment names for a server, as Git and curl take it from there."""
+"""The proxy that a server is asked through: one that was given, or as Git and curl take it from the environment."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
@@ -33,17 +33,31 @@ def proxy_for(address: Address) -> Proxy | None:
     given = named.get(address.scheme) or named.get("all")
     if not given or address.is_local or proxy_bypass(address.authority):
         return None
+    return _parsed(given) or _refuse(
+        f"the environment variable {address.scheme}_proxy, or all_proxy,", "or put the server into no_proxy"
+    )
+
+
+def proxy_from(given: str, name: str) -> Proxy:
+    """The proxy at the URL `given`, which may hold credentials; raises InvalidInput naming the argument `name`."""
+    if not isinstance(given, str):
+        raise InvalidInput(f"{name}: {type(given).__name__} is no URL; give text.")
+    return _parsed(given) or _refuse(f"{name}: what was given", "or leave it out")
+
+
+def _parsed(given: str) -> Proxy | None:
     try:
         url = parse_url(given if "://" in given else f"http://{given}")
     except LocationParseError:
-        url = None  # Its text quotes the URL, which may hold a password.
-    if url is None or url.scheme not in ("http", "https") or not url.host:
-        raise InvalidInput(
-            f"the environment variable {address.scheme}_proxy, or all_proxy, is not the URL of an HTTP proxy; "
-            "write it as http://host:port, or put the server into no_proxy."
-        )
+        return None  # Its text quotes the URL, which may hold a password.
+    if url.scheme not in ("http", "https") or not url.host:
+        return None
     authority = url.host if url.port is None else f"{url.host}:{url.port}"
     return Proxy(f"{url.scheme}://{authority}", _authorization(url.auth))
+
+
+def _refuse(what: str, otherwise: str) -> NoReturn:
+    raise InvalidInput(f"{what} is not the URL of an HTTP proxy; write it as http://host:port, {otherwise}.")
 
 
 def pool_manager(proxy: Proxy | None, **settings: Any) -> urllib3.PoolManager:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 import anyio
 
@@ -18,14 +18,23 @@ from flowsource.errors import InvalidInput, SourceError, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint, in_thread
-from flowsource.sources.git.credentials import Credentials, CredentialsLike, GitCredentials, credentials_from
+from flowsource.sources.git.credentials import (
+    Credentials,
+    CredentialsLike,
+    GitCredentials,
+    credentials_from,
+    shows_user,
+)
 from flowsource.sources.git.export import Export
+from flowsource.sources.git.http_settings import HttpSettings, PathLike, http_settings
 from flowsource.sources.git.local import LocalRepository
 from flowsource.sources.git.objects import DamagedObjects, Objects, described
+from flowsource.sources.git.pages import repository_of
 from flowsource.sources.git.refs import EVERY_NAME, Advertised, Kind, select
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.scope import Scope, checked_directories
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
+from flowsource.sources.history import Policy
 from flowsource.sources.writing import TreeWriter
 
 logger = logging.getLogger(__name__)
@@ -39,6 +48,8 @@ class _Repository(Protocol):
 
     def refs(self, prefixes: Sequence[str], *, checkpoint: Checkpoint) -> Advertised: ...
 
+    def descends(self, new: str, old: str, *, checkpoint: Checkpoint) -> bool | None: ...
+
     def objects(
         self, commit: str, ref: str | None, export: Export, *, workspace: Path, checkpoint: Checkpoint, renew: bool
     ) -> AbstractContextManager[Objects]: ...
@@ -47,9 +58,10 @@ class _Repository(Protocol):
 class GitRepository:
     """Flow code in a Git repository, at the newest commit of what it follows.
 
-    `url` is an http or https URL, a `file://` URL or a path. One of `branch`, `tag`, `commit_sha` (all digits, or the
-    first of a commit that a branch or tag is at) and `ref` (a full name such as `refs/pull/7/head`) says what is
-    followed; without them it is the branch that the repository's HEAD stands for, also after that was renamed.
+    `url` is an http, https or ssh URL, `user@host:path` as ssh has it, a `file://` URL or a path; also the page of a
+    repository, or of one of its branches, on github.com and gitlab.com. One of `branch`, `tag`, `commit_sha` (all
+    digits, or the first of a commit that a branch or tag is at) and `ref` (a full name such as `refs/pull/7/head`) says
+    what is followed; without them it is the branch that the repository's HEAD stands for, also after that was renamed.
 
     With `directories` only those are taken, with the files beside them and beside what they are in: nothing else is
     downloaded where the server can leave it out.
@@ -57,13 +69,19 @@ class GitRepository:
     `credentials` are GitCredentials, a mapping of its fields, or a callable that returns either. They are looked up at
     every attempt, sent to the host of `url` only, and refused over plain http to another machine unless
     `allow_http_credentials`. Sources of one `url` whose callables have one name share what they fetch. A server on
-    another machine is asked through the proxy that the environment names for it, as Git does.
+    another machine is asked through the proxy that the environment names for it, as Git does, or through `proxy` (a
+    URL). `ca_bundle` is a file of the only authorities to trust for https; `client_certificate` is one that holds a
+    certificate and its key, or a pair of files. Over SSH none of the three counts: the system's ssh is asked, with a
+    configuration of its own, and believes only servers whose host key is known.
+
+    `policy="ff_only"` holds the revision that was taken last when what is followed leads to one that does not come
+    after it: somebody rewrote history, or moved a tag. By default (`"follow"`) it is followed, and told.
 
     `name` replaces the address in messages. `pull_interval` is the time between two polls, in seconds or as a
     timedelta; None reads the source once. Servers other than this machine are asked no more often than every 5 seconds,
     whatever it says.
 
-    Raises InvalidInput naming the argument that cannot be used, SourceInvalid for an SSH address.
+    Raises InvalidInput naming the argument that cannot be used.
     """
 
     def __init__(
@@ -79,18 +97,26 @@ class GitRepository:
         directories: Sequence[str] | None = None,
         pull_interval: float | timedelta | None = 60,
         allow_http_credentials: bool = False,
+        proxy: str | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        client_certificate: PathLike | tuple[PathLike, PathLike] | None = None,
+        policy: Policy = "follow",
     ) -> None:
-        self._address, userinfo = parse_url(os.fspath(url) if isinstance(url, os.PathLike) else url)
+        address, userinfo = parse_url(os.fspath(url) if isinstance(url, os.PathLike) else url)
+        given = {"branch": branch, "tag": tag, "commit_sha": commit_sha, "ref": ref}
+        self._address, selected = repository_of(address, given)
+        self._selector = select(**selected)
         self._credentials = _chosen_credentials(credentials, userinfo, self._address)
         _check_exposure(self._address, self._credentials, allow_http_credentials)
-        self._selector = select(branch=branch, tag=tag, commit_sha=commit_sha, ref=ref)
+        self._settings = http_settings(proxy=proxy, ca_bundle=ca_bundle, client_certificate=client_certificate)
+        _check_settings(self._address, self._settings)
         self._scope = Scope(checked_directories(directories))
-        self._name = name
+        self._name, self._policy = name, _checked_policy(policy)
         self._pull_interval = _checked_interval(pull_interval, self._address)
         self._repository: _Repository = (
             LocalRepository(self._address.path)
             if self._address.path is not None
-            else RemoteRepository(self._address, self._credentials)
+            else RemoteRepository(self._address, self._credentials, settings=self._settings)
         )
         # The answer, once it can never change.
         pinned = self._selector.pinned
@@ -102,9 +128,15 @@ class GitRepository:
         return self._address.url
 
     @property
+    def host(self) -> str:
+        """The server that is asked, with its port; "" for a repository in a directory."""
+        return "" if self._address.path is not None else self._address.authority
+
+    @property
     def key(self) -> str:
         identity = self._credentials.identity if self._credentials is not None else ""
-        digest = hashlib.sha256(f"{self._address.url}\n{identity}".encode(errors="surrogateescape"))
+        way = f"\n{self._settings.identity}" if self._settings.identity else ""
+        digest = hashlib.sha256(f"{self._address.url}\n{identity}{way}".encode(errors="surrogateescape"))
         return f"git-{digest.hexdigest()[:32]}"
 
     @property
@@ -115,7 +147,14 @@ class GitRepository:
     @property
     def selector(self) -> str:
         of = f", {', '.join(self._scope.directories)}" if self._scope.directories else ""
-        return f"{self._selector}{of}"
+        # Who holds history off and who follows it are at different revisions of one branch.
+        how = f", {self._policy}" if self._policy != "follow" else ""
+        return f"{self._selector}{of}{how}"
+
+    @property
+    def policy(self) -> Policy:
+        """What is done about a revision that does not come after the one before it."""
+        return self._policy
 
     @property
     def pull_interval(self) -> timedelta | None:
@@ -151,11 +190,23 @@ class GitRepository:
         # The thread holds nothing that others need, so nobody has to wait for a server that hangs.
         return await in_thread(partial(self._resolve, repositories), leave=True)
 
+    async def descends(self, new: Revision, old: Revision) -> bool | None:
+        """Whether `new` comes after `old`, or is the same; None when the repository does not let that be told.
+
+        Asks the remote, for commits alone where it can leave out the rest. Raises SourceError when it is away.
+        """
+        if new.id == old.id:
+            return True
+        return await in_thread(partial(self._descends, new.id, old.id), leave=True)
+
     async def fetch(
         self, revision: Revision, into: TreeWriter, *, workspace: Path, report: Report = say_nothing
     ) -> Revision:
         """Export the commit into `into`; without a network when it was fetched before."""
         return await in_thread(partial(self._fetch, revision, into, workspace, report), leave=False)
+
+    def _descends(self, new: str, old: str, checkpoint: Checkpoint) -> bool | None:
+        return self._repository.descends(new, old, checkpoint=checkpoint)
 
     def _resolve(self, sources: Sequence[GitRepository], checkpoint: Checkpoint) -> list[Revision | SourceError]:
         advertised = Advertised({})
@@ -217,11 +268,16 @@ class GitRepository:
 def _chosen_credentials(
     given: CredentialsLike | None, userinfo: UserInfo | None, address: Address
 ) -> Credentials | None:
-    if userinfo is None:
-        return credentials_from(given) if given is not None else None
-    if given is not None:
-        # Such as the user that some hosts put into every URL they show. What was given on purpose counts.
-        return credentials_from(given)
+    chosen = credentials_from(given) if given is not None else _credentials_in_url(userinfo, address)
+    if isinstance(chosen, GitCredentials) and chosen.is_for_ssh != (address.scheme == "ssh"):
+        kind = "an SSH key" if chosen.is_for_ssh else "an access token"
+        raise InvalidInput(f"credentials: {kind} is of no use for {address.url}; change the one or the other.")
+    return chosen
+
+
+def _credentials_in_url(userinfo: UserInfo | None, address: Address) -> GitCredentials | None:
+    if userinfo is None or (userinfo.password is None and shows_user(address.host)):
+        return None
     # Not a warning of Python's: that prints the line which has the URL in it.
     logger.warning(
         "the URL of the Git source %s carries credentials, which show wherever the URL does; they were taken out of "
@@ -238,6 +294,20 @@ def _check_exposure(address: Address, credentials: Credentials | None, allowed: 
         raise InvalidInput(
             f"credentials: they would go to {address.host} unprotected; use https, or say allow_http_credentials=True."
         )
+
+
+def _check_settings(address: Address, settings: HttpSettings) -> None:
+    if settings.identity and address.scheme not in ("http", "https"):
+        raise InvalidInput(
+            f"proxy, ca_bundle and client_certificate are for https, and {address} is reached otherwise; leave them "
+            "out. What ssh is to do, its own configuration says."
+        )
+
+
+def _checked_policy(given: Policy) -> Policy:
+    if given not in get_args(Policy):
+        raise InvalidInput(f"policy: {given!r} is unknown; give 'follow' or 'ff_only'.")
+    return given
 
 
 def _checked_interval(given: float | timedelta | None, address: Address) -> timedelta | None:

@@ -1,7 +1,8 @@
-"""The Git protocol over HTTP: which refs there are, in one request where the server allows it, and their objects."""
+"""The Git protocol: which refs there are, in one request where the server allows it, and their objects."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,20 +15,24 @@ from dulwich.protocol import PEELED_TAG_SUFFIX, Protocol, pkt_line
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from flowsource.errors import RevisionGone, SourceError, SourceUnavailable
+from flowsource.errors import AuthenticationFailed, RevisionGone, SourceError, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.client import LIST_REFS, UPLOAD_PACK, Client, check_type
-from flowsource.sources.git.credentials import Login
+from flowsource.sources.git.client import LIST_REFS
 from flowsource.sources.git.export import Export
 from flowsource.sources.git.fetching import Request, read_pack
-from flowsource.sources.git.http import Answer, GitHttp, NotGit
+from flowsource.sources.git.history import ReceivedHistory, SinceThen
+from flowsource.sources.git.http import NotGit
+from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.objects import DamagedObjects, Objects
 from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.receiving import PackReceiver
 from flowsource.sources.git.refs import Advertised, is_object_id
 from flowsource.sources.git.stores import UnusableAnswer, tips
 from flowsource.sources.git.text import harmless
+from flowsource.sources.git.transports import Answer, AnyLogin, transport_to
 from flowsource.sources.git.urls import Address
+
+logger = logging.getLogger(__name__)
 
 _DELIMITER, _FLUSH = b"0001", b"0000"
 _MOST_WANTS = 50_000
@@ -53,14 +58,16 @@ _known_habits: dict[str, _Habits] = {}
 
 
 class GitWire:
-    """A repository on an HTTP server. Holds its connections and remembers how the server likes to be asked."""
+    """A repository on a server. Holds its connections and remembers how the server likes to be asked."""
 
-    def __init__(self, address: Address, patience: Patience = Patience()) -> None:
+    def __init__(
+        self, address: Address, patience: Patience = Patience(), settings: HttpSettings = HttpSettings()
+    ) -> None:
         self._address = address
-        self._http = GitHttp(address, patience)
+        self._transport = transport_to(address, patience, settings)
         self._habits = _known_habits.setdefault(address.url, _Habits())
 
-    def refs(self, prefixes: Sequence[str], *, login: Login | None, checkpoint: Checkpoint) -> Advertised:
+    def refs(self, prefixes: Sequence[str], *, login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
         """The refs whose names begin with one of `prefixes`, and perhaps others.
 
         One request, once the server is known to speak protocol version 2, or when it speaks an older one.
@@ -80,7 +87,7 @@ class GitWire:
         *,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
     ) -> None:
         """Add `commit`, without its history, to `store`, and give `export` its objects as they arrive.
@@ -106,7 +113,7 @@ class GitWire:
             raise self._gone(commit, ref, self._list_refs((ref or "HEAD",), login, checkpoint).commits) from error
 
     def fetch_files(
-        self, store: Repo, export: Export, files: Sequence[str], *, login: Login | None, checkpoint: Checkpoint
+        self, store: Repo, export: Export, files: Sequence[str], *, login: AnyLogin, checkpoint: Checkpoint
     ) -> None:
         """Add `files`, by their object ids, to `store`, and give them to `export` as they arrive.
 
@@ -118,36 +125,77 @@ class GitWire:
             request = Request(wants=files[begin : begin + _MOST_WANTS], depth=None)
             self._ask(request, store, export, login, checkpoint, _files_refused)
 
+    def descends(self, new: str, old: str, *, login: AnyLogin, checkpoint: Checkpoint) -> bool | None:
+        """Whether commit `new` has `old` among its ancestors; None when the server does not let that be told."""
+        received = ReceivedHistory(self._address.url, id_size=len(new) // 2)
+        try:
+            if self._habits.object_format is None:
+                self._discover_refs(("HEAD",), login, checkpoint)
+            if self._habits.object_format is None:
+                client = self._transport.client(login, checkpoint, thin_packs=False)
+
+                def receive(data: bytes) -> int:
+                    client.count_objects(len(data))
+                    return received.feed(data)
+
+                client.fetch_pack(
+                    b"",
+                    lambda refs, depth=None: [ObjectID(new.encode())],
+                    SinceThen(old),
+                    receive,
+                    progress=lambda _: checkpoint(),
+                )
+            else:
+                # Commits alone, where the server can leave out the rest.
+                leave_out = "tree:0" if self._habits.can_filter else None
+                request = Request(wants=[new], haves=[old], depth=None, filter=leave_out, is_thin=False)
+                self._receive(request, received.feed, login, checkpoint)
+            return received.leads(old, new)
+        except (SourceUnavailable, AuthenticationFailed, SourceMissing, OSError):
+            raise
+        except Exception as error:
+            # More than is looked at, a server that keeps the commit to itself, or one that makes no sense.
+            logger.debug("%s does not say whether %s descends from %s: %r", self._address.url, new, old, error)
+            return None
+
     def _ask(
         self,
         request: Request,
         store: Repo,
         export: Export,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
         fail: Callable[[Exception], Exception],
     ) -> None:
-        assert self._habits.object_format is not None
-        body = request.body(self._habits.object_format)
         try:
-            with (
-                self._post(body, login, checkpoint) as answer,
-                self._receiver(store, export, len(request.wants[0]) // 2) as receiver,
-            ):
-                answer.waiting.objects_are_to_come()
+            with self._receiver(store, export, len(request.wants[0]) // 2) as receiver:
 
-                def receive(data: bytes) -> int:
-                    answer.waiting.count_objects(len(data))
+                def receive(data: bytes) -> None:
                     receiver.feed(data)
                     export.report(receiver.progress)
-                    return len(data)
 
-                read_pack(answer, receive=receive, progress=lambda _: checkpoint())
+                self._receive(request, receive, login, checkpoint)
                 receiver.finish()
         except (SourceError, DamagedObjects, OSError):
             raise
         except Exception as error:
             raise fail(error) from error
+
+    def _receive(
+        self, request: Request, feed: Callable[[bytes], object], login: AnyLogin, checkpoint: Checkpoint
+    ) -> None:
+        """Hand the pack that answers `request` to `feed`."""
+        assert self._habits.object_format is not None
+        body = request.body(self._habits.object_format)
+        with self._transport.ask(body, login=login, checkpoint=checkpoint) as answer:
+            answer.waiting.objects_are_to_come()
+
+            def receive(data: bytes) -> int:
+                answer.waiting.count_objects(len(data))
+                feed(data)
+                return len(data)
+
+            read_pack(answer, receive=receive, progress=lambda _: checkpoint())
 
     def _fetch_as_before(
         self,
@@ -155,7 +203,7 @@ class GitWire:
         export: Export,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
     ) -> None:
         """Fetch in an older version of the protocol, where servers give out nothing but what they advertise.
@@ -176,7 +224,7 @@ class GitWire:
         export: Export,
         commit: str,
         ref: str | None,
-        login: Login | None,
+        login: AnyLogin,
         checkpoint: Checkpoint,
         depth: int | None,
     ) -> dict[str, str]:
@@ -189,7 +237,7 @@ class GitWire:
             ids = {commit} if is_there else {seen[ref]} if ref in seen else set(seen.values())
             return [ObjectID(one.encode()) for one in sorted(ids)]
 
-        client = Client(self._address, self._http, login, checkpoint)
+        client = self._transport.client(login, checkpoint)
         prefix = [_bytes(ref or "HEAD")] if ref is not None else None
         try:
             with self._receiver(store, export, len(commit) // 2) as receiver:
@@ -201,7 +249,7 @@ class GitWire:
                     return len(data)
 
                 client.fetch_pack(
-                    "",
+                    b"",
                     wanted,
                     _Known(store),
                     receive,
@@ -222,17 +270,7 @@ class GitWire:
         packs = Path(store.object_store.pack_dir)
         return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=export.arrived)
 
-    def _post(self, body: bytes, login: Login | None, checkpoint: Checkpoint) -> Answer:
-        headers = {
-            "Content-Type": f"application/x-{UPLOAD_PACK}-request",
-            "Accept": f"application/x-{UPLOAD_PACK}-result",
-            "Git-Protocol": "version=2",
-        }
-        answer = self._http.post(UPLOAD_PACK, body, login=login, headers=headers, checkpoint=checkpoint)
-        check_type(answer, f"application/x-{UPLOAD_PACK}-result", self._address)
-        return answer
-
-    def _list_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
+    def _list_refs(self, prefixes: Sequence[str], login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
         lines = [LIST_REFS + b"\n"]
         # sha1 need not be said, and a probe is to be small.
         lines += (
@@ -241,7 +279,7 @@ class GitWire:
         arguments = [b"peel\n", b"symrefs\n"]
         arguments += [b"ref-prefix " + _bytes(prefix) for prefix in prefixes]
         body = b"".join(map(pkt_line, lines)) + _DELIMITER + b"".join(map(pkt_line, arguments)) + _FLUSH
-        with self._post(body, login, checkpoint) as answer:
+        with self._transport.ask(body, login=login, checkpoint=checkpoint) as answer:
             try:
                 refs, symrefs, peeled = read_pkt_refs_v2(_packets(answer))
             except SourceError:
@@ -250,10 +288,10 @@ class GitWire:
                 raise self._not_understood(error) from error
         return self._advertised(refs, peeled, symrefs)
 
-    def _discover_refs(self, prefixes: Sequence[str], login: Login | None, checkpoint: Checkpoint) -> Advertised:
-        client = Client(self._address, self._http, login, checkpoint)
+    def _discover_refs(self, prefixes: Sequence[str], login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
+        client = self._transport.client(login, checkpoint)
         try:
-            found = client.get_refs("", ref_prefix=[_bytes(prefix) for prefix in prefixes])
+            found = client.get_refs(b"", ref_prefix=[_bytes(prefix) for prefix in prefixes])
         except (SourceError, OSError):
             raise
         except Exception as error:

@@ -1,0 +1,1 @@
+"""Object stores and other places that fsspec reaches."""

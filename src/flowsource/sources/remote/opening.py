@@ -1,0 +1,46 @@
+"""Making the file system that an address asks for, no sooner than it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from flowsource.sources.remote.address import Address
+from flowsource.sources.remote.failures import cannot_open
+from flowsource.sources.remote.file_systems import FsspecStore
+from flowsource.sources.remote.s3 import S3Store
+from flowsource.sources.remote.stores import REQUEST, Store
+
+
+async def open_store(address: Address, settings: Mapping[str, Any]) -> Store:
+    """The store at `address`; raises SourceError, naming the package that is missing if one is."""
+    try:
+        with anyio.fail_after(REQUEST):
+            # Some of these libraries take a second to import, and some connect at once.
+            work = partial(_file_system, address.protocol, settings)
+            file_system = await to_thread.run_sync(work, abandon_on_cancel=True)
+    except Exception as error:
+        raise cannot_open(error, where=address.url, protocol=address.protocol) from None
+    if hasattr(file_system, "_call_s3"):
+        return S3Store(file_system, address)
+    return FsspecStore(file_system, address)
+
+
+def _file_system(protocol: str, settings: Mapping[str, Any]) -> Any:
+    import fsspec  # type: ignore[import-untyped]
+
+    settings = dict(settings)
+    if protocol == "s3":
+        # Who polls has a backoff of its own. The library would hide for half a minute that it is asked to wait, and one
+        # above it would ask it five times.
+        config = {"retries": {"mode": "standard", "total_max_attempts": 2}, **settings.get("config_kwargs", {})}
+        settings["config_kwargs"] = config
+    kind = fsspec.get_filesystem_class(protocol)
+    file_system = kind(**settings, skip_instance_cache=True, use_listings_cache=False)
+    if protocol == "s3":
+        file_system.retries = 1
+    return file_system

@@ -12,6 +12,7 @@ import pytest
 from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import SourceUnavailable
 from flowsource.snapshots.snapshot import Snapshot
+from flowsource.sources.git.repository import GitRepository
 from tests.fire.length import rounds
 from tests.fire.serving import FILES, Stage, debris, stage, unsound
 from tests.sources.contract import files_in
@@ -128,7 +129,9 @@ def of_another_repository(store: Path) -> None:
 
 def of_the_other_kind_of_ids(store: Path) -> None:
     config = store / "config"
-    config.write_text(config.read_text() + "[extensions]\n\tobjectformat = sha256\n[core]\n\trepositoryformatversion = 1\n")
+    config.write_text(
+        config.read_text() + "[extensions]\n\tobjectformat = sha256\n[core]\n\trepositoryformatversion = 1\n"
+    )
 
 
 def empty(store: Path) -> None:
@@ -199,6 +202,18 @@ async def test_a_damaged_store_harms_nobody_while_the_remote_is_away(here: Stage
     assert files_in((await here.ensure(here.first)).root) == WHOLE
     here.server.behave()
     assert files_in((await here.ensure(newest)).root) == {"flows.py": b"ANSWER = 42\n"}
+
+
+async def test_a_configuration_of_git_that_is_broken_concerns_nobody_but_git(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here.home / ".gitconfig").write_text("[init\n  defaultBranch")
+    monkeypatch.setenv("HOME", str(here.home))
+    good = await here.ensure()
+    assert files_in(good.root) == WHOLE
+    source = GitRepository(here.repository.path, branch="main")
+    assert files_in((await here.cache.ensure(source, await source.resolve())).root) == WHOLE
+    await is_well(here, good)
 
 
 @pytest.mark.parametrize("name", ["complete", "manifest.json"])

@@ -49,7 +49,10 @@ def small_disk(at: Path, *, size: int) -> Iterator[SmallDisk]:
         pytest.skip("only root can mount a disk")
     at.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", at], check=False, capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", at],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     if mounted.returncode != 0:
         pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")

@@ -72,7 +72,9 @@ class ObjectStore:
 
     def _rebuild(self, commit: str, ref: str | None, fetch: Callable[[Repo], None]) -> None:
         object_format = "sha1" if len(commit) == 40 else "sha256"
-        with Repo.init_bare(str(self._fresh), mkdir=True, object_format=object_format) as repo:
+        # Named, or dulwich asks the configuration of whoever runs us, which may be broken, or not for us to read.
+        branch = b"main"
+        with Repo.init_bare(str(self._fresh), mkdir=True, object_format=object_format, default_branch=branch) as repo:
             fetch(repo)
             _remember_tip(repo, commit, ref)
         # Also where a file has taken its place, or a link that leads nowhere.

@@ -39,9 +39,12 @@ types: $(VENV)/.dev  ## Strict types, by two checkers
 	$(BIN)/mypy
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
+# Most of the time a test waits for a process or a server, so that twice as many as there are processors go at once.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
+
 .PHONY: pytest
 pytest: $(VENV)/.dev  ## The tests alone
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-all
 test-all:  ## The tests on each supported Python that is here

@@ -22,6 +22,8 @@ def test_what_is_declared_is_what_was_given() -> None:
     ).declared
     assert (declared.name, declared.schedules, declared.tags) == ("nightly", (Cron("0 2 * * *"),), ("etl",))
     assert (declared.parameters, declared.limit, declared.paused) == ({"day": "2026-01-01"}, 2, None)
+    assert (declared.paths, declared.on_dependency_change) == ((), "report")
+    assert hello.to_deployment(paths=["./flows/", "lib/x.py"]).declared.paths == ("flows", "lib/x.py")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,14 @@ def test_what_is_declared_is_what_was_given() -> None:
         ({"paused": "no"}, "paused: 'no' is neither True nor False"),
         ({"description": 5}, "description: 5 is not text"),
         ({"version": 5}, "version: 5 is not text"),
+        ({"paths": "flows"}, "paths: 'flows' is not a list of paths"),
+        ({"paths": []}, r"paths: \[\] is not a list of paths"),
+        ({"paths": [""]}, "paths: "),
+        ({"paths": [5]}, "paths: "),
+        ({"paths": ["/etc"]}, "paths: '/etc' is no path inside the source"),
+        ({"paths": ["a/../.."]}, "paths: .* is no path inside"),
+        ({"paths": ["."]}, "paths: '' is no path inside"),
+        ({"on_dependency_change": "ignore"}, "on_dependency_change: 'ignore' is neither 'report' nor 'hold'"),
         ({"pause_on_shutdown": "x"}, "pause_on_shutdown: 'x' is neither"),
         ({"pause_on_shutdown": None}, "pause_on_shutdown: None is neither"),
     ],

@@ -33,6 +33,8 @@ PARTS: Mapping[str, frozenset[str]] = {
             "runs",
             "deployments",
             "declaring",
+            "promotions",
+            "standing",
             "schedules",
             "triggers",
             "events",

@@ -31,6 +31,10 @@ def check_options(options: DeploymentOptions) -> None:
     if not isinstance(options.get("paused"), bool | None):
         raise InvalidDeployment(f"paused: {options.get('paused')!r} is neither True nor False; give one, or None.")
     check_pause_on_shutdown(options.get("pause_on_shutdown", True))
+    check_paths(options.get("paths"))
+    policy = options.get("on_dependency_change", "report")
+    if policy not in ("report", "hold"):
+        raise InvalidDeployment(f"on_dependency_change: {policy!r} is neither 'report' nor 'hold'; give one of them.")
     check_limit(options.get("limit"))
 
 
@@ -44,6 +48,27 @@ def check_pause_on_shutdown(value: object) -> None:
     """Raise InvalidDeployment unless it is one of two."""
     if not isinstance(value, bool):
         raise InvalidDeployment(f"pause_on_shutdown: {value!r} is neither True nor False; give one of them.")
+
+
+def check_paths(paths: object) -> tuple[str, ...]:
+    """`paths` as they are kept, each relative to the top of the source; raises InvalidDeployment.
+
+    >>> check_paths(["./flows/", "lib/x.py", "flows"])
+    ('flows', 'lib/x.py')
+    """
+    if paths is None:
+        return ()
+    given = tuple(paths) if isinstance(paths, Iterable) and not isinstance(paths, str | bytes | Mapping) else ()
+    listed = [path for path in given if isinstance(path, str) and path]
+    if not listed or len(listed) < len(given):
+        raise InvalidDeployment(f"paths: {paths!r} is not a list of paths; give a list such as ['flows', 'lib/x.py'].")
+    kept = dict.fromkeys("/".join(part for part in path.split("/") if part not in ("", ".")) for path in listed)
+    for path in (*listed, *kept):
+        if not path or path.startswith("/") or ".." in path.split("/"):
+            raise InvalidDeployment(
+                f"paths: {path!r} is no path inside the source; give one from its top, or leave `paths` out for all."
+            )
+    return tuple(kept)
 
 
 def check_tags(tags: object) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 from flowsource.errors import InvalidDeployment
 from flowsource.revisions import Revision
 from flowsource.schedules import Schedule
+
+DependencyPolicy = Literal["report", "hold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class Declaration:
     """What a call to `serve` or `to_deployment` says about a deployment, once it was checked (see `declaring`).
 
     `limit` is how many of its runs may go on at once; None means as many as the server allows. A `description` or
-    `version` of None follows the code.
+    `version` of None follows the code. `paths` are the files and directories of the source that its flow is made of;
+    none means all of them.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Declaration:
     limit: int | None = None
     paused: bool | None = None
     pause_on_shutdown: bool = True
+    paths: tuple[str, ...] = ()
+    on_dependency_change: DependencyPolicy = "report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +61,65 @@ class Rejection:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A revision that loaded in a clean process, with what its code said there."""
+
+    revision: Revision
+    facts: FlowFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file of dependencies that differs between two revisions; `diff` is None where it cannot be shown."""
+
+    path: str
+    diff: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A revision that loads and waits for a person, because the dependencies it names are not those it was with."""
+
+    loaded: Loaded
+    changes: tuple[Change, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """The revision that a person wants served: by a `pin` until it is released, by a `rollback` until a newer comes."""
+
+    kind: Literal["pin", "rollback"]
+    revision: Revision
+    by: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A revision that a person rolled back from: it is not promoted again unless that is asked for."""
+
+    revision: Revision
+    instead: Revision
+    by: str
+    reason: str | None
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """A registered deployment, as the store knows it.
 
-    `active` is the revision that the next run takes; it has been loaded in a clean process. `rejected` is the newest
-    revision that failed to load, gone again once a later one is promoted. `paused` is a person's wish for the
-    schedules; `stopped` says that its server ended with `pause_on_shutdown` and none has come back.
+    `active` is the revision that the next run takes; it has been loaded in a clean process, and `facts` are of it.
+    `rejected` is the newest revision that failed to load, gone again once a later one is promoted. `held` is one that
+    loads and waits for a person; `wish` is what a person wants served, and `blocked` what not. While a pin is in force
+    following goes on `beneath` it: that is what would serve without the pin.
+
+    `paused` is a person's wish for the schedules; `stopped` says that its server ended with `pause_on_shutdown` and
+    none has come back. `epoch` grows with whatever changes here about revisions. `seen_at` is when the source was
+    asked for the newest revision that was decided on.
     """
 
     id: UUID
@@ -71,6 +128,12 @@ class Deployment:
     facts: FlowFacts
     active: Revision
     rejected: Rejection | None = None
+    held: Hold | None = None
+    wish: Wish | None = None
+    beneath: Loaded | None = None
+    blocked: tuple[Block, ...] = ()
+    epoch: int = 0
+    seen_at: datetime | None = None
     paused: bool = False
     stopped: bool = False
     created_at: datetime
@@ -91,6 +154,30 @@ class Deployment:
         """What was given in code, else the active revision."""
         return self.declared.version or self.active.short
 
+    @property
+    def pin(self) -> Wish | None:
+        """The pin that a person set, whether or not it is in force yet."""
+        return self.wish if self.wish is not None and self.wish.kind == "pin" else None
+
+    @property
+    def is_wish_open(self) -> bool:
+        """Whether a person wants a revision served that is still to be brought and loaded."""
+        return self.wish is not None and (self.wish.kind == "rollback" or self.wish.revision != self.active)
+
+    @property
+    def followed(self) -> Loaded:
+        """The newest that loads and that nobody refuses or holds: what serves, or would without the pin."""
+        return self.beneath or Loaded(self.active, self.facts)
+
+    @property
+    def rolled_back(self) -> Block | None:
+        """The revision that a person refused, while what serves instead is still the one that was gone back to."""
+        return next((block for block in self.blocked if block.instead == self.active), None)
+
+    def is_blocked(self, revision: Revision) -> bool:
+        """Whether a person refused `revision`."""
+        return any(block.revision == revision for block in self.blocked)
+
 
 class DeploymentOptions(TypedDict, total=False):
     """What `serve` and `to_deployment` take by keyword; all may be left out.
@@ -99,6 +186,10 @@ class DeploymentOptions(TypedDict, total=False):
     `schedule` may be given. `paused` says outright whether the schedules are paused; left out, what a person set
     stays. `description` is by default the flow's, `version` the revision's. `limit` is how many runs of the deployment
     may go on at once. With `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
+
+    `paths` are the files and directories of the source that the flow is made of (by default all): a revision that
+    leaves them as they are is promoted without another look. With `on_dependency_change="hold"` a revision that changes
+    a file of dependencies (`pyproject.toml`, `requirements*.txt`, `uv.lock`, ...) waits until a person accepts it.
     """
 
     interval: float | timedelta | None
@@ -111,6 +202,8 @@ class DeploymentOptions(TypedDict, total=False):
     version: str | None
     limit: int | None
     pause_on_shutdown: bool
+    paths: Sequence[str] | None
+    on_dependency_change: DependencyPolicy
 
 
 def check_name(name: str) -> str:

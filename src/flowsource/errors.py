@@ -15,7 +15,8 @@ FlowsourceError
 │       ├── RefNotFound
 │       ├── RevisionGone
 │       ├── HistoryRewritten
-│       └── UnsafeTree
+│       ├── UnsafeTree
+│       └── UnverifiedRevision
 ├── EntrypointError            a flow inside a snapshot
 │   ├── EntrypointMalformed
 │   ├── EntrypointFileMissing
@@ -28,6 +29,8 @@ FlowsourceError
 │   └── SourceNotFound
 ├── InvalidTransition          a run cannot go from this state to that one
 ├── Superseded                 somebody else owns the run now
+├── Outdated                   a decision rests on what is no longer so
+├── InConflict                 what a person asks for does not go with how things stand
 └── StoreError                 the memory itself
     ├── StoreUnavailable
     └── StoreVersionMismatch
@@ -122,6 +125,17 @@ class UnsafeTree(SourceInvalid):
     """A revision names files that must not be written; nothing of it was published."""
 
 
+class UnverifiedRevision(SourceInvalid):
+    """A revision does not carry the signature that its source requires; nothing of it was published."""
+
+    def __init__(self, revision: str, *, required: str, found: str) -> None:
+        self.revision, self.required, self.found = revision, required, found
+        super().__init__(
+            f"commit {revision:.12} is not served: {required} is required by verify=, and this is what there is: "
+            f"{found}. Push it signed by one of those that count, or add its signer to them."
+        )
+
+
 class EntrypointError(FlowsourceError):
     """An entrypoint does not lead to a flow."""
 
@@ -202,6 +216,14 @@ class InvalidTransition(FlowsourceError):
 
 class Superseded(FlowsourceError):
     """A write carried the epoch of an older claim: another claim owns the run now."""
+
+
+class Outdated(FlowsourceError):
+    """A decision about a deployment rests on what is no longer so: look again."""
+
+
+class InConflict(FlowsourceError):
+    """What a person asks for does not go with how things stand."""
 
 
 class StoreError(FlowsourceError):

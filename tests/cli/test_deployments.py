@@ -12,7 +12,7 @@ from flowsource.revisions import Revision
 from flowsource.schedules import Cron
 from flowsource.store import open_store
 from tests.cli.calling import CommandLine
-from tests.store.words import registration, serve
+from tests.store.words import registration, reject, serve
 
 GOOD = Revision(id="a" * 40, ref="refs/heads/main", subject="Load the data", author="Ada <ada@example.org>")
 BAD = Revision(id="b" * 40, subject="Break it")
@@ -53,7 +53,7 @@ def test_a_rejected_revision_is_shown_with_its_reason(alone: CommandLine) -> Non
         rejection = Rejection(revision=BAD, kind="import", message="it fails", details="a\ntraceback", at=now)
         async with open_store(f"sqlite:///{alone.home}/flowsource.db") as store:
             server = await serve(store, registration(active=GOOD), now=now)
-            await store.reject(server.deployment.id, rejection)
+            await reject(store, server.deployment, rejection)
 
     anyio.run(prepare)
 

@@ -27,7 +27,7 @@ from flowsource.store import open_store
 from flowsource.store.protocol import KnownSource, SourceReport, SourceWish, Store
 from tests.cli.calling import CommandLine
 from tests.store.source_contract import POLL
-from tests.store.words import registration, serve
+from tests.store.words import registration, reject, serve
 from tests.support.git_server import Refuse, git_server
 from tests.support.parts import requires
 from tests.support.serving import ServingScript, serving
@@ -80,7 +80,7 @@ def told(line: CommandLine, *reports: SourceReport, rejected: bool = False, acti
         await store.report_sources(reports)
         if rejected:
             rejection = Rejection(revision=BAD, kind="import", message="it fails", details="a\ntraceback", at=now)
-            await store.reject(server.deployments[0].id, rejection)
+            await reject(store, server.deployments[0], rejection)
 
     prepare(line, tell)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_files_and_directories_cannot_be_written_to_whatever_the_umask(tree: Tre
     finally:
         os.umask(before)
     assert modes(tree.directory) == {"a": "555", "a/b": "555", "a/b/plain.txt": "444", "run.sh": "555"}
+
+
+def test_a_file_whose_content_ends_in_the_middle_can_be_written_anew(tree: TreeWriter) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        tree.add_file(b"data.bin", broken())
+    assert not tree.holds(b"data.bin")
+    tree.add_file(b"data.bin", iter([b"half", b"whole"]))
+    [entry] = tree.finish()
+    assert (entry.path, (tree.directory / "data.bin").read_bytes()) == ("data.bin", b"halfwhole")
 
 
 def test_the_entries_tell_what_is_on_the_disk(tree: TreeWriter) -> None:

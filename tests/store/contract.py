@@ -10,7 +10,7 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from flowsource.deployments import FlowFacts, Rejection
+from flowsource.deployments import FlowFacts, Loaded, Rejection
 from flowsource.errors import (
     DeploymentNotFound,
     InvalidDeployment,
@@ -19,10 +19,12 @@ from flowsource.errors import (
     RunNotFound,
     Superseded,
 )
+from flowsource.promotions import Decision, Passed
 from flowsource.revisions import Revision
 from flowsource.runs import Failure, RunState
 from flowsource.schedules import Cron, Interval, content_key
 from flowsource.store.protocol import DEPLOYMENTS, WORK, LogLine, NewRun, Outcome, Store, about
+from tests.store.promoting_contract import PromotingContract
 from tests.store.words import (
     COMPLETED,
     FIRST,
@@ -33,7 +35,9 @@ from tests.store.words import (
     SECOND_REVISION,
     end,
     lines,
+    promote,
     registration,
+    reject,
     serve,
 )
 
@@ -74,9 +78,10 @@ class Registering:
     async def test_a_server_whose_remote_is_away_brings_no_older_revision_back(self, store: Store) -> None:
         server = await serve(store, registration())
         facts = FlowFacts(name="etl", description="new")
-        await store.promote(server.deployment.id, SECOND_REVISION, facts, now=NOW)
-        rejected = await store.reject(
-            server.deployment.id,
+        await promote(store, server.deployment, SECOND_REVISION, facts, now=NOW)
+        rejected = await reject(
+            store,
+            server.deployment,
             Rejection(revision=Revision(id="3" * 40), kind="import", message="no", details="", at=NOW),
         )
         stale = await serve(store, registration(tags=("new",), is_stale=True))
@@ -166,16 +171,17 @@ class Registering:
         rejection = Rejection(
             revision=SECOND_REVISION, kind="import", message="no module named x", details="traceback", at=NOW
         )
-        rejected = await store.reject(server.deployment.id, rejection)
+        rejected = await reject(store, server.deployment, rejection)
         assert (rejected.rejected, rejected.active) == (rejection, FIRST)
         facts = FlowFacts(name="etl", description="new", parameter_schema={"type": "object"})
-        promoted = await store.promote(server.deployment.id, SECOND_REVISION, facts, now=NOW + SECOND)
+        promoted = await promote(store, server.deployment, SECOND_REVISION, facts, now=NOW + SECOND)
         assert (promoted.active, promoted.facts, promoted.rejected) == (SECOND_REVISION, facts, None)
         assert await store.deployment("nightly") == promoted
 
     async def test_what_is_not_there_is_not_promoted(self, store: Store) -> None:
+        decision = Decision(outcome=Passed(loaded=Loaded(FIRST, FlowFacts(name="etl"))), epoch=0)
         with pytest.raises(DeploymentNotFound):
-            await store.promote(uuid4(), FIRST, FlowFacts(name="etl"), now=NOW)
+            await store.decide(uuid4(), decision, now=NOW)
 
 
 class Presence:
@@ -336,9 +342,9 @@ class Claiming:
     async def test_a_claim_fixes_who_runs_what(self, store: Store) -> None:
         server = await serve(store, registration())
         asked = await server.ask()
-        await store.promote(server.deployment.id, SECOND_REVISION, FlowFacts(name="etl"), now=NOW)
+        await promote(store, server.deployment, SECOND_REVISION, FlowFacts(name="etl"), now=NOW)
         claimed = await server.claim_one()
-        await store.promote(server.deployment.id, FIRST, FlowFacts(name="etl"), now=NOW)
+        await promote(store, server.deployment, FIRST, FlowFacts(name="etl"), now=NOW)
         assert claimed == dataclasses.replace(
             asked,
             state=RunState.CLAIMED,
@@ -620,5 +626,5 @@ class Listening:
             assert not await changes.wait(timedelta(milliseconds=1))
 
 
-class StoreContract(Registering, Presence, Creating, Claiming, Moving, Finding, Logging, Listening):
+class StoreContract(Registering, Presence, Creating, Claiming, Moving, Finding, Logging, Listening, PromotingContract):
     """All of it."""

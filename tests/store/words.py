@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from flowsource.deployments import Declaration, Deployment, FlowFacts
+from flowsource.deployments import Declaration, Deployment, FlowFacts, Loaded, Rejection
+from flowsource.promotions import Decision, Failed, Passed
+from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import LogLine, NewRun, Outcome, Registration, Store
@@ -30,6 +32,32 @@ def registration(
         name=name, **{"entrypoint": "flows.py:etl", "source_key": "key", "source_label": "label", **said}
     )
     return Registration(declared=declared, facts=FlowFacts(name=flow), active=active, is_stale=is_stale)
+
+
+async def decide(
+    store: Store, deployment: Deployment, outcome: Found, *, seen_at: datetime | None = None, now: datetime = NOW
+) -> Deployment:
+    """Decide on the deployment as it is by now."""
+    epoch = (await store.deployment(deployment.full_name)).epoch
+    return await store.decide(deployment.id, Decision(outcome=outcome, epoch=epoch, seen_at=seen_at), now=now)
+
+
+async def promote(
+    store: Store,
+    deployment: Deployment,
+    revision: Revision,
+    facts: FlowFacts = FlowFacts(name="etl"),
+    *,
+    seen_at: datetime | None = None,
+    now: datetime = NOW,
+) -> Deployment:
+    """Let `revision` pass: it serves, unless something is pinned."""
+    return await decide(store, deployment, Passed(loaded=Loaded(revision, facts)), seen_at=seen_at, now=now)
+
+
+async def reject(store: Store, deployment: Deployment, rejection: Rejection) -> Deployment:
+    """Let a revision be rejected."""
+    return await decide(store, deployment, Failed(rejection), now=rejection.at)
 
 
 def lines(*numbers: int) -> list[LogLine]:

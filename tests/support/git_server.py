@@ -8,7 +8,7 @@ import os
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,6 +77,9 @@ class Endless:
 Login = tuple[str, str] | str
 Misbehaviour = Refuse | Cut | Stall | Drip | Endless
 
+# Status, headers and body for a method, a path and a body; None for what it does not answer.
+Beside = Callable[[str, str, bytes], tuple[int, Mapping[str, str], bytes] | None]
+
 
 class GitServer:
     """A server of all bare repositories below one directory. `log` has the exchanges so far, oldest first.
@@ -90,6 +93,8 @@ class GitServer:
         self.released = threading.Event()
         self._misbehaviour: dict[str, Misbehaviour] = {}
         self.protocol_2 = True
+        # What the server answers beside Git, once the login was checked.
+        self.beside: Beside = lambda method, path, body: None
 
     def url(self, name: str) -> str:
         """The address of the repository in the directory `name`."""
@@ -208,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, how.headers, b""
         if login is not None and self.headers.get("Authorization") != _authorization(login):
             return 401, {"WWW-Authenticate": 'Basic realm="git"'}, b""
-        return self._ask_git(body)
+        return self.server.git.beside(self.command, self.path, body) or self._ask_git(body)
 
     def _ask_git(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         path, _, query = self.path.partition("?")

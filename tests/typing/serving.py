@@ -34,6 +34,7 @@ def a_flow_is_served() -> None:
     nightly.serve(name="nightly", interval=timedelta(hours=1), tags=["etl"], parameters={"day": "today"})
     nightly.serve(name="nightly", cron="0 2 * * *", limit=1, pause_on_shutdown=False, print_starting_message=False)
     flow.from_source("flows", "flows.py:nightly").serve(name="nightly", description="At night.", version="1")
+    nightly.serve(paths=["flows"], on_dependency_change="hold")
     assert_type(nightly.to_deployment(name="nightly", cron="0 2 * * *"), RunnerDeployment)
     serve(nightly.to_deployment(), nightly.to_deployment("hourly", interval=3600), limit=2)
 
@@ -46,6 +47,7 @@ def wrong_options_are_seen() -> None:
     nightly.serve(tags=[1])  # wrong
     nightly.serve(parameters=["today"])  # wrong
     nightly.to_deployment(limit="1")  # wrong
+    nightly.to_deployment(on_dependency_change="ignore")  # wrong
     serve(nightly)  # wrong
     flow.from_source("flows")  # wrong
     flow.from_source(1, "flows.py:nightly")  # wrong

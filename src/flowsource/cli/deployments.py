@@ -1,4 +1,4 @@
-"""`flowsource deployments`: what is served."""
+"""`flowsource deployments`: what is served. What a person does about it stands in `acts`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from flowsource.cli import exits
+from flowsource.cli.acts import accept, pause, pin, recheck, resume, rollback, unpin
 from flowsource.cli.groups import group
+from flowsource.cli.history import history
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
+from flowsource.cli.standing import standing_fields, state_explained, state_of
 from flowsource.cli.times import both, relative
 from flowsource.cli.words import parameters_text, revision_fields, revision_text, tags_text
 from flowsource.deployments import Deployment
@@ -20,6 +23,8 @@ from flowsource.errors import InvalidSchedule
 from flowsource.store.protocol import Store
 
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
+for _command in (pin, unpin, rollback, accept, recheck, pause, resume, history):
+    deployments.command(_command)
 
 
 @deployments.command
@@ -86,24 +91,13 @@ async def _next_instants(store: Store, deployments: Sequence[Deployment], now: d
     return instants
 
 
-def _state(deployment: Deployment) -> Cell:
-    """The one word that matters most."""
-    if deployment.stopped:
-        return Cell("⊘ stopped", "33")
-    if deployment.paused:
-        return Cell("⊘ paused", "33")
-    if deployment.rejected:
-        return Cell("✖ rejected", "31")
-    return Cell("✔ ready", "32")
-
-
 def _schedule(deployment: Deployment) -> str:
     return ", ".join(schedule.describe() for schedule in deployment.declared.schedules) or "on request"
 
 
 def _row(deployment: Deployment, next_at: datetime | None, now: datetime) -> list[Cell]:
     return [
-        _state(deployment),
+        state_of(deployment),
         Cell(deployment.full_name, "1"),
         Cell(_schedule(deployment)),
         Cell(relative(next_at, now=now) if next_at else "-"),
@@ -112,8 +106,8 @@ def _row(deployment: Deployment, next_at: datetime | None, now: datetime) -> lis
 
 
 def _fields(deployment: Deployment, next_at: datetime | None, now: datetime) -> list[tuple[str, Cell | str]]:
-    declared, rejected = deployment.declared, deployment.rejected
-    fields: list[tuple[str, Cell | str]] = [("state", _explained(deployment))]
+    declared = deployment.declared
+    fields: list[tuple[str, Cell | str]] = [("state", state_explained(deployment))]
     if deployment.description:
         fields.append(("description", deployment.description))
     fields.append(("schedule", _schedule(deployment)))
@@ -131,23 +125,6 @@ def _fields(deployment: Deployment, next_at: datetime | None, now: datetime) -> 
         fields.append(("tags", tags_text(declared.tags)))
     if declared.limit is not None:
         fields.append(("limit", f"{declared.limit} at once"))
-    if rejected:
-        fields += [
-            ("rejected", Cell(f"{revision_text(rejected.revision)}, {both(rejected.at, now=now)}", "31")),
-            ("reason", rejected.message),
-        ]
-        if rejected.details:
-            fields.append(("traceback", f"{rejected.details.rstrip()}\n"))
-    return fields
-
-
-def _explained(deployment: Deployment) -> Cell:
-    """The state, with what it means."""
-    cell = _state(deployment)
-    if deployment.stopped:
-        return Cell(f"{cell.text}: its server has ended; runs wait until it is served again", cell.colour)
-    if deployment.paused:
-        return Cell(f"{cell.text}: its schedules are held; runs on request go on", cell.colour)
-    if deployment.rejected:
-        return Cell(f"{cell.text}: the newest revision does not load", cell.colour)
-    return cell
+    if declared.paths:
+        fields.append(("paths", ", ".join(declared.paths)))
+    return fields + standing_fields(deployment, now)

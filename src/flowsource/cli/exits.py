@@ -38,6 +38,8 @@ _CODES: Mapping[type[errors.FlowsourceError], int] = {
     errors.StoreError: UNAVAILABLE,
     errors.InvalidTransition: CONFLICT,
     errors.Superseded: CONFLICT,
+    errors.Outdated: CONFLICT,
+    errors.InConflict: CONFLICT,
 }
 
 

@@ -8,22 +8,29 @@ Usage: flowsource COMMAND [OPTIONS]
 Push to Git; the next run uses it.
 
 Commands:
-  run DEPLOYMENT         Ask for a run of a deployment, and watch it with --watch.
-  runs ls                The newest runs first.
-  runs show RUN          Everything about one run.
-  logs RUN               What a run wrote; with -f as it comes, until the run ends.
-  deployments ls         All deployments: their schedules, revisions and states.
-  deployments show NAME  Everything about one deployment.
-  source ls              All sources: how they are, where they are, and when they are asked next.
-  source explain NAME    Why a push is not live: the last poll, stage by stage, and what helps.
-  source sync [NAME]     Look for something new now; with --wait until that is done.
-  source pause NAME      Look for nothing new until it is resumed.
-  source resume NAME     Look for what is new again.
-  source check URL ENTRYPOINT
-                         Whether a flow loads from there, for a CI pipeline.
-  source gc              Remove from the cache what nobody needs, and tell how much that freed.
-  source listen          Take webhooks, so that a push is looked at at once.
-  demo                   See it work: a repository, pushes and runs, in a few seconds.
+  run DEPLOYMENT                 Ask for a run of a deployment, and watch it with --watch.
+  runs ls                        The newest runs first.
+  runs show RUN                  Everything about one run.
+  logs RUN                       What a run wrote; with -f as it comes, until the run ends.
+  deployments ls                 All deployments: their schedules, revisions and states.
+  deployments show NAME          Everything about one deployment.
+  deployments history NAME       What happened to it: each promotion, and each act of a person.
+  deployments pin NAME REVISION  Serve one revision, whatever is newer, until it is unpinned.
+  deployments unpin NAME         Release a pin: the newest revision that loads serves again.
+  deployments rollback NAME      Go back to what served before, until something newer is pushed.
+  deployments accept NAME        Let a revision serve that is held for the dependencies it changes.
+  deployments recheck NAME       Look again at a revision that was rejected or rolled back from.
+  deployments pause NAME         Hold its schedules; runs on request go on.
+  deployments resume NAME        Let its schedules go on, from now.
+  source ls                      All sources: how and where they are, and when they are asked next.
+  source explain NAME            Why a push is not live: the stages of the last poll, what helps.
+  source sync [NAME]             Look for something new now; with --wait until that is done.
+  source pause NAME              Look for nothing new until it is resumed.
+  source resume NAME             Look for what is new again.
+  source check URL ENTRYPOINT    Whether a flow loads from there, for a CI pipeline.
+  source gc                      Remove from the cache what nobody needs, and tell what that freed.
+  source listen                  Take webhooks, so that a push is looked at at once.
+  demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.
 

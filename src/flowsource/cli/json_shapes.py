@@ -6,7 +6,8 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from flowsource.deployments import Deployment, Rejection
+from flowsource.deployments import Block, Deployment, Hold, Rejection, Wish
+from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Run
 from flowsource.store.protocol import LogLine
@@ -86,7 +87,14 @@ def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[st
         "next_at": instant_json(next_at),
         "paused": deployment.paused,
         "stopped": deployment.stopped,
+        "paths": list(declared.paths),
+        "on_dependency_change": declared.on_dependency_change,
         "active": revision_json(deployment.active),
+        "pinned": _wish_json(deployment.pin) if deployment.pin else None,
+        "asked_for": _wish_json(deployment.wish) if deployment.wish and deployment.is_wish_open else None,
+        "without_pin": revision_json(deployment.beneath.revision) if deployment.beneath else None,
+        "held": _hold_json(deployment.held) if deployment.held else None,
+        "blocked": [_block_json(block) for block in deployment.blocked],
         "rejected": _rejection_json(deployment.rejected) if deployment.rejected else None,
         "created_at": instant_json(deployment.created_at),
         "updated_at": instant_json(deployment.updated_at),
@@ -100,4 +108,47 @@ def _rejection_json(rejection: Rejection) -> dict[str, Any]:
         "message": rejection.message,
         "details": rejection.details,
         "at": instant_json(rejection.at),
+    }
+
+
+def history_json(entry: HistoryEntry) -> dict[str, Any]:
+    """An entry of the history of a deployment; what `details` holds goes with its `kind`."""
+    return {
+        "seq": entry.seq,
+        "at": instant_json(entry.at),
+        "kind": entry.kind.value,
+        "revision": revision_json(entry.revision) if entry.revision else None,
+        "previous": revision_json(entry.previous) if entry.previous else None,
+        "by": entry.by,
+        "reason": entry.reason,
+        "details": dict(entry.details),
+    }
+
+
+def _wish_json(wish: Wish) -> dict[str, Any]:
+    return {
+        "kind": wish.kind,
+        "revision": revision_json(wish.revision),
+        "by": wish.by,
+        "reason": wish.reason,
+        "at": instant_json(wish.at),
+    }
+
+
+def _hold_json(hold: Hold) -> dict[str, Any]:
+    return {
+        "kind": "dependency",
+        "revision": revision_json(hold.loaded.revision),
+        "changes": [{"path": change.path, "diff": change.diff} for change in hold.changes],
+        "at": instant_json(hold.at),
+    }
+
+
+def _block_json(block: Block) -> dict[str, Any]:
+    return {
+        "revision": revision_json(block.revision),
+        "instead": revision_json(block.instead),
+        "by": block.by,
+        "reason": block.reason,
+        "at": instant_json(block.at),
     }

@@ -18,7 +18,7 @@ from flowsource.cli.output import Cell, print_json, print_table, say
 from flowsource.cli.words import revision_text
 from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
-from flowsource.runner.startup import KEEP_SNAPSHOTS, KEEP_SNAPSHOTS_FOR, revisions_in_use
+from flowsource.runner.tidying import KEEP_SNAPSHOTS, KEEP_SNAPSHOTS_FOR, revisions_in_use
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store.protocol import Store
@@ -54,7 +54,7 @@ def gc(
     async def tidy(store: Store) -> tuple[list[tuple[str, Revision]], dict[str, str]]:
         now = datetime.now(UTC)
         labels = {source.report.key: source.report.status.label for source in await store.sources(now=now)}
-        in_use = revisions_in_use(await store.deployments())
+        in_use = await revisions_in_use(store)
         await cache.sweep()
         return await cache.collect(keep=keep, keep_for=keep_for, in_use=in_use, now=now), labels
 

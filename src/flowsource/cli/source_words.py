@@ -177,6 +177,12 @@ def _deployment_text(deployment: Deployment, source: KnownSource) -> Cell:
     rejected, newest = deployment.rejected, source.report.revision
     if rejected:
         return Cell(f"{serves}; {rejected.revision.short} was rejected: {rejected.message}", "31")
+    if deployment.pin:
+        return Cell(f"{serves}; it is pinned by {deployment.pin.by}", "36")
+    if deployment.held:
+        return Cell(f"{serves}; {deployment.held.loaded.revision.short} is held: it changes dependencies", "33")
+    if deployment.is_blocked(newest):
+        return Cell(f"{serves}; it was rolled back from {newest.short}", "33")
     if deployment.active != newest:
         return Cell(f"{serves}; {newest.short} is not taken over (yet)", "33")
     return Cell(serves, "32")

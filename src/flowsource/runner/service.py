@@ -16,7 +16,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.deployments import Deployment, FlowFacts, Rejection
-from flowsource.errors import FlowsourceError
+from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.promotions import Outcome as Found
+from flowsource.revisions import Revision
 from flowsource.runner.claims import Slots, claim_runs
 from flowsource.runner.execution import Assignment, Execution
 from flowsource.runner.inspection import inspect_entrypoint
@@ -24,29 +26,39 @@ from flowsource.runner.presence import LEASE, stay_present
 from flowsource.runner.processes import ForkServer
 from flowsource.runner.scheduling import create_scheduled
 from flowsource.runner.terminal import Terminal
+from flowsource.runner.tidying import TIDY_EVERY, collect_garbage
 from flowsource.runs import Failure, Run, RunState
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
-from flowsource.store.protocol import Outcome, Registration, Store
+from flowsource.store.protocol import DEPLOYMENTS, Outcome, Registration, Store
+from flowsource.watch.comparing import Comparison, compare
+from flowsource.watch.deciding import Candidate
 from flowsource.watch.hosts import Hosts
 from flowsource.watch.keeping import keep_fresh
-from flowsource.watch.latest import Latest
-from flowsource.watch.promotion import Promoter
+from flowsource.watch.latest import Latest, on_the_clock
+from flowsource.watch.promotion import Means, Promoter
 from flowsource.watch.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
 KILL_AFTER = timedelta(seconds=5)
+# What others do rings; this is for a bell that was lost.
+_LOOK_EVERY = timedelta(seconds=30)
+_PATIENCE_AT_START = timedelta(seconds=10)
 
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """A deployment as its runner carries it. Runs start in `directory`, by default at the top of their snapshot."""
+    """A deployment as its runner carries it. Runs start in `directory`, by default at the top of their snapshot.
+
+    `seen_at` is when its source was asked for `latest`.
+    """
 
     deployment: Deployment
     source: Source
     latest: Latest
+    seen_at: datetime
     directory: Path | None = None
 
 
@@ -81,6 +93,7 @@ class Runner:
         self._stopping_now = anyio.Event()
         self._promoters = {entry.deployment.id: self._promoter(entry) for entry in served}
         self._watchers = self._make_watchers()
+        self._one_promoted = anyio.Event()
 
     def stop(self) -> None:
         """Take no more runs and end when those going on have ended, within the grace; a second call ends them now."""
@@ -90,13 +103,14 @@ class Runner:
 
     def look_now(self) -> None:
         """Ask the remotes of all sources now rather than at their next poll."""
-        for watcher in self._watchers:
+        for watcher in self._watchers.values():
             watcher.hint("a signal")
 
     async def run(self) -> None:
         """Serve until stopped. When this returns or raises, no process of a run is left."""
         async with anyio.create_task_group() as presence:
             presence.start_soon(stay_present, self._shop.store, self._id, self._register_again)
+            await self._carry_out_wishes()
             async with anyio.create_task_group() as executions:
                 async with anyio.create_task_group() as chores:
                     self._start_chores(chores, executions)
@@ -104,6 +118,24 @@ class Runner:
                     chores.cancel_scope.cancel()
                 await self._drain()
             presence.cancel_scope.cancel()
+
+    async def _carry_out_wishes(self) -> None:
+        """Serve what people asked for while nobody served, before the first run is taken, if that can be had soon."""
+        asked = [promoter for promoter in self._promoters.values() if promoter.deployment.is_wish_open]
+        if not asked:
+            return
+        with anyio.move_on_after(_PATIENCE_AT_START.total_seconds()) as patience:
+            async with anyio.create_task_group() as waiting:
+
+                async def until_stopped() -> None:
+                    await self._stopping.wait()
+                    patience.cancel()
+
+                waiting.start_soon(until_stopped)
+                async with anyio.create_task_group() as tasks:
+                    for promoter in asked:
+                        tasks.start_soon(promoter.carry_out_wish)
+                waiting.cancel_scope.cancel()
 
     async def _register_again(self) -> None:
         """Come back after we were given up: what we still ran is not ours any more.
@@ -133,9 +165,39 @@ class Runner:
 
         chores.start_soon(create_scheduled, store, ids)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, start)
-        chores.start_soon(keep_fresh, self._watchers, store)
+        chores.start_soon(keep_fresh, list(self._watchers.values()), store)
         for promoter in self._promoters.values():
             chores.start_soon(promoter.run)
+        chores.start_soon(self._follow_others)
+        chores.start_soon(self._keep_tidy)
+
+    async def _follow_others(self) -> None:
+        """Take over what people, and other servers, make of our deployments, until cancelled."""
+        async with self._shop.store.changes(DEPLOYMENTS) as ear:
+            while True:
+                try:
+                    for deployment in await self._shop.store.deployments():
+                        if deployment.id in self._promoters:
+                            self._promoters[deployment.id].refresh(deployment)
+                except StoreUnavailable as error:
+                    logger.warning("what others do with deployments waits for the store: %s", error)
+                await ear.wait(_LOOK_EVERY)
+
+    async def _keep_tidy(self) -> None:
+        """Remove old snapshots after promotions, now and then, until cancelled."""
+        while True:
+            await self._one_promoted.wait()
+            self._one_promoted = anyio.Event()
+            offered = [
+                (entry.source.key, candidate.snapshot.revision)
+                for entry in self._served.values()
+                if (candidate := self._promoters[entry.deployment.id].candidate) is not None
+            ]
+            try:
+                await collect_garbage(self._shop.store, self._shop.cache, offered, now=datetime.now(UTC))
+            except FlowsourceError as error:
+                logger.warning("old snapshots are left for the next time: %s", error)
+            await anyio.sleep(TIDY_EVERY.total_seconds())
 
     async def _drain(self) -> None:
         """Wait for the runs that are going on; past the grace, or when told, end them all together."""
@@ -223,14 +285,14 @@ class Runner:
         except FlowsourceError as error:
             logger.warning("how run %s ended could not be recorded: %s", run.name, error)
 
-    def _make_watchers(self) -> list[Watcher]:
+    def _make_watchers(self) -> dict[str, Watcher]:
         """One for each key, over the distinct things that deployments follow there."""
         hosts = Hosts()
         by_key: dict[str, dict[str, Served]] = defaultdict(dict)
         for entry in self._served.values():
             by_key[entry.source.key].setdefault(entry.source.selector, entry)
-        return [
-            Watcher(
+        return {
+            key: Watcher(
                 [entry.source for entry in followed.values()],
                 [entry.latest for entry in followed.values()],
                 self._shop.cache,
@@ -238,24 +300,35 @@ class Runner:
                 on_status=self._shop.terminal.source_changed,
                 host=hosts.of(next(iter(followed.values())).source),
             )
-            for followed in by_key.values()
-        ]
+            for key, followed in by_key.items()
+        }
 
     async def _offer(self, source: Source, snapshot: Snapshot) -> None:
+        candidate = Candidate(snapshot, on_the_clock(self._watchers[source.key].asked_at))
         for entry in self._served.values():
             if (entry.source.key, entry.source.selector) == (source.key, source.selector):
-                self._promoters[entry.deployment.id].offer(snapshot)
+                self._promoters[entry.deployment.id].offer(candidate)
 
     def _promoter(self, entry: Served) -> Promoter:
+        shop, declared = self._shop, entry.deployment.declared
+
         async def inspect(snapshot: Snapshot) -> FlowFacts | Rejection:
-            return await inspect_entrypoint(self._shop.server, self._shop.cache, snapshot, entry.deployment.declared)
+            return await inspect_entrypoint(shop.server, shop.cache, snapshot, declared)
 
-        async def on_decision(deployment: Deployment, rejection: Rejection | None) -> None:
-            before, entry.deployment = entry.deployment, deployment
-            if rejection is not None:
-                self._shop.terminal.rejected(deployment, rejection, is_mounted=entry.source.mount is not None)
-            elif entry.source.mount is None or before.rejected is not None or before.facts != deployment.facts:
-                # A flow that writes beside its own code is no news each time it does.
-                self._shop.terminal.promoted(deployment)
+        async def compared(known: Revision, snapshot: Snapshot) -> Comparison:
+            return await compare(shop.cache, known, snapshot, declared)
 
-        return Promoter(entry.deployment, self._shop.store, inspect=inspect, on_decision=on_decision)
+        async def bring(revision: Revision) -> Snapshot:
+            return await shop.cache.ensure(entry.source, revision)
+
+        def on_change(before: Deployment, after: Deployment, outcome: Found | None) -> None:
+            entry.deployment = after
+            shop.terminal.deployment_changed(before, after, outcome, in_place=entry.source.mount is not None)
+            if before.active != after.active:
+                self._one_promoted.set()
+
+        means = Means(inspect=inspect, compare=compared, bring=bring)
+        promoter = Promoter(entry.deployment, shop.store, means, on_change=on_change)
+        if not entry.latest.is_stale:
+            promoter.offer(Candidate(entry.latest.snapshot, entry.seen_at))
+        return promoter

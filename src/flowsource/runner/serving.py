@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack
 import anyio
 
 from flowsource.context import is_run_process
-from flowsource.declaring import check_limit, check_options, check_pause_on_shutdown, check_tags
+from flowsource.declaring import check_limit, check_options, check_paths, check_pause_on_shutdown, check_tags
 from flowsource.deployments import Declaration, DeploymentOptions, check_name
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
@@ -67,6 +67,8 @@ def deployment_of(
         limit=options.get("limit"),
         paused=options.get("paused"),
         pause_on_shutdown=options.get("pause_on_shutdown", True),
+        paths=check_paths(options.get("paths")),
+        on_dependency_change=options.get("on_dependency_change", "report"),
     )
     return RunnerDeployment(declared=declared, origin=origin)
 

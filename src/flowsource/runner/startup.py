@@ -6,33 +6,33 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import anyio
 
-from flowsource.deployments import Declaration, Deployment, FlowFacts
+from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
 from flowsource.errors import InvalidDeployment, RevisionRejected, SourceError
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.origin import Origin
 from flowsource.runner.presence import LEASE
 from flowsource.runner.service import Served, Workshop
+from flowsource.runner.tidying import collect_garbage
 from flowsource.store.protocol import Registration
-from flowsource.watch.latest import Latest, latest
+from flowsource.watch.comparing import compare
+from flowsource.watch.latest import Latest, latest, on_the_clock
 
 logger = logging.getLogger(__name__)
-
-KEEP_SNAPSHOTS = 10
-KEEP_SNAPSHOTS_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Checked:
-    """A deployment whose code was found and loads."""
+    """A deployment whose code was found and loads. `seen_at` is when its source was asked for the latest."""
 
     origin: Origin
     latest: Latest
+    seen_at: datetime
     registration: Registration
 
 
@@ -44,12 +44,19 @@ async def register(runner_id: UUID, declared: Sequence[tuple[Declaration, Origin
     await shop.cache.sweep()
     checked = await _check_all(declared, shop)
     now = datetime.now(UTC)
-    await _collect_garbage(shop, checked, now)
+    in_use = [(entry.registration.declared.source_key, entry.registration.active) for entry in checked]
+    await collect_garbage(shop.store, shop.cache, in_use, now=now)
     registered = await shop.store.register(
         runner_id, [entry.registration for entry in checked], lease_until=now + LEASE, now=now
     )
     return [
-        Served(deployment=deployment, source=entry.origin.source, latest=entry.latest, directory=entry.origin.directory)
+        Served(
+            deployment=deployment,
+            source=entry.origin.source,
+            latest=entry.latest,
+            seen_at=entry.seen_at,
+            directory=entry.origin.directory,
+        )
         for deployment, entry in zip(registered, checked, strict=True)
     ]
 
@@ -73,57 +80,79 @@ async def _check_all(declared: Sequence[tuple[Declaration, Origin]], shop: Works
 
 
 async def _check(declared: Declaration, origin: Origin, shop: Workshop, known: Sequence[Deployment]) -> _Checked:
-    """Find the newest revision and load it; where it does not load, go on with the one that served before."""
+    """Find the newest revision and load it.
+
+    Where it does not load, or is not what a person wants served, go on with the one that served before.
+    """
     newest = origin.found or await latest(origin.source, shop.cache)
+    seen_at = on_the_clock(newest.asked_at)
     found = await inspect_entrypoint(shop.server, shop.cache, newest.snapshot, declared)
-    if isinstance(found, FlowFacts):
+    before = _registered_as(declared, origin, known)
+    registration: Registration | None = None
+    if before is not None and (isinstance(found, Rejection) or await _is_held_back(before, newest, declared, shop)):
+        if await _still_serves(before, declared, origin, shop):
+            registration = Registration(
+                declared=declared,
+                facts=before.facts,
+                active=before.active,
+                rejected=found if isinstance(found, Rejection) else None,
+                seen_at=seen_at,
+                # That it loads and must wait is for the promoter to decide, and to tell.
+                is_stale=isinstance(found, FlowFacts),
+            )
+        elif not before.is_wish_open and (before.pin or before.is_blocked(newest.snapshot.revision)):
+            raise _nothing_to_serve(before, newest.snapshot.revision)
+    if registration is None:
+        if isinstance(found, Rejection):
+            details = f"\n{found.details}" if found.details else ""
+            where = f"{origin.source.label} at {newest.snapshot.revision.short}"
+            raise RevisionRejected(f"{where}: {found.message}{details}")
         registration = Registration(
-            declared=declared, facts=found, active=newest.snapshot.revision, is_stale=newest.is_stale
+            declared=declared,
+            facts=found,
+            active=newest.snapshot.revision,
+            seen_at=seen_at,
+            is_stale=newest.is_stale,
         )
-        return _Checked(origin=origin, latest=newest, registration=registration)
-    served_before = await _served_before(declared, origin, shop, known)
-    if served_before is None:
-        details = f"\n{found.details}" if found.details else ""
-        where = f"{origin.source.label} at {newest.snapshot.revision.short}"
-        raise RevisionRejected(f"{where}: {found.message}{details}")
-    registration = Registration(
-        declared=declared, facts=served_before.facts, active=served_before.active, rejected=found
+    return _Checked(origin=origin, latest=newest, seen_at=seen_at, registration=registration)
+
+
+def _nothing_to_serve(before: Deployment, newest: Revision) -> RevisionRejected:
+    why, verb = ("it is pinned", "unpin") if before.pin else ("it was rolled back from there", "recheck")
+    return RevisionRejected(
+        f"{before.full_name} is not to serve {newest.short}, for {why}; and {before.active.short}, which served last, "
+        f"cannot be had or does not load. Bring that back, or say `flowsource deployments {verb} '{before.full_name}'`."
     )
-    return _Checked(origin=origin, latest=newest, registration=registration)
 
 
-async def _served_before(
-    declared: Declaration, origin: Origin, shop: Workshop, known: Sequence[Deployment]
-) -> Deployment | None:
-    """The registered deployment that this is, if its active revision can still be had and still loads."""
-    for deployment in known:
+def _registered_as(declared: Declaration, origin: Origin, known: Sequence[Deployment]) -> Deployment | None:
+    """The registered deployment that this is; None where its files are used in place, and nothing older is kept."""
+    wanted = (declared.name, declared.source_key, declared.entrypoint)
+    for deployment in known if origin.source.mount is None else ():
         then = deployment.declared
-        same = (then.name, then.source_key, then.entrypoint) == (
-            declared.name,
-            declared.source_key,
-            declared.entrypoint,
-        )
-        if not same or origin.source.mount is not None:
-            continue
-        try:
-            snapshot = await shop.cache.ensure(origin.source, deployment.active)
-        except SourceError as error:
-            logger.warning("the last good revision of %s cannot be had: %s", deployment.full_name, error)
-            continue
-        if isinstance(await inspect_entrypoint(shop.server, shop.cache, snapshot, declared), FlowFacts):
+        if (then.name, then.source_key, then.entrypoint) == wanted:
             return deployment
     return None
 
 
-def revisions_in_use(deployments: Sequence[Deployment]) -> list[tuple[str, Revision]]:
-    """What must stay in the cache for `deployments`, as pairs of source key and revision."""
-    return [(deployment.declared.source_key, deployment.active) for deployment in deployments]
+async def _is_held_back(before: Deployment, newest: Latest, declared: Declaration, shop: Workshop) -> bool:
+    """Whether the newest revision, which loads, is not to serve by itself."""
+    revision = newest.snapshot.revision
+    if before.wish is not None or before.is_blocked(revision):
+        return True
+    if declared.on_dependency_change != "hold" or revision == before.active:
+        return False
+    return bool((await compare(shop.cache, before.active, newest.snapshot, declared)).changes)
 
 
-async def _collect_garbage(shop: Workshop, checked: Sequence[_Checked], now: datetime) -> None:
-    in_use = revisions_in_use(await shop.store.deployments())
-    in_use += [(entry.registration.declared.source_key, entry.registration.active) for entry in checked]
-    await shop.cache.collect(keep=KEEP_SNAPSHOTS, keep_for=KEEP_SNAPSHOTS_FOR, in_use=in_use, now=now)
+async def _still_serves(before: Deployment, declared: Declaration, origin: Origin, shop: Workshop) -> bool:
+    """Whether what served last can still be had, and still loads."""
+    try:
+        snapshot = await shop.cache.ensure(origin.source, before.active)
+    except SourceError as error:
+        logger.warning("the last good revision of %s cannot be had: %s", before.full_name, error)
+        return False
+    return isinstance(await inspect_entrypoint(shop.server, shop.cache, snapshot, declared), FlowFacts)
 
 
 def first_error(group: BaseExceptionGroup) -> BaseException:

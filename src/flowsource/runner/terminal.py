@@ -10,7 +10,9 @@ from datetime import datetime
 from io import StringIO
 from typing import TextIO
 
-from flowsource.deployments import Deployment, Rejection
+from flowsource.deployments import Deployment
+from flowsource.promotions import Outcome
+from flowsource.runner.news import News, described, news, standing_news
 from flowsource.runner.writer import Writer
 from flowsource.runs import Run, RunState
 from flowsource.source_status import SourceState, SourceStatus
@@ -44,9 +46,11 @@ class Terminal:
         width = max(len(deployment.full_name) for deployment in deployments)
         for deployment in deployments:
             self._writer.write(f"  {deployment.full_name:<{width}}  {_when(deployment)}")
-            self._writer.write(f"  {'':<{width}}  {_revision(deployment)}  from {deployment.declared.source_label}")
-            if deployment.rejected is not None:
-                self.rejected(deployment, deployment.rejected)
+            self._writer.write(
+                f"  {'':<{width}}  {printable(described(deployment.active))}  from {deployment.declared.source_label}"
+            )
+            for told in standing_news(deployment):
+                self._tell(told)
         self._writer.write(f"\nAsk for a run:  flowsource run '{deployments[0].full_name}' --watch\n")
 
     def run_started(self, run: Run) -> None:
@@ -67,22 +71,12 @@ class Terminal:
         level = "" if line.logger is None else f"{logging.getLevelName(line.level):<8}"
         self._writer.write(f"{_clock(line.at)}  {self._paint(run_name, '2')}  {level}{printable(line.text)}")
 
-    def promoted(self, deployment: Deployment) -> None:
-        """A new revision serves."""
-        self._say("✔", "32", f"{deployment.full_name} now serves {_revision(deployment)}")
-
-    def rejected(self, deployment: Deployment, rejection: Rejection, *, is_mounted: bool = False) -> None:
-        """A new revision does not serve; the last good one does, unless it is a directory that is used as it is."""
-        next_step = f"It keeps serving {deployment.active.short}; push a repair, and that is taken over by itself."
-        if is_mounted:
-            next_step = "The directory is used as it is: runs fail until this is mended."
-        self._say(
-            "✖",
-            "31",
-            f"{deployment.full_name}: {rejection.revision.short} was rejected: {rejection.message}\n"
-            f"{_indented(rejection.details)}"
-            f"  {next_step}",
-        )
+    def deployment_changed(
+        self, before: Deployment, after: Deployment, outcome: Outcome | None, *, in_place: bool
+    ) -> None:
+        """A deployment is not as it was, whoever changed it."""
+        for told in news(before, after, outcome, in_place=in_place):
+            self._tell(told)
 
     def source_changed(self, before: SourceStatus, after: SourceStatus) -> None:
         """A source went out of order, or is back, or a person paused it."""
@@ -117,6 +111,9 @@ class Terminal:
             f"{_clock(run.changed_at)}  {self._paint(run.name, '2')}  {self._paint(mark, colour)} {printable(text)}"
         )
 
+    def _tell(self, told: News) -> None:
+        self._say(told.mark, told.colour, told.text)
+
     def _say(self, mark: str, colour: str, text: str) -> None:
         self._writer.write(f"{_clock(datetime.now().astimezone())}  {self._paint(mark, colour)} {printable(text)}")
 
@@ -137,15 +134,6 @@ class _Nowhere(StringIO):
 def _when(deployment: Deployment) -> str:
     said = ", ".join(schedule.describe() for schedule in deployment.declared.schedules) or "on request"
     return f"{said} (paused)" if deployment.paused else said
-
-
-def _revision(deployment: Deployment) -> str:
-    subject = f" {printable(deployment.active.subject)}" if deployment.active.subject else ""
-    return f"{deployment.active.short}{subject}"
-
-
-def _indented(text: str) -> str:
-    return "".join(f"    {line}\n" for line in printable(text).splitlines())
 
 
 def _clock(at: datetime) -> str:

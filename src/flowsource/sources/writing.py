@@ -138,6 +138,11 @@ class TreeWriter:
                 _write(descriptor, chunk)
             digest = digest or f"{kind}{made.hexdigest()}"
             self._entries.append(_sealed(descriptor, path, executable, digest))
+        except BaseException:
+            # Its giver may have another try at it, and half a file must not be taken for one that is there.
+            os.unlink(self._top + path)
+            self._names.discard(path)
+            raise
         finally:
             os.close(descriptor)
         return digest

@@ -12,8 +12,8 @@ from flowsource.errors import DeploymentNotFound
 from flowsource.runs import Run, RunState
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.protocol import NewRun
-from flowsource.store.rows import AnyRow, new_run_columns, run_from
-from flowsource.store.tables import deployments, insert_unless_there, runs, schedules
+from flowsource.store.rows import new_run_columns, run_from
+from flowsource.store.tables import AnyRow, deployments, insert_unless_there, runs, schedules
 
 _DEPLOYMENT = select(
     deployments.c.id, deployments.c.flow, deployments.c.name, deployments.c.parameters, deployments.c.tags

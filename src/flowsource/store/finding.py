@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from flowsource.errors import RunNotFound
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import LogLine
-from flowsource.store.rows import AnyRow, line_columns, line_from, run_from
-from flowsource.store.tables import insert_unless_there, is_not_completed, log_lines, runs
+from flowsource.store.rows import line_columns, line_from, run_from
+from flowsource.store.tables import AnyRow, insert_unless_there, is_not_completed, log_lines, runs
 
 _BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
 _NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Update, bindparam, null, select, update
 from flowsource.errors import InvalidTransition, RunNotFound, Superseded
 from flowsource.runs import TRANSITIONS, Run, RunState
 from flowsource.store.protocol import Outcome
-from flowsource.store.rows import AnyRow, failure_json, run_from
-from flowsource.store.tables import runs
+from flowsource.store.rows import failure_json, run_from
+from flowsource.store.tables import AnyRow, runs
 
 
 def _move(to: RunState, **values: Any) -> Update:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 from uuid import UUID
 
 from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import Schedule
@@ -21,14 +22,15 @@ from flowsource.source_status import Poll, SourceStatus
 class Registration:
     """One deployment as a server brings it: what was declared, and what the code says at the revision that loaded.
 
-    `is_stale` says that the remote did not answer when `active` was found: what is registered already is newer, or as
-    new.
+    `seen_at` is when the source was asked for it. `is_stale` says that what is registered already is to stay: the
+    remote did not answer when `active` was found, or the newest revision is yet to be decided on.
     """
 
     declared: Declaration
     facts: FlowFacts
     active: Revision
     rejected: Rejection | None = None
+    seen_at: datetime | None = None
     is_stale: bool = False
 
 
@@ -163,11 +165,11 @@ class Store(Protocol):
         """Make a live runner known, with what it serves: all of it, or nothing.
 
         Registering the same again changes nothing but `updated_at`. What the code says (parameters, tags, schedules,
-        ...) follows the code; what a person set elsewhere (a pause) survives unless the declaration says `paused`
-        outright. A schedule that was there before keeps its anchor. Its cursor is kept too, unless the deployment was
-        stopped with `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule. `stopped` is lifted.
-        One that is stale moves no deployment of the same source and entrypoint: its active revision, the facts and the
-        rejection stay as they are.
+        ...) follows the code; what a person set elsewhere (a pause, a pin, a rollback) survives unless the declaration
+        says `paused` outright. A schedule that was there before keeps its anchor. Its cursor is kept too, unless the
+        deployment was stopped with `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule.
+        `stopped` is lifted. One that is stale, older than what was decided on, or not what a person wants, moves no
+        deployment of the same source and entrypoint: its active revision, the facts and the rejection stay as they are.
         """
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
@@ -194,20 +196,34 @@ class Store(Protocol):
         """The deployment called `flow/deployment`, or by its own name where that is unique; raises DeploymentNotFound
         with names that look alike."""
 
-    async def set_paused(self, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
+    async def served(self, *, now: datetime) -> set[UUID]:
+        """The deployments that a live runner serves."""
+
+    async def set_paused(
+        self, deployment_id: UUID, paused: bool, *, author: Author | None = None, now: datetime
+    ) -> Deployment:
         """Hold the schedules of a deployment, or let them go on: a person's wish, which survives restarts.
 
-        What they would have started while they were held is not made up for. Raises DeploymentNotFound.
+        What they would have started while they were held is not made up for. With an `author` the history tells it.
+        Raises DeploymentNotFound.
         """
 
-    async def promote(self, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime) -> Deployment:
-        """Make `revision` the one that the next run takes, with what its code says, and drop any rejection.
+    async def decide(self, deployment_id: UUID, decision: Decision, *, now: datetime) -> Deployment:
+        """Carry out what was decided of a revision (see `standing.after_decision`), with its entry in the history.
 
-        The last promotion wins: revisions have no order that the store could know.
+        Raises Outdated, and changes nothing, where the deployment is not as it was when that was decided (its `epoch`),
+        or a newer revision was decided on meanwhile: so of two servers the older candidate never wins.
         """
 
-    async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
-        """Record that a revision does not serve; the active one stays."""
+    async def act(self, deployment_id: UUID, act: Act, author: Author, *, now: datetime) -> Deployment:
+        """Do what a person asks for (see `standing.after_act`), with its entry in the history.
+
+        It survives restarts; a revision that is to be brought first is a `wish`, which a server carries out. Raises
+        InConflict where it does not go with how the deployment stands.
+        """
+
+    async def history(self, deployment_id: UUID, *, limit: int = 50) -> list[HistoryEntry]:
+        """What happened to a deployment, newest first; of each the newest 200 entries are kept."""
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
         """The schedules of these deployments."""

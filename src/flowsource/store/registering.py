@@ -11,25 +11,17 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
-from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.deployments import Declaration, Deployment
 from flowsource.errors import DeploymentNotFound, InvalidDeployment
-from flowsource.revisions import Revision
+from flowsource.promotions import Author, HistoryEntry, Kind
 from flowsource.schedules import Schedule, content_key, schedule_from_json
-from flowsource.store import presence
+from flowsource.store import presence, promoting
 from flowsource.store.protocol import Registration, ScheduleState
-from flowsource.store.rows import (
-    AnyRow,
-    code_columns,
-    declaration_columns,
-    deployment_from,
-    rejection_json,
-    schedule_state_from,
-)
+from flowsource.store.returning import first_standing, standing_after
+from flowsource.store.rows import declaration_columns, deployment_from, schedule_state_from
+from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
 
-_CALLED = select(deployments).where(
-    deployments.c.flow == bindparam("of_flow"), deployments.c.name == bindparam("named")
-)
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
 _LIMIT = select(deployments.c.run_limit).where(deployments.c.id == bindparam("which"))
 _SCHEDULES_OF = (
@@ -62,24 +54,21 @@ def register(
     return [found[one] for one in ids]
 
 
-def promote(
-    connection: Connection, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime
+def set_paused(
+    connection: Connection, deployment_id: UUID, paused: bool, author: Author | None, *, now: datetime
 ) -> Deployment:
-    """Make `revision` the active one, with what its code says."""
-    return _set(connection, deployment_id, **code_columns(revision, facts, None), updated_at=now)
-
-
-def reject(connection: Connection, deployment_id: UUID, rejection: Rejection) -> Deployment:
-    """Record that a revision does not serve."""
-    return _set(connection, deployment_id, rejected=rejection_json(rejection), updated_at=rejection.at)
-
-
-def set_paused(connection: Connection, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
     """Hold the schedules, or let them go on from `now`."""
     before = get_by_id(connection, deployment_id)
-    if before.paused and not paused:
+    if before.paused == paused:
+        return before
+    if not paused:
         connection.execute(_SKIP_AHEAD, {"which": deployment_id, "to": now})
-    return _set(connection, deployment_id, paused=paused, updated_at=now) if before.paused != paused else before
+    if author is not None:
+        kind = Kind.PAUSED if paused else Kind.RESUMED
+        entry = HistoryEntry(kind=kind, at=now, by=author.by, reason=author.reason)
+        promoting.remember(connection, deployment_id, [entry])
+    connection.execute(_CHANGE.values(paused=paused, updated_at=now), {"which": deployment_id})
+    return get_by_id(connection, deployment_id)
 
 
 def all_deployments(connection: Connection) -> list[Deployment]:
@@ -135,10 +124,9 @@ def _refuse_twins(registrations: Sequence[Registration]) -> None:
 
 def _register(connection: Connection, new: Registration, served: set[UUID], now: datetime) -> UUID:
     declared = new.declared
-    old = connection.execute(_CALLED, {"of_flow": new.facts.name, "named": declared.name}).one_or_none()
+    old = _called(connection, new.facts.name, declared.name)
     columns = {
         **declaration_columns(declared),
-        **({} if _is_no_news(old, new) else code_columns(new.active, new.facts, new.rejected)),
         "paused": _paused_after(old, declared),
         "stopped": False,
         "updated_at": now,
@@ -146,30 +134,31 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
     if old is None:
         deployment_id = uuid4()
         identity = {"id": deployment_id, "flow": new.facts.name, "name": declared.name, "created_at": now}
-        connection.execute(insert(deployments), {**identity, **columns})
+        after, entries = first_standing(new, deployment_id, now=now)
+        connection.execute(insert(deployments), {**identity, **standing_columns(after), **columns})
         was_held = False
     else:
         deployment_id = old.id
-        connection.execute(_CHANGE.values(**columns), {"which": deployment_id})
+        after, entries = standing_after(old, new, now=now)
+        connection.execute(_CHANGE.values(**{**standing_columns(after), **columns}), {"which": deployment_id})
         # Also when its runner was killed and nobody has marked it stopped yet.
-        was_held = old.paused or old.stopped or (old.pause_on_shutdown and deployment_id not in served)
+        was_held = old.paused or old.stopped or (old.declared.pause_on_shutdown and deployment_id not in served)
+    promoting.remember(connection, deployment_id, entries)
     resumes = was_held and not columns["paused"]
     _replace_schedules(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
     return deployment_id
 
 
-def _is_no_news(old: AnyRow | None, new: Registration) -> bool:
-    """Whether `new` is an older state, or none newer, of what serves already."""
-    if old is None or not new.is_stale:
-        return False
-    return bool((old.source_key, old.entrypoint) == (new.declared.source_key, new.declared.entrypoint))
+def _called(connection: Connection, flow: str, name: str) -> Deployment | None:
+    found = _load(connection, deployments.c.flow == flow, deployments.c.name == name)
+    return found[0] if found else None
 
 
-def _paused_after(old: AnyRow | None, declared: Declaration) -> bool:
+def _paused_after(old: Deployment | None, declared: Declaration) -> bool:
     """What the declaration says; else what a person set; a pause that was itself declared goes with its declaration."""
     if declared.paused is not None or old is None:
         return bool(declared.paused)
-    return bool(old.paused and not old.declared_paused)
+    return bool(old.paused and not old.declared.paused)
 
 
 def _replace_schedules(
@@ -197,11 +186,6 @@ def _replace_schedules(
     connection.execute(delete(schedules).where(of_deployment))
     if wanted:
         connection.execute(insert(schedules), list(wanted.values()))
-
-
-def _set(connection: Connection, deployment_id: UUID, **columns: Any) -> Deployment:
-    connection.execute(_CHANGE.values(**columns), {"which": deployment_id})
-    return get_by_id(connection, deployment_id)
 
 
 def _load(connection: Connection, *conditions: ColumnElement[bool]) -> list[Deployment]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
-from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.deployments import Declaration, Deployment
 from flowsource.revisions import Revision
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import Schedule, schedule_from_json
 from flowsource.store.protocol import LogLine, ScheduleState
-
-AnyRow = Row[*tuple[Any, ...]]
+from flowsource.store.standing_rows import standing_from
+from flowsource.store.tables import AnyRow
 
 
 def declaration_columns(declared: Declaration) -> dict[str, Any]:
@@ -33,30 +30,8 @@ def declaration_columns(declared: Declaration) -> dict[str, Any]:
         "run_limit": declared.limit,
         "declared_paused": declared.paused,
         "pause_on_shutdown": declared.pause_on_shutdown,
-    }
-
-
-def code_columns(revision: Revision, facts: FlowFacts, rejected: Rejection | None) -> dict[str, Any]:
-    """The columns of a deployment that hold which revision serves, and what its code says."""
-    return {
-        "active": revision.to_json(),
-        "facts": {
-            "name": facts.name,
-            "description": facts.description,
-            "parameter_schema": dict(facts.parameter_schema),
-        },
-        "rejected": rejection_json(rejected) if rejected else None,
-    }
-
-
-def rejection_json(rejection: Rejection) -> dict[str, Any]:
-    """A mapping of JSON values that says all of `rejection`."""
-    return {
-        "revision": rejection.revision.to_json(),
-        "kind": rejection.kind,
-        "message": rejection.message,
-        "details": rejection.details,
-        "at": rejection.at.isoformat(),
+        "paths": declared.paths,
+        "on_dependency_change": declared.on_dependency_change,
     }
 
 
@@ -79,10 +54,10 @@ def deployment_from(row: AnyRow, schedules: Iterable[Schedule]) -> Deployment:
             limit=row.run_limit,
             paused=row.declared_paused,
             pause_on_shutdown=row.pause_on_shutdown,
+            paths=tuple(row.paths),
+            on_dependency_change=row.on_dependency_change,
         ),
-        facts=FlowFacts(**row.facts),
-        active=Revision.from_json(row.active),
-        rejected=_rejection_from(row.rejected) if row.rejected else None,
+        **standing_from(row),
         paused=row.paused,
         stopped=row.stopped,
         created_at=row.created_at,
@@ -171,13 +146,3 @@ def line_columns(run_id: UUID, lines: Sequence[LogLine]) -> list[dict[str, Any]]
 def line_from(row: AnyRow) -> LogLine:
     """The line of a row of its table."""
     return LogLine(seq=row.seq, at=row.at, level=row.level, text=row.text, logger=row.logger)
-
-
-def _rejection_from(data: dict[str, Any]) -> Rejection:
-    return Rejection(
-        revision=Revision.from_json(data["revision"]),
-        kind=data["kind"],
-        message=data["message"],
-        details=data["details"],
-        at=datetime.fromisoformat(data["at"]),
-    )

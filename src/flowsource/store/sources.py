@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from flowsource.revisions import Revision
 from flowsource.source_status import Poll, Rewrite, SourceState, SourceStatus
 from flowsource.store.protocol import KnownSource, SourceReport, SourceWish
-from flowsource.store.rows import AnyRow
 from flowsource.store.tables import (
+    AnyRow,
     deployments,
     insert_or_replace,
     insert_unless_there,

@@ -13,10 +13,10 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection
 
-from flowsource.deployments import Deployment, FlowFacts, Rejection
-from flowsource.revisions import Revision
+from flowsource.deployments import Deployment
+from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.runs import Run, RunState
-from flowsource.store import claiming, creating, finding, moving, presence, registering, sources
+from flowsource.store import claiming, creating, finding, moving, presence, promoting, registering, sources
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import (
     DEPLOYMENTS,
@@ -95,20 +95,34 @@ class SqlStore:
     async def deployment(self, name: str) -> Deployment:
         return await self._read(registering.find_deployment, name)
 
-    async def set_paused(self, deployment_id: UUID, paused: bool, *, now: datetime) -> Deployment:
-        deployment = await self._write(registering.set_paused, deployment_id, paused, now=now)
+    async def served(self, *, now: datetime) -> set[UUID]:
+        return await self._read(presence.served, now=now)
+
+    async def set_paused(
+        self, deployment_id: UUID, paused: bool, *, author: Author | None = None, now: datetime
+    ) -> Deployment:
+        deployment = await self._write(registering.set_paused, deployment_id, paused, author, now=now)
         self._doorbell.ring(DEPLOYMENTS)
         return deployment
 
-    async def promote(self, deployment_id: UUID, revision: Revision, facts: FlowFacts, *, now: datetime) -> Deployment:
-        deployment = await self._write(registering.promote, deployment_id, revision, facts, now=now)
+    async def decide(self, deployment_id: UUID, decision: Decision, *, now: datetime) -> Deployment:
+        def decide(connection: Connection) -> Deployment:
+            return promoting.decide(connection, registering.get_by_id(connection, deployment_id), decision, now=now)
+
+        deployment = await self._write(decide)
         self._doorbell.ring(DEPLOYMENTS)
         return deployment
 
-    async def reject(self, deployment_id: UUID, rejection: Rejection) -> Deployment:
-        rejected = await self._write(registering.reject, deployment_id, rejection)
+    async def act(self, deployment_id: UUID, act: Act, author: Author, *, now: datetime) -> Deployment:
+        def do(connection: Connection) -> Deployment:
+            return promoting.act(connection, registering.get_by_id(connection, deployment_id), act, author, now=now)
+
+        deployment = await self._write(do)
         self._doorbell.ring(DEPLOYMENTS)
-        return rejected
+        return deployment
+
+    async def history(self, deployment_id: UUID, *, limit: int = 50) -> list[HistoryEntry]:
+        return await self._read(promoting.history, deployment_id, limit=limit)
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
         return await self._read(registering.schedule_states, deployment_ids)

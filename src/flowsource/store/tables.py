@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     PrimaryKeyConstraint,
+    Row,
     Table,
     Text,
     TypeDecorator,
@@ -28,6 +29,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from flowsource.runs import RunState
 
 SCHEMA_VERSION = 2
+AnyRow = Row[*tuple[Any, ...]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -90,14 +92,37 @@ deployments = Table(
     Column("run_limit", Integer),
     Column("declared_paused", Boolean),
     Column("pause_on_shutdown", Boolean, nullable=False),
+    Column("paths", Json, nullable=False),
+    Column("on_dependency_change", Plain, nullable=False),
     Column("facts", Json, nullable=False),
     Column("active", Json, nullable=False),
     Column("rejected", Json),
+    Column("held", Json),
+    Column("wish", Json),
+    Column("beneath", Json),
+    Column("blocked", Json, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("seen_at", Instant),
     Column("paused", Boolean, nullable=False),
     Column("stopped", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("flow", "name"),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", Plain, nullable=False),
+    Column("revision", Json),
+    Column("previous", Json),
+    Column("by", Plain),
+    Column("reason", Plain),
+    Column("details", Json, nullable=False),
+    PrimaryKeyConstraint("deployment_id", "seq"),
 )
 
 schedules = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from flowsource.errors import SourceError
 from flowsource.snapshots.cache import SnapshotCache
@@ -36,6 +36,11 @@ class Latest:
     def is_stale(self) -> bool:
         """Whether this is the last that was known, and there may be a newer one."""
         return self.failure is not None
+
+
+def on_the_clock(moment: float) -> datetime:
+    """A moment of `time.monotonic` as an instant, which other processes understand."""
+    return datetime.now(UTC) - timedelta(seconds=time.monotonic() - moment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,11 @@ class Watcher:
         """How each of the sources is, in their order."""
         return [self._shown(entry) for entry in self._followed]
 
+    @property
+    def asked_at(self) -> float:
+        """When the remote was asked last, by `time.monotonic`: what is handed on was its answer then."""
+        return self._asked_at
+
     def reports(self) -> list[SourceReport]:
         """What there is to tell of each of the sources, in their order."""
         return [

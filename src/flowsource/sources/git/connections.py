@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -35,6 +36,18 @@ def using(waiting: Waiting) -> Iterator[None]:
         yield
     finally:
         _WAITING.reset(token)
+
+
+class _WithoutQueries(logging.Filter):
+    """Takes from each line of urllib3 what follows a `?`: a signed URL is a secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(one.partition("?")[0] if isinstance(one, str) else one for one in record.args)
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQueries())
 
 
 class _Reader(io.RawIOBase):

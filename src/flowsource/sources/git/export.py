@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import Final
 
 from dulwich.objects import Commit
 
 from flowsource.sources.base import Report, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint
+from flowsource.sources.git.lfs_pointers import Pointer, parse_pointer
 from flowsource.sources.git.limits import LARGEST_FILE
 from flowsource.sources.git.objects import Held, Objects
 from flowsource.sources.git.placing import Places
@@ -18,13 +20,20 @@ from flowsource.sources.limits import MOST_BYTES
 from flowsource.sources.names import unsafe
 from flowsource.sources.writing import TreeWriter
 
+# Files at the top that say where more is to be had. They are read as they are written.
+GITMODULES: Final = b".gitmodules"
+LFSCONFIG: Final = b".lfsconfig"
+
 
 class Export:
-    """What `scope` takes of `commit`, on its way into the tree `into`.
+    """What `scope` takes of `commit`, on its way into the tree `into`, below `path` there.
 
     Files are written as their objects arrive, as long as the trees that name them came before; what was not among
-    them is taken from a store in the end. Links are links, submodules are empty directories. Raises UnsafeTree for a
-    name that must not be written, and before a file is read that is too large, alone or with others.
+    them is taken from a store in the end. Links are links. Submodules are empty directories, which `submodules` tells
+    of. Pointers of Git LFS are written as they are unless `expands_lfs`: then `pointers` has them, in place of the
+    tree. `tag` is an object that must come along, which nothing is written of. `notes` gets the content of
+    `.gitmodules` and `.lfsconfig`. Raises UnsafeTree for a name that must not be written, and before a file is read
+    that is too large, alone or with others.
     """
 
     def __init__(
@@ -34,12 +43,23 @@ class Export:
         scope: Scope,
         *,
         checkpoint: Checkpoint,
+        path: bytes = b"",
+        expands_lfs: bool = False,
+        tag: str | None = None,
+        notes: dict[bytes, bytes] | None = None,
         report: Report = say_nothing,
     ) -> None:
         self._commit, self._into, self._scope, self._checkpoint = commit, into, scope, checkpoint
+        self._prefix = path + b"/" if path else b""
+        self._expands_lfs = expands_lfs
+        self.tag = tag
         # Told how far the pack has come that is being received.
         self.report = report
         self.held = Held()
+        # By their paths in the repository.
+        self.submodules: dict[bytes, str] = {}
+        self.pointers: dict[bytes, tuple[Pointer, bool]] = {}
+        self._notes = {} if notes is None else notes
         self._parsed: dict[str, tuple[Entry, ...]] = {}
         self._places: Places | None = None
         # Where files go that have not arrived yet, by object id.
@@ -77,7 +97,7 @@ class Export:
         sizes = _Sizes(objects, Counter({object_id: len(targets) for object_id, targets in wanted.items()}))
         for object_id, targets in wanted.items():
             for target in targets:
-                if not self._into.holds(target[0]):
+                if not self._holds(target[0]):
                     self._checkpoint()
                     sizes.check(*target)
                     self._write(target, objects.content(object_id))
@@ -100,20 +120,38 @@ class Export:
     def _is_there(self, path: bytes, entry: Entry) -> bool:
         """Whether an entry is in the tree, now that it was looked for in earlier snapshots."""
         if entry.kind in (Kind.DIRECTORY, Kind.SUBMODULE):
-            self._into.add_directory(path)
+            self._into.add_directory(self._prefix + path)
+            if entry.kind is Kind.SUBMODULE:
+                self.submodules[path] = entry.object_id
             return True
+        if self._holds(path):
+            return True
+        if entry.kind is Kind.LINK or path in (GITMODULES, LFSCONFIG):
+            return False
         executable = entry.kind is Kind.EXECUTABLE
-        return self._into.holds(path) or (
-            entry.kind is not Kind.LINK and self._into.take_over(path, digest=_digest(entry), executable=executable)
-        )
+        return self._into.take_over(self._prefix + path, digest=_digest(entry), executable=executable)
+
+    def _holds(self, path: bytes) -> bool:
+        return path in self.pointers or self._into.holds(self._prefix + path)
 
     def _write(self, target: Target, content: bytes | Iterable[bytes]) -> None:
         path, entry = target
         if entry.kind is Kind.LINK:
             target_of_link = content if isinstance(content, bytes) else b"".join(content)
-            self._into.add_link(path, target_of_link, digest=_digest(entry))
-        else:
-            self._into.add_file(path, content, executable=entry.kind is Kind.EXECUTABLE, digest=_digest(entry))
+            self._into.add_link(self._prefix + path, target_of_link, digest=_digest(entry))
+            return
+        executable = entry.kind is Kind.EXECUTABLE
+        digest: str | None = _digest(entry)
+        if isinstance(content, bytes):
+            if path in (GITMODULES, LFSCONFIG):
+                self._notes[path] = content
+            if (pointer := parse_pointer(content, self._prefix + path, strictly=self._expands_lfs)) is not None:
+                if self._expands_lfs:
+                    self.pointers[path] = pointer, executable
+                    return
+                # Not known by its blob: that would let it be taken over where the file itself is wanted.
+                digest = None
+        self._into.add_file(self._prefix + path, content, executable=executable, digest=digest)
 
 
 class _Sizes:

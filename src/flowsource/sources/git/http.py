@@ -33,6 +33,14 @@ class NotGit(SourceInvalid):
     """The server answered, but not as a Git server does."""
 
 
+class Moved(SourceInvalid):
+    """The server sends us to another address, `location`, which may hold a secret. Nobody is asked there by itself."""
+
+    def __init__(self, message: str, location: str = "") -> None:
+        self.location = location
+        super().__init__(message)
+
+
 class Answer:
     """The body of an answer, read as it comes. A context manager; leaving it gives the connection back."""
 
@@ -143,9 +151,10 @@ class GitHttp:
         if status >= 500:
             return SourceUnavailable(f"{where} failed to answer (HTTP {status}).", retry_after=wait)
         if 300 <= status < 400:
-            target = harmless(redacted(urljoin(url, headers.get("Location", ""))))
+            location = urljoin(url, headers.get("Location", ""))
+            target = harmless(redacted(location))
             new = target.split("/info/refs", 1)[0].removesuffix("/git-upload-pack")
-            return SourceInvalid(f"{where} has moved to {new}; correct the URL of the source.")
+            return Moved(f"{where} has moved to {new}; correct the URL of the source.", location)
         if status in (401, 403):
             return self._not_allowed(status, login)
         if status == 407 and self._proxy is not None:

@@ -68,6 +68,14 @@ class RemoteRepository:
                 self._logged_in(
                     lambda login: self._wire.fetch_files(store, export, lacking, login=login, checkpoint=checkpoint)
                 )
+            objects = Objects(store.object_store, export.held)
+            if (tag := export.tag) is not None and not objects.has(tag):
+                self._logged_in(
+                    lambda login: self._wire.fetch_tag(
+                        store, export, tag, commit=commit, ref=ref, login=login, checkpoint=checkpoint
+                    )
+                )
+            # Anew: what was listed of a store before it was added to is out of date.
             yield Objects(store.object_store, export.held)
 
     def _logged_in(self, exchange: Callable[[AnyLogin], _Answer]) -> _Answer:

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import Final, Protocol, get_args
 
 import anyio
 
-from flowsource.errors import InvalidInput, SourceError, SourceUnavailable
+from flowsource.errors import InvalidInput, SourceError
 from flowsource.revisions import Revision
 from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint, in_thread
+from flowsource.sources.git.choices import Choice, tag_in
 from flowsource.sources.git.credentials import (
     Credentials,
     CredentialsLike,
@@ -25,15 +25,16 @@ from flowsource.sources.git.credentials import (
     credentials_from,
     shows_user,
 )
-from flowsource.sources.git.export import Export
+from flowsource.sources.git.filling import Filling, Part, Repository
 from flowsource.sources.git.http_settings import HttpSettings, PathLike, http_settings
-from flowsource.sources.git.local import LocalRepository
-from flowsource.sources.git.objects import DamagedObjects, Objects, described
+from flowsource.sources.git.objects import Objects, described
 from flowsource.sources.git.pages import repository_of
-from flowsource.sources.git.refs import EVERY_NAME, Advertised, Kind, select
-from flowsource.sources.git.remote import RemoteRepository
+from flowsource.sources.git.refs import EVERY_NAME, TAGS, Advertised, Kind, Selector, select
+from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.scope import Scope, checked_directories
+from flowsource.sources.git.signed import SignedBy
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
+from flowsource.sources.git.verifying import verify
 from flowsource.sources.history import Policy
 from flowsource.sources.writing import TreeWriter
 
@@ -43,16 +44,12 @@ logger = logging.getLogger(__name__)
 _SHORTEST_INTERVAL: Final = timedelta(seconds=5)
 
 
-class _Repository(Protocol):
+class _Repository(Repository, Protocol):
     """A place that has refs and objects: on a server, or in a directory."""
 
     def refs(self, prefixes: Sequence[str], *, checkpoint: Checkpoint) -> Advertised: ...
 
     def descends(self, new: str, old: str, *, checkpoint: Checkpoint) -> bool | None: ...
-
-    def objects(
-        self, commit: str, ref: str | None, export: Export, *, workspace: Path, checkpoint: Checkpoint, renew: bool
-    ) -> AbstractContextManager[Objects]: ...
 
 
 class GitRepository:
@@ -65,6 +62,11 @@ class GitRepository:
 
     With `directories` only those are taken, with the files beside them and beside what they are in: nothing else is
     downloaded where the server can leave it out.
+
+    With `include_submodules` submodules are taken too, and theirs, at the commits that are named; else they are empty
+    directories. Those on the server of `url` are asked for with its credentials, all others without. Files that Git
+    LFS keeps are taken in place of their pointers unless `include_lfs` is False. `verify` is a SignedBy: only a
+    revision that carries such a signature is taken.
 
     `credentials` are GitCredentials, a mapping of its fields, or a callable that returns either. They are looked up at
     every attempt, sent to the host of `url` only, and refused over plain http to another machine unless
@@ -95,6 +97,9 @@ class GitRepository:
         commit_sha: str | None = None,
         ref: str | None = None,
         directories: Sequence[str] | None = None,
+        include_submodules: bool = False,
+        include_lfs: bool = True,
+        verify: SignedBy | None = None,
         pull_interval: float | timedelta | None = 60,
         allow_http_credentials: bool = False,
         proxy: str | None = None,
@@ -110,17 +115,16 @@ class GitRepository:
         _check_exposure(self._address, self._credentials, allow_http_credentials)
         self._settings = http_settings(proxy=proxy, ca_bundle=ca_bundle, client_certificate=client_certificate)
         _check_settings(self._address, self._settings)
-        self._scope = Scope(checked_directories(directories))
+        scope = Scope(checked_directories(directories), in_submodules=include_submodules)
+        self._choice = Choice(scope, submodules=include_submodules, lfs=include_lfs)
+        self._verify = _checked_verify(verify, self._selector)
         self._name, self._policy = name, _checked_policy(policy)
         self._pull_interval = _checked_interval(pull_interval, self._address)
-        self._repository: _Repository = (
-            LocalRepository(self._address.path)
-            if self._address.path is not None
-            else RemoteRepository(self._address, self._credentials, settings=self._settings)
-        )
+        self._remote = Remote(self._address, self._credentials, self._settings)
+        self._repository: _Repository = self._remote.open()
         # The answer, once it can never change.
         pinned = self._selector.pinned
-        self._settled = Revision(id=pinned, content=self._scope.content) if pinned is not None else None
+        self._settled = Revision(id=pinned, content=self._choice.content()) if pinned is not None else None
 
     @property
     def url(self) -> str:
@@ -136,7 +140,9 @@ class GitRepository:
     def key(self) -> str:
         identity = self._credentials.identity if self._credentials is not None else ""
         way = f"\n{self._settings.identity}" if self._settings.identity else ""
-        digest = hashlib.sha256(f"{self._address.url}\n{identity}{way}".encode(errors="surrogateescape"))
+        # What was fetched without a signature, or with another one, must not be found by who asks for one.
+        signed = f"\n{self._verify.identity}" if self._verify is not None else ""
+        digest = hashlib.sha256(f"{self._address.url}\n{identity}{way}{signed}".encode(errors="surrogateescape"))
         return f"git-{digest.hexdigest()[:32]}"
 
     @property
@@ -146,10 +152,9 @@ class GitRepository:
 
     @property
     def selector(self) -> str:
-        of = f", {', '.join(self._scope.directories)}" if self._scope.directories else ""
         # Who holds history off and who follows it are at different revisions of one branch.
         how = f", {self._policy}" if self._policy != "follow" else ""
-        return f"{self._selector}{of}{how}"
+        return f"{self._selector}{self._choice}{how}"
 
     @property
     def policy(self) -> Policy:
@@ -226,43 +231,43 @@ class GitRepository:
             return error
         if picked is None:
             return self._selector.missing(advertised, str(self._address))
-        revision = Revision(id=picked[0], content=self._scope.content, ref=picked[1])
+        revision = Revision(
+            id=picked[0], content=self._choice.content(tag=self._vouching(picked, advertised)), ref=picked[1]
+        )
         if self._selector.kind is Kind.COMMIT:
             # An abbreviation stays what it was, also when the branch that told its other digits moves on.
             self._settled = revision
         return revision
 
+    def _vouching(self, picked: tuple[str, str | None], advertised: Advertised) -> str | None:
+        """The tag object whose signature may count for the commit."""
+        commit, ref = picked
+        if self._verify is None or ref is None or not ref.startswith(TAGS):
+            return None
+        tag = advertised.objects.get(ref)
+        return tag if tag != commit else None
+
     def _fetch(
         self, revision: Revision, into: TreeWriter, workspace: Path, report: Report, checkpoint: Checkpoint
     ) -> Revision:
-        damage: DamagedObjects | None = None
-        for renew in (False, True):
-            try:
-                return self._fill(revision, into, workspace, report, checkpoint, renew=renew)
-            except DamagedObjects as error:
-                damage = error
-        raise SourceUnavailable(
-            f"{self._address} gave objects that are damaged ({damage}); check the repository with `git fsck`."
-        ) from damage
+        tag = tag_in(revision.content) if self._verify is not None else None
 
-    def _fill(
-        self,
-        revision: Revision,
-        into: TreeWriter,
-        workspace: Path,
-        report: Report,
-        checkpoint: Checkpoint,
-        *,
-        renew: bool,
-    ) -> Revision:
-        export = Export(revision.id, into, self._scope, checkpoint=checkpoint, report=report)
-        opened = self._repository.objects(
-            revision.id, revision.ref, export, workspace=workspace, checkpoint=checkpoint, renew=renew
+        def check(objects: Objects) -> None:
+            if self._verify is not None:
+                signer = verify(objects, revision.id, tag=tag, ref=revision.ref, wanted=self._verify)
+                logger.debug("%s of %s is signed by %s", revision.short, self.label, signer)
+
+        filling = Filling(into, self._choice, checkpoint=checkpoint, report=report, check=check)
+        top = Part(
+            repository=self._repository,
+            remote=self._remote,
+            commit=revision.id,
+            scope=self._choice.scope,
+            workspace=workspace,
+            ref=revision.ref,
+            tag=tag,
         )
-        with opened as objects:
-            known = described(revision, objects.commit(revision.id))
-            export.finish(objects)
-        return known
+        return described(revision, filling.fill(top))
 
 
 def _chosen_credentials(
@@ -294,6 +299,14 @@ def _check_exposure(address: Address, credentials: Credentials | None, allowed: 
         raise InvalidInput(
             f"credentials: they would go to {address.host} unprotected; use https, or say allow_http_credentials=True."
         )
+
+
+def _checked_verify(given: SignedBy | None, selector: Selector) -> SignedBy | None:
+    if given is not None and not isinstance(given, SignedBy):
+        raise InvalidInput(f"verify: {type(given).__name__} says nothing of signatures; give SignedBy(...).")
+    if given is not None and given.require == "tag" and not any(one.startswith(TAGS) for one in selector.prefixes[:1]):
+        raise InvalidInput("verify: a signed tag is required, and none is followed; give tag=, or require='commit'.")
+    return given
 
 
 def _check_settings(address: Address, settings: HttpSettings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,10 +22,8 @@ class Scope:
 
     directories: tuple[str, ...] = ()
 
-    @property
-    def content(self) -> str:
-        """What a revision says of it; empty for all of a commit."""
-        return json.dumps({"directories": self.directories}) if self.directories else ""
+    # Whether a directory may be, or lie in, a submodule.
+    in_submodules: bool = False
 
     def select(self, trees: Trees) -> Iterator[tuple[bytes, Entry]]:
         """The entries that are written, each directory before what it holds.
@@ -37,6 +34,8 @@ class Scope:
         for path, entry in trees.walk(self.goes_into):
             if entry.kind is Kind.DIRECTORY:
                 missing.discard(path)
+            elif entry.kind is Kind.SUBMODULE and self.in_submodules:
+                missing = {one for one in missing if not (one + b"/").startswith(path + b"/")}
             if self.takes(path, entry):
                 yield path, entry
         if missing:
@@ -48,6 +47,14 @@ class Scope:
             return True
         inside = path + b"/"
         return any(inside.startswith(one) or one.startswith(inside) for one in self._prefixes)
+
+    def of_submodule(self, path: bytes) -> Scope | None:
+        """What is written of the submodule at `path`; None for nothing."""
+        inside = path + b"/"
+        if not self.directories or any(inside.startswith(one) for one in self._prefixes):
+            return Scope(in_submodules=True)
+        own = tuple(os.fsdecode(one[len(inside) : -1]) for one in self._prefixes if one.startswith(inside))
+        return Scope(own, in_submodules=True) if own else None
 
     @property
     def _prefixes(self) -> list[bytes]:

@@ -125,6 +125,26 @@ class GitWire:
             request = Request(wants=files[begin : begin + _MOST_WANTS], depth=None)
             self._ask(request, store, export, login, checkpoint, _files_refused)
 
+    def fetch_tag(
+        self,
+        store: Repo,
+        export: Export,
+        tag: str,
+        *,
+        commit: str,
+        ref: str | None,
+        login: AnyLogin,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Add the object `tag`, which leads to `commit`, to `store` where that is, and give it to `export`."""
+        if self._habits.object_format is None:
+            self._discover_refs((ref or "HEAD",), login, checkpoint)
+        if self._habits.object_format is None:
+            self._fetch_advertised(store, export, tag, ref, login, checkpoint, 1)
+            return
+        request = Request(wants=[tag], haves=[commit], shallow=[commit])
+        self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, tag, None, {}))
+
     def descends(self, new: str, old: str, *, login: AnyLogin, checkpoint: Checkpoint) -> bool | None:
         """Whether commit `new` has `old` among its ancestors; None when the server does not let that be told."""
         received = ReceivedHistory(self._address.url, id_size=len(new) // 2)

@@ -1,0 +1,115 @@
+"""How a deployment stands, in words: what serves, what keeps something newer from it, and the command that helps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flowsource.cli.output import Cell
+from flowsource.cli.times import both
+from flowsource.cli.words import revision_text
+from flowsource.deployments import Change, Deployment
+
+
+def state_of(deployment: Deployment) -> Cell:
+    """The one word that matters most."""
+    if deployment.stopped:
+        return Cell("⊘ stopped", "33")
+    if deployment.paused:
+        return Cell("⊘ paused", "33")
+    if deployment.pin:
+        return Cell("⚲ pinned", "36")
+    if deployment.rejected:
+        return Cell("✖ rejected", "31")
+    if deployment.held:
+        return Cell("⧖ held", "33")
+    if deployment.rolled_back:
+        return Cell("↶ rolled back", "33")
+    return Cell("✔ ready", "32")
+
+
+def state_explained(deployment: Deployment) -> Cell:
+    """The state, with what it means."""
+    cell = state_of(deployment)
+    meaning = {
+        "⊘ stopped": "its server has ended; runs wait until it is served again",
+        "⊘ paused": "its schedules are held; runs on request go on",
+        "⚲ pinned": "it serves what a person chose, whatever is newer",
+        "✖ rejected": "the newest revision does not load",
+        "⧖ held": "the newest revision changes its dependencies, and waits for a person",
+        "↶ rolled back": "a person went back to what served before, until something newer comes",
+    }.get(cell.text)
+    return Cell(f"{cell.text}: {meaning}", cell.colour) if meaning else cell
+
+
+def standing_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
+    """What a person chose and refused, and what waits or was rejected, each with what helps."""
+    return [
+        *_pin_fields(deployment, now),
+        *_rollback_fields(deployment, now),
+        *_hold_fields(deployment, now),
+        *_rejection_fields(deployment, now),
+    ]
+
+
+def changes_text(changes: tuple[Change, ...]) -> str:
+    """The names of changed files, and below them the lines that differ, as far as they are known."""
+    diffs = [change.diff for change in changes if change.diff]
+    return "\n".join([", ".join(change.path for change in changes), *diffs])
+
+
+def command(verb: str, deployment: Deployment) -> str:
+    """What to type at a shell to have something done about a deployment."""
+    name = deployment.full_name
+    return f"flowsource deployments {verb} {name if name.replace('/', '').isidentifier() else repr(name)}"
+
+
+def _pin_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
+    pin = deployment.pin
+    if pin is None:
+        return []
+    fields: list[tuple[str, Cell | str]] = [
+        ("pinned", Cell(f"to {revision_text(pin.revision)} by {pin.by}, {both(pin.at, now=now)}", "36"))
+    ]
+    if pin.reason:
+        fields.append(("because", pin.reason))
+    if deployment.is_wish_open:
+        fields.append(("still", f"serves {revision_text(deployment.active)}, until a server has brought that"))
+    else:
+        fields.append(("without", f"the pin {revision_text(deployment.followed.revision)} would serve"))
+    return [*fields, ("release", command("unpin", deployment))]
+
+
+def _rollback_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
+    wish = deployment.wish
+    if wish is not None and wish.kind == "rollback":
+        return [("rollback", f"to {revision_text(wish.revision)}, as soon as a server has brought that")]
+    block = deployment.rolled_back
+    if block is None:
+        return []
+    why = f" ({block.reason})" if block.reason else ""
+    said = f"{revision_text(block.revision)} by {block.by}{why}, {both(block.at, now=now)}"
+    return [("refused", Cell(said, "33")), ("to serve it", command("recheck", deployment))]
+
+
+def _hold_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
+    held = deployment.held
+    if held is None:
+        return []
+    return [
+        ("held", Cell(f"{revision_text(held.loaded.revision)}, {both(held.at, now=now)}", "33")),
+        ("changes", changes_text(held.changes)),
+        ("let it serve", command("accept", deployment)),
+    ]
+
+
+def _rejection_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
+    rejected = deployment.rejected
+    if rejected is None:
+        return []
+    fields: list[tuple[str, Cell | str]] = [
+        ("rejected", Cell(f"{revision_text(rejected.revision)}, {both(rejected.at, now=now)}", "31")),
+        ("reason", rejected.message),
+    ]
+    if rejected.details:
+        fields.append(("traceback", f"{rejected.details.rstrip()}\n"))
+    return [*fields, ("try again", command("recheck", deployment))]

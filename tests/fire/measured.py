@@ -33,7 +33,8 @@ def status(name: str) -> int:
     return int(found[1])
 
 
-async def main(url: str, root: str, commit: str, bound: str) -> None:
+async def main(*arguments: str) -> None:
+    url, root, commit, bound = arguments
     cache = SnapshotCache(Path(root))
     before, error = peak(), ""
     most = (status("VmSize") << 10) + (int(bound) << 20)

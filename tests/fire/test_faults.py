@@ -1,4 +1,4 @@
-"""The remote, and the wire to it, fail in every way at any point: the last good snapshot stays, and the next poll heals."""
+"""The remote fails, or the wire to it, in any way at any point: what was good stays, and the next poll heals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flowsource.errors import (
     SourceMissing,
     SourceUnavailable,
 )
-from flowsource.sources.git import repository
+from flowsource.sources.git import remotes
 from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.repository import GitRepository
@@ -44,7 +44,7 @@ def here(tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def wire(here: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyWire]:
     impatient = Patience(head=0.5, stall=0.15, slowest=1)
-    monkeypatch.setattr(repository, "RemoteRepository", partial(RemoteRepository, patience=impatient))
+    monkeypatch.setattr(remotes, "RemoteRepository", partial(RemoteRepository, patience=impatient))
     with faulty_wire(here.server.port) as wire:
         yield wire
 
@@ -91,13 +91,14 @@ async def test_a_wire_that_breaks_after_any_number_of_bytes_hurts_nothing(
         # The first in the middle of a head, the last in the middle of the objects.
         wire.break_after(most * (2 * number + 1) // (2 * count), how)
         asked = source()
+        failed: SourceError | None = None
         try:
             await here.cache.ensure(asked, await asked.resolve())
         except SourceError as error:
-            assert how == "garble" or isinstance(error, SourceUnavailable), repr(error)
-            assert str(error).isprintable()
-        else:
-            assert how == "garble"
+            failed = error
+        # A byte that is changed may be one of which nothing depends, or one that says something else.
+        assert how == "garble" or isinstance(failed, SourceUnavailable), repr(failed)
+        assert failed is None or str(failed).isprintable()
         assert debris(workspace) == []
         assert is_unlocked(workspace)
         assert files_in(good.root) == whole
@@ -139,24 +140,24 @@ async def test_a_refusal_at_any_exchange_is_told_as_what_it_is_and_nobody_else_i
     why: str,
 ) -> None:
     change(here, 1)
-    source = GitRepository(here.url, branch="main", directories=["part/1"])
+    part = ["part/1"]
+    source = GitRepository(here.url, branch="main", directories=part)
     good = await here.cache.ensure(source, await source.resolve())
     if exchange == "files":
         # The commit is there already, and only files are missing.
-        source = GitRepository(here.url, branch="main", directories=["part/2"])
+        part = ["part/2"]
+        source = GitRepository(here.url, branch="main", directories=part)
         on = "fetch"
     else:
         change(here, 2)
         on = {"first": "", "refs": "ls-refs", "objects": "fetch"}[exchange]
-        source = GitRepository(here.url, branch="main", directories=["part/1"]) if exchange == "first" else source
-    revision = await GitRepository(here.url, branch="main", directories=source._scope.directories).resolve()
+        source = GitRepository(here.url, branch="main", directories=part) if exchange == "first" else source
+    revision = await GitRepository(here.url, branch="main", directories=part).resolve()
     sent = {name: value.format(port=elsewhere.port) for name, value in headers.items()}
     here.server.misbehave(Refuse(status=status, headers=sent, body=b"<h1>No</h1>" if status != 204 else b""), on=on)
+    attempt = source.resolve() if exchange in ("first", "refs") else here.cache.ensure(source, revision)
     with pytest.raises(error, match=why) as caught:
-        if exchange in ("first", "refs"):
-            await source.resolve()
-        else:
-            await here.cache.ensure(source, revision)
+        await attempt
     if "Retry-After" in headers:
         assert isinstance(caught.value, SourceUnavailable)
         assert caught.value.retry_after is not None
@@ -169,7 +170,7 @@ async def test_a_refusal_at_any_exchange_is_told_as_what_it_is_and_nobody_else_i
 
 
 async def test_a_server_that_speaks_no_tls_is_not_believed(here: Stage) -> None:
-    with pytest.raises(SourceUnavailable, match="cannot be (trusted|reached)") as caught:
+    with pytest.raises(SourceUnavailable, match=r"cannot be (trusted|reached)") as caught:
         await GitRepository(here.url.replace("http:", "https:")).resolve()
     assert str(caught.value).isprintable()
 

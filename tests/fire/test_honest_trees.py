@@ -55,7 +55,7 @@ async def test_it_is_so_for_root_and_for_somebody_else_who_shares_files_by_links
         pytest.skip("only root can become somebody else")
     commits = write_history(here.repository.path, history(99, 4))
     with tempfile.TemporaryDirectory(prefix="flowsource-", ignore_cleanup_errors=True) as place:
-        os.chmod(place, 0o777)  # noqa: S103 -- for somebody else to make a cache in, and alone there
+        os.chmod(place, 0o777)
         command = [sys.executable, "-m", exporting.__name__, here.url, place, str(NOBODY), *commits]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

@@ -283,12 +283,12 @@ def pack_cases() -> dict[str, Answer]:
     }
 
 
-@pytest.mark.parametrize("what", [name for name in delta_cases()])
+@pytest.mark.parametrize("what", list(delta_cases()))
 async def test_a_delta_that_cannot_be_applied_is_refused(here: Stage, what: str) -> None:
     await refused(here, delta_cases()[what], SourceError, r"\S")
 
 
-@pytest.mark.parametrize("what", [name for name in pack_cases()])
+@pytest.mark.parametrize("what", list(pack_cases()))
 async def test_what_is_no_whole_pack_is_refused(here: Stage, what: str) -> None:
     await refused(here, pack_cases()[what], SourceError, r"\S")
 

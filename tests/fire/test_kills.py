@@ -29,7 +29,7 @@ def here(tmp_path: Path) -> Iterator[Stage]:
 
 
 def killer(here: Stage, how: str, count: int, *, seed: int) -> subprocess.Popen[str]:
-    arguments = [how, str(count), str(seed), here.home / "cache", here.url, here.repository.path]
+    arguments = [how, str(count), str(seed), str(here.home / "cache"), here.url, str(here.repository.path)]
     command = [sys.executable, "-m", killing.__name__, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -70,7 +70,7 @@ async def test_killed_at_any_moment_a_snapshot_is_whole_or_absent_and_the_next_p
 async def test_two_processes_that_are_killed_on_one_cache_do_not_harm_each_other(here: Stage) -> None:
     count = rounds("kills of two on one cache", short=3, full=200)
     both = [killer(here, "shared", count, seed=seed) for seed in (3, 4)]
-    for one in both:
-        told = await anyio.to_thread.run_sync(told_by, one)
-        assert [round["wrong"] for round in told] == [[]] * count
+    for process in both:
+        told = await anyio.to_thread.run_sync(told_by, process)
+        assert [one["wrong"] for one in told] == [[]] * count
     await is_sound(here)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from flowsource.snapshots.cache import SnapshotCache
@@ -50,7 +51,7 @@ async def test_no_file_is_ever_missing_under_a_lease_while_garbage_is_collected(
         while any(process.poll() is None for process in started):
             gone = await cache.collect(keep=1, keep_for=timedelta(0), in_use=in_use, now=datetime.now(UTC))
             collected.update(revision.id for _, revision in gone)
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         told = []
         for process in started:
             out, error = process.communicate()

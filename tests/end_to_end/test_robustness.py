@@ -88,10 +88,12 @@ async def test_a_flood_slows_the_run_that_makes_it_and_nobody_else(tmp_path: Pat
     async with server_with_an_innocent_run(tmp_path) as (server, _):
         flood = await request_run(server.store, "misbehave/bad", {"how": "flood"})
         await until_running(server, flood)
+        note = tmp_path / "code" / "flood.pid"
+        await server.until(lambda: note.exists() and note.read_text() != "", "the flood to begin")
         other = await request_run(server.store, "misbehave/bad", {"how": "nothing"})
         assert (await server.until_final(other)).state is RunState.COMPLETED
         assert max(map(resident_bytes, processes_below(tmp_path / "home"))) < 300 * 2**20
-        os.kill(int((tmp_path / "code" / "flood.pid").read_text()), signal.SIGKILL)
+        os.kill(int(note.read_text()), signal.SIGKILL)
         assert (await server.until_final(flood)).state is RunState.CRASHED
 
 

@@ -67,7 +67,7 @@ async def follow(cache: Path, url: str) -> None:
         # Somebody else has pushed meanwhile. The next poll takes that.
         return
     await kept.remember_tip(source, revision)
-    await kept.collect(keep=3, keep_for=timedelta(0), in_use=(), now=datetime.now(UTC))
+    await kept.collect(keep=3, keep_for=timedelta(0), in_use=[(source.key, revision)], now=datetime.now(UTC))
 
 
 async def restart(cache: Path, url: str, expected: str | None, report: Path) -> None:

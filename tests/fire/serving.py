@@ -91,7 +91,7 @@ async def unsound(cache: SnapshotCache) -> list[str]:
     """What is wrong with any snapshot that can be seen, each read to the last byte; nothing if all are whole."""
     wrong: list[str] = []
     sources = cache.root / "sources"
-    for place in sorted(sources.glob("*/snapshots/*")):
+    for place in sorted(sources.glob("[!.]*/snapshots/*")):
         name, _, part = place.name.partition("-")
         assert not part, "no test here takes parts of a commit and looks at all"
         found = cache.find(place.parent.parent.name, Revision(id=name))

@@ -21,6 +21,7 @@ from flowsource.runner.requests import request_run
 from flowsource.runs import RunState
 from flowsource.sources.git.credentials import GitCredentials
 from flowsource.sources.git.repository import GitRepository
+from tests.fire.length import some
 from tests.fire.serving import Stage, stage
 from tests.support.git_server import Cut, Misbehaviour, Refuse
 from tests.support.live import serving
@@ -153,9 +154,10 @@ async def test_a_secret_is_nowhere_after_success_and_after_each_failure(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level("DEBUG")
-    errors = 0
+    errors, failures = 0, some("failures with a secret", list(FAILURES), every=3)
     with watched_arguments(secret) as in_arguments:
-        for number, (name, how) in enumerate(FAILURES.items()):
+        for number, name in enumerate(failures):
+            how = FAILURES[name]
             source = kind(secret, here, monkeypatch)
             here.server.behave()
             here.repository.commit_files({"flows.py": f"ANSWER = {number}\n"})
@@ -176,7 +178,7 @@ async def test_a_secret_is_nowhere_after_success_and_after_each_failure(
                 here.server.behave()
             for said in (repr(source), str(source), source.key, source.label, source.url, source.selector):
                 assert_clean(said, secret)
-    assert errors == 2 * (len(FAILURES) - 1)
+    assert errors == 2 * (len(failures) - 1)
     # Else nothing of this would prove anything.
     assert any(base64.b64encode(f"{USER}:{secret}".encode()).decode() in one for one in here.server.authorizations)
     assert in_arguments == []

@@ -209,7 +209,7 @@ async def test_a_token_replaced_between_probe_and_fetch_is_used(here: Stage, tmp
     token = tmp_path / "token"
     token.write_text("first")
     with git_server(here.repository.path.parent, login=("x-access-token", "first")) as private:
-        source = GitRepository(private.url("flows.git"), credentials={"access_token_file": token})
+        source = GitRepository(private.url("flows.git"), credentials={"access_token_file": str(token)})
         revision = await source.resolve()
         private.login = ("x-access-token", "second")
         with pytest.raises(SourceError, match="refused the credentials"):

@@ -73,6 +73,7 @@ def commit_with(*blobs: str) -> tuple[str, list[bytes]]:
     return object_id(COMMIT, commit), [entry(COMMIT, commit), entry(TREE, tree)]
 
 
+@only_in_full
 async def test_a_file_that_deflates_a_thousand_times_is_written_in_pieces(here: Stage) -> None:
     content = bytes(192 * MIB)
     commit, head = commit_with(object_id(BLOB, content))
@@ -167,6 +168,7 @@ async def test_large_deltas_upon_one_another_are_not_all_held(here: Stage) -> No
     assert told["after"] - told["before"] < 600
 
 
+@only_in_full
 async def test_ten_trees_that_name_ten_thousand_million_files_take_next_to_nothing(here: Stage) -> None:
     made = Made()
     mode, inner = FILE, made.blob(b"x")

@@ -132,7 +132,7 @@ def steps_of(cache: Path, url: str) -> int:
 
     while reaches(high):
         low, high = high, high * 2
-    while high - low > 8:
+    while high - low > low // 8 + 8:
         middle = (low + high) // 2
         low, high = (middle, high) if reaches(middle) else (low, middle)
     return low

@@ -56,7 +56,7 @@ async def test_wherever_it_is_full_a_cold_start_fails_clearly_and_succeeds_with_
 ) -> None:
     files = change(here, 0)
     needed = await measured(here, disk)
-    for leave in spread(needed, rounds("full disks at a cold start", short=8, full=200)):
+    for leave in spread(needed, rounds("full disks at a cold start", short=5, full=200)):
         clear(disk)
         before = disk.used
         disk.fill(leave=leave)
@@ -72,7 +72,7 @@ async def test_wherever_it_is_full_an_update_fails_clearly_and_what_was_there_is
     change(here, 0)
     good = await here.ensure()
     whole, used = files_in(good.root), disk.used
-    for number, leave in enumerate(spread(1500 * KIB, rounds("full disks at an update", short=8, full=200)), 1):
+    for number, leave in enumerate(spread(1500 * KIB, rounds("full disks at an update", short=5, full=200)), 1):
         files = change(here, number)
         before = disk.used - packs(here)
         disk.fill(leave=leave)

@@ -52,7 +52,7 @@ async def is_sound(here: Stage) -> None:
 
 
 async def test_killed_at_any_step_a_snapshot_is_whole_or_absent_and_the_next_poll_succeeds(here: Stage) -> None:
-    count = rounds("kills at a step", short=8, full=400)
+    count = rounds("kills at a step", short=5, full=400)
     told = await anyio.to_thread.run_sync(told_by, killer(here, "steps", count, seed=1))
     assert [one["wrong"] for one in told] == [[]] * count
     assert sum(not one["ended"] for one in told) > count / 3
@@ -60,7 +60,7 @@ async def test_killed_at_any_step_a_snapshot_is_whole_or_absent_and_the_next_pol
 
 
 async def test_killed_at_any_moment_a_snapshot_is_whole_or_absent_and_the_next_poll_succeeds(here: Stage) -> None:
-    count = rounds("kills at a moment", short=6, full=400)
+    count = rounds("kills at a moment", short=5, full=400)
     told = await anyio.to_thread.run_sync(told_by, killer(here, "moments", count, seed=2))
     assert [one["wrong"] for one in told] == [[]] * count
     assert any(not one["ended"] for one in told)
@@ -68,7 +68,7 @@ async def test_killed_at_any_moment_a_snapshot_is_whole_or_absent_and_the_next_p
 
 
 async def test_two_processes_that_are_killed_on_one_cache_do_not_harm_each_other(here: Stage) -> None:
-    count = rounds("kills of two on one cache", short=3, full=200)
+    count = rounds("kills of two on one cache", short=2, full=200)
     both = [killer(here, "shared", count, seed=seed) for seed in (3, 4)]
     for process in both:
         told = await anyio.to_thread.run_sync(told_by, process)

@@ -44,7 +44,7 @@ async def test_no_file_is_ever_missing_under_a_lease_while_garbage_is_collected(
     tmp_path: Path, is_in_use: bool
 ) -> None:
     cache, processes = SnapshotCache(tmp_path / "cache"), 2
-    runs = rounds("runs beside the garbage collection", short=60, full=5000)
+    runs = rounds("runs beside the garbage collection", short=40, full=5000)
     collected = set[str]()
     in_use = [(WrittenSource().key, ONE)] if is_in_use else []
     with leasers(cache.root, processes, runs // processes) as started:

@@ -11,6 +11,7 @@ import pytest
 
 from flowsource.demo.repository import FixtureRepository, steps
 from flowsource.errors import SourceInvalid, UnsafeTree
+from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git import export, tree
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.repository import GitRepository
@@ -283,3 +284,26 @@ async def test_a_tree_that_cannot_be_read_is_refused(repository: FixtureReposito
     root = add_tree(repository, (FILE, b"fine", odd), (DIRECTORY, b"odd", odd))
     with pytest.raises(SourceInvalid):
         await exported(repository, root, tmp_path)
+
+
+async def test_directories_that_did_not_change_are_taken_over_as_they_are(tmp_path: Path) -> None:
+    repository = FixtureRepository.create(tmp_path / "flows.git")
+    blob, link = add_blob(repository, b"lasting\n"), add_blob(repository, b"data.txt")
+    lasting = add_tree(
+        repository,
+        (FILE, b"data.txt", blob),
+        (LINK, b"link", link),
+        (SUBMODULE, b"vendored", "ab" * 20),
+        (DIRECTORY, b"deep", add_tree(repository, (EXECUTABLE, b"run.sh", blob))),
+    )
+    cache, source = SnapshotCache(tmp_path / "cache", is_protected=True), GitRepository(repository.path)
+    snapshots = []
+    for number in range(3):
+        changed = add_tree(repository, (FILE, b"flows.py", add_blob(repository, b"N = %d\n" % number)))
+        repository.commit_tree(add_tree(repository, (DIRECTORY, b"a", changed), (DIRECTORY, b"lasting", lasting)))
+        snapshots.append(await cache.ensure(source, await source.resolve()))
+    whole = await fetched(source, await source.resolve(), tmp_path)
+    assert listing(snapshots[-1].root) == listing(whole)
+    assert await cache.verify(snapshots[-1]) == ()
+    inodes = {(snapshot.root / "lasting" / "deep" / "run.sh").stat().st_ino for snapshot in snapshots}
+    assert len(inodes) == 1

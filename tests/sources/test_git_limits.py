@@ -115,8 +115,8 @@ class TestTalk:
     async def test_objects_are_not_counted_as_talk(
         self, repository: FixtureRepository, server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(patience, "LONGEST_TALK", 300_000)
-        files: dict[str, str | bytes] = {f"{n}.bin": random.Random(n).randbytes(50_000) for n in range(10)}
+        monkeypatch.setattr(patience, "LONGEST_TALK", 1_000_000)
+        files: dict[str, str | bytes] = {f"{n}.bin": random.Random(n).randbytes(50_000) for n in range(60)}
         repository.commit_files(files)
         source = GitRepository(server.url("flows.git"))
         assert files_in(await fetched(source, await source.resolve(), tmp_path)) == files

@@ -17,7 +17,7 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources import local_contents, local_git
 from flowsource.sources.base import Progress
-from flowsource.sources.kept import KeptFiles
+from flowsource.sources.kept import KeptFiles, KeptSnapshot
 from flowsource.sources.local import LocalStorage
 from flowsource.sources.local_contents import Contents, Edited
 from flowsource.sources.local_patch import read_patch
@@ -161,7 +161,8 @@ class TestWhatIsCopied:
         first = TreeWriter(made(tmp_path / "first"))
         await source.fetch(await source.resolve(), first, workspace=tmp_path)
         (project / "flows.py").write_text("ANSWER = 433\n")
-        kept = KeptFiles([(first.directory, first.finish())], may_link=False)
+        before = KeptSnapshot(revision_id="1" * 64, root=first.directory, entries=first.finish())
+        kept = KeptFiles([before], may_link=False)
         second, told = TreeWriter(made(tmp_path / "second"), kept), list[Progress]()
         await source.fetch(await source.resolve(), second, workspace=tmp_path, report=told.append)
         assert files_in(second.directory) == files_in(project)

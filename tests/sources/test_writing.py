@@ -12,8 +12,7 @@ import pytest
 
 from flowsource.errors import UnsafeTree
 from flowsource.sources import writing
-from flowsource.sources.content import Entry
-from flowsource.sources.kept import KeptFiles
+from flowsource.sources.kept import KeptFiles, KeptSnapshot
 from flowsource.sources.writing import TreeWriter
 
 
@@ -129,73 +128,125 @@ def test_no_more_is_written_than_a_revision_may_hold(tree: TreeWriter, monkeypat
         tree.add_directory(b"many/of/them")
 
 
+def kept(tree: TreeWriter) -> KeptSnapshot:
+    """What was written, as an earlier snapshot of what comes next."""
+    entries, empty = tree.finish(), tree.empty_directories
+    return KeptSnapshot(
+        revision_id="1" * 40, root=tree.directory, entries=entries, empty_directories=empty, is_alike=True
+    )
+
+
 class TestTakingOver:
     """A file that an earlier snapshot holds need not be fetched again."""
 
     @pytest.fixture
-    def before(self, tmp_path: Path) -> tuple[Path, list[Entry]]:
+    def before(self, tmp_path: Path) -> KeptSnapshot:
         (tmp_path / "before").mkdir()
         tree = TreeWriter(tmp_path / "before")
         tree.add_file(b"lib/data.bin", bytes(range(256)) * 500)
         tree.add_file(b"run.sh", b"#!/bin/sh\n", executable=True)
-        return tree.directory, tree.finish()
+        return kept(tree)
 
-    def writer(self, before: tuple[Path, list[Entry]], at: Path, *, may_link: bool) -> TreeWriter:
+    def writer(self, before: KeptSnapshot, at: Path, *, may_link: bool) -> TreeWriter:
         at.mkdir()
         return TreeWriter(at, KeptFiles([before], may_link=may_link))
 
     @pytest.mark.parametrize("may_link", [True, False], ids=["linked", "copied"])
-    def test_it_is_the_same_file_at_whatever_path(
-        self, before: tuple[Path, list[Entry]], tmp_path: Path, may_link: bool
-    ) -> None:
+    def test_it_is_the_same_file_at_whatever_path(self, before: KeptSnapshot, tmp_path: Path, may_link: bool) -> None:
         tree = self.writer(before, tmp_path / "after", may_link=may_link)
-        digest = before[1][0].digest
+        digest = before.entries[0].digest
         assert tree.take_over(b"lib/data.bin", digest=digest)
         assert tree.take_over(b"moved.bin", digest=digest)
-        assert [entry.content[1:] for entry in tree.finish()] == [before[1][0].content[1:]] * 2
-        old, new = before[0] / "lib" / "data.bin", tmp_path / "after" / "moved.bin"
+        assert [entry.content[1:] for entry in tree.finish()] == [before.entries[0].content[1:]] * 2
+        old, new = before.root / "lib" / "data.bin", tmp_path / "after" / "moved.bin"
         assert new.read_bytes() == old.read_bytes()
         assert old.samefile(new) == may_link
         assert modes(tmp_path / "after") == {"lib": "555", "lib/data.bin": "444", "moved.bin": "444"}
 
-    def test_what_was_taken_over_can_be_taken_over_again(
-        self, before: tuple[Path, list[Entry]], tmp_path: Path
-    ) -> None:
+    def test_what_was_taken_over_can_be_taken_over_again(self, before: KeptSnapshot, tmp_path: Path) -> None:
         tree = self.writer(before, tmp_path / "after", may_link=False)
-        assert tree.take_over(b"run.sh", digest=before[1][1].digest, executable=True)
-        third = self.writer((tree.directory, tree.finish()), tmp_path / "third", may_link=False)
-        assert third.take_over(b"run.sh", digest=before[1][1].digest, executable=True)
+        assert tree.take_over(b"run.sh", digest=before.entries[1].digest, executable=True)
+        third = self.writer(kept(tree), tmp_path / "third", may_link=False)
+        assert third.take_over(b"run.sh", digest=before.entries[1].digest, executable=True)
 
     @pytest.mark.parametrize("may_link", [True, False], ids=["linked", "copied"])
     def test_a_file_that_was_changed_or_is_gone_is_not_taken_over(
-        self, before: tuple[Path, list[Entry]], tmp_path: Path, may_link: bool
+        self, before: KeptSnapshot, tmp_path: Path, may_link: bool
     ) -> None:
         tree = self.writer(before, tmp_path / "after", may_link=may_link)
-        (before[0] / "lib").chmod(0o755)
-        file = before[0] / "lib" / "data.bin"
+        (before.root / "lib").chmod(0o755)
+        file = before.root / "lib" / "data.bin"
         file.chmod(0o644)
         with file.open("r+b") as opened:
             opened.write(b"!")
         file.chmod(0o444)
-        assert not tree.take_over(b"lib/data.bin", digest=before[1][0].digest)
+        assert not tree.take_over(b"lib/data.bin", digest=before.entries[0].digest)
         file.unlink()
-        assert not tree.take_over(b"lib/data.bin", digest=before[1][0].digest)
+        assert not tree.take_over(b"lib/data.bin", digest=before.entries[0].digest)
         assert not tree.holds(b"lib/data.bin")
 
-    def test_a_file_of_another_mode_or_content_is_not_taken_over(
-        self, before: tuple[Path, list[Entry]], tmp_path: Path
-    ) -> None:
+    def test_a_file_of_another_mode_or_content_is_not_taken_over(self, before: KeptSnapshot, tmp_path: Path) -> None:
         tree = self.writer(before, tmp_path / "after", may_link=True)
-        assert not tree.take_over(b"run.sh", digest=before[1][1].digest)
+        assert not tree.take_over(b"run.sh", digest=before.entries[1].digest)
         assert not tree.take_over(b"run.sh", digest="sha256:00", executable=True)
 
     def test_a_file_with_all_the_names_it_can_have_is_copied(
-        self, before: tuple[Path, list[Entry]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, before: KeptSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*args: object, **kwargs: object) -> None:
             raise OSError(31, "Too many links")
 
         monkeypatch.setattr(os, "link", refuse)
         tree = self.writer(before, tmp_path / "after", may_link=True)
-        assert tree.take_over(b"lib/data.bin", digest=before[1][0].digest)
+        assert tree.take_over(b"lib/data.bin", digest=before.entries[0].digest)
         assert (tmp_path / "after" / "lib" / "data.bin").stat().st_nlink == 1
+
+
+class TestTakingOverDirectories:
+    """A directory of which nothing changed is taken over as a whole."""
+
+    FILES = ("lib/a.py", "lib/deep/b.py", "lib.py", "lib0", "library/c.py")
+
+    @pytest.fixture
+    def before(self, tmp_path: Path) -> KeptSnapshot:
+        (tmp_path / "before").mkdir()
+        tree = TreeWriter(tmp_path / "before")
+        for path in self.FILES:
+            tree.add_file(path.encode(), path.encode(), executable=path == "lib/a.py")
+        tree.add_link(b"lib/link", b"a.py")
+        tree.add_directory(b"lib/vendored/empty")
+        return kept(tree)
+
+    def writer(self, before: KeptSnapshot, at: Path) -> TreeWriter:
+        at.mkdir()
+        return TreeWriter(at, KeptFiles([before], may_link=True))
+
+    def test_it_has_all_that_was_in_it_and_nothing_beside(self, before: KeptSnapshot, tmp_path: Path) -> None:
+        tree = self.writer(before, tmp_path / "after")
+        assert tree.take_over_directory(b"lib", before)
+        inside = [entry for entry in before.entries if entry.path.startswith("lib/")]
+        assert tree.finish() == inside
+        assert tree.empty_directories == before.empty_directories == ["lib/vendored/empty"]
+        found = sorted(str(path.relative_to(tree.directory)) for path in tree.directory.rglob("*"))
+        wanted = ["lib", "lib/a.py", "lib/deep", "lib/deep/b.py", "lib/link", "lib/vendored", "lib/vendored/empty"]
+        assert found == wanted
+        assert (tree.directory / "lib" / "link").readlink() == Path("a.py")
+
+    def test_what_was_written_before_it_stays(self, before: KeptSnapshot, tmp_path: Path) -> None:
+        tree = self.writer(before, tmp_path / "after")
+        tree.add_file(b"lib/a.py", b"new")
+        assert tree.take_over_directory(b"lib", before)
+        tree.finish()
+        assert (tree.directory / "lib" / "a.py").read_bytes() == b"new"
+
+    def test_what_was_changed_meanwhile_is_left_out(self, before: KeptSnapshot, tmp_path: Path) -> None:
+        for name in ("lib/deep", "lib"):
+            (before.root / name).chmod(0o755)
+        (before.root / "lib" / "deep" / "b.py").unlink()
+        (before.root / "lib" / "link").unlink()
+        (before.root / "lib" / "link").symlink_to("/etc/passwd")
+        tree = self.writer(before, tmp_path / "after")
+        assert not tree.take_over_directory(b"lib", before)
+        assert tree.holds(b"lib/a.py")
+        assert not tree.holds(b"lib/deep/b.py")
+        assert not tree.holds(b"lib/link")

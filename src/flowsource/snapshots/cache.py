@@ -18,10 +18,11 @@ from flowsource.snapshots import garbage, publishing, tips
 from flowsource.snapshots.layout import Shelf, make_private, open_root, shelves
 from flowsource.snapshots.leases import Lease, hold, on_directory
 from flowsource.snapshots.locks import locked, try_lock
+from flowsource.snapshots.manifest import Manifest
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.content import Entry
-from flowsource.sources.kept import KeptFiles
+from flowsource.sources.kept import KeptFiles, KeptSnapshot
 from flowsource.sources.writing import TreeWriter
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class SnapshotCache:
 
     def entries(self, snapshot: Snapshot) -> tuple[Entry, ...]:
         """What a published snapshot holds, by path; raises SnapshotGone when it left the cache meanwhile."""
-        return tuple(publishing.entries(snapshot))
+        return tuple(publishing.read_manifest(snapshot).entries)
 
     async def sweep(self) -> None:
         """Remove what killed processes left behind; to be called at start. A source that is being fetched is passed."""
@@ -214,7 +215,7 @@ class SnapshotCache:
 async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Report, *, may_link: bool) -> Snapshot:
     try:
         staged = await to_thread.run_sync(publishing.stage, shelf, revision)
-        tree = TreeWriter(staged / "tree", await to_thread.run_sync(_kept, shelf, source, may_link))
+        tree = TreeWriter(staged / "tree", await to_thread.run_sync(_kept, shelf, source, revision, may_link))
         try:
             fetched = await source.fetch(revision, tree, workspace=shelf.workspace, report=report)
             snapshot = await to_thread.run_sync(_publish, shelf, staged, fetched, tree)
@@ -233,18 +234,28 @@ async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Repor
     return snapshot
 
 
-def _kept(shelf: Shelf, source: Source, may_link: bool) -> KeptFiles:
+def _kept(shelf: Shelf, source: Source, revision: Revision, may_link: bool) -> KeptFiles:
     """The snapshots whose files the next one is most likely to share: the last of the same ref, and the newest."""
     tip = tips.recall(shelf, source.selector)
     likely = [publishing.find(shelf, tip) if tip is not None else None, publishing.newest(shelf)]
     found = {snapshot.root: snapshot for snapshot in likely if snapshot is not None}
-    kept: list[tuple[Path, list[Entry]]] = []
+    kept: list[KeptSnapshot] = []
     for snapshot in found.values():
         # One whose manifest is damaged, or gone, has nothing to give.
         with suppress(SnapshotGone, ValueError, KeyError, TypeError):
-            kept.append((snapshot.root, publishing.entries(snapshot)))
+            holds = publishing.read_manifest(snapshot)
+            kept.append(
+                KeptSnapshot(
+                    revision_id=snapshot.revision.id,
+                    root=snapshot.root,
+                    entries=holds.entries,
+                    empty_directories=holds.empty_directories,
+                    is_alike=snapshot.revision.content == revision.content,
+                )
+            )
     return KeptFiles(kept, may_link=may_link)
 
 
 def _publish(shelf: Shelf, staged: Path, revision: Revision, tree: TreeWriter) -> Snapshot:
-    return publishing.publish(shelf, staged, revision, tree.finish(), at=datetime.now(UTC))
+    holds = Manifest(tree.finish(), tree.empty_directories)
+    return publishing.publish(shelf, staged, revision, holds, at=datetime.now(UTC))

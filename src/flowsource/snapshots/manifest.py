@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flowsource.sources.content import LINK, Entry, hasher
@@ -15,14 +16,23 @@ _UNKNOWN = "sha256:"
 _CHUNK = 128 * 1024
 
 
-def to_json(entries: Sequence[Entry]) -> bytes:
-    """`entries` as the content of a manifest file."""
-    return json.dumps({"columns": Entry._fields, "entries": entries}).encode()
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a snapshot holds, by path; and the directories in it that hold nothing."""
+
+    entries: Sequence[Entry]
+    empty_directories: Sequence[str] = ()
+
+    def to_json(self) -> bytes:
+        """The content of a manifest file."""
+        told = {"columns": Entry._fields, "entries": self.entries, "empty_directories": self.empty_directories}
+        return json.dumps(told).encode()
 
 
-def from_json(data: bytes) -> list[Entry]:
-    """The entries that `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
-    return [Entry(*row) for row in json.loads(data)["entries"]]
+def from_json(data: bytes) -> Manifest:
+    """The manifest that `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
+    told = json.loads(data)
+    return Manifest([Entry(*row) for row in told["entries"]], told["empty_directories"])
 
 
 def differences(expected: Sequence[Entry], tree: Path) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from flowsource.revisions import Revision
 from flowsource.snapshots import disk, manifest
 from flowsource.snapshots.layout import Shelf, make_private
 from flowsource.snapshots.leases import unleased
+from flowsource.snapshots.manifest import Manifest
 from flowsource.snapshots.snapshot import Snapshot, snapshot_id
-from flowsource.sources.content import Entry
 from flowsource.text import one_line
 
 logger = logging.getLogger(__name__)
@@ -92,13 +92,13 @@ def stage(shelf: Shelf, revision: Revision) -> Path:
     return staged
 
 
-def publish(shelf: Shelf, staged: Path, revision: Revision, entries: Sequence[Entry], *, at: datetime) -> Snapshot:
-    """Make the staged tree, which holds `entries`, the snapshot of `revision`: there for good, also after a power cut.
+def publish(shelf: Shelf, staged: Path, revision: Revision, holds: Manifest, *, at: datetime) -> Snapshot:
+    """Make the staged tree the snapshot of `revision`, of which `holds` tells: there for good, also after a power cut.
 
     Raises SourceUnavailable when the place is taken by a damaged snapshot that a run still uses, OSError when the disk
     refuses.
     """
-    listed = manifest.to_json(entries)
+    listed = holds.to_json()
     (staged / _MANIFEST).write_bytes(listed)
     told = {
         "format": _FORMAT,
@@ -179,14 +179,14 @@ def verify(snapshot: Snapshot) -> tuple[str, ...]:
     if hashlib.sha256(listed).hexdigest() != marker.manifest_sha256:
         return (_MANIFEST,)
     try:
-        return manifest.differences(manifest.from_json(listed), snapshot.root)
+        return manifest.differences(manifest.from_json(listed).entries, snapshot.root)
     except FileNotFoundError:
         # It goes as we look: only a lease would keep it.
         return (_MARKER,)
 
 
-def entries(snapshot: Snapshot) -> list[Entry]:
-    """What a published snapshot holds, by path; raises SnapshotGone when it left the cache meanwhile."""
+def read_manifest(snapshot: Snapshot) -> Manifest:
+    """What a published snapshot holds; raises SnapshotGone when it left the cache meanwhile."""
     try:
         return manifest.from_json((snapshot.root.parent / _MANIFEST).read_bytes())
     except FileNotFoundError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final, TypeAlias
 
-from flowsource.sources.content import LINK, Entry
+from flowsource.sources.content import Entry
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,41 +25,76 @@ _CHUNK: Final = 1 << 30
 Place: TypeAlias = tuple[bytes, Entry]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSnapshot:
+    """An earlier snapshot: the directory it is in, and what was written there, by path.
+
+    `empty_directories` are those that hold nothing. `is_alike` says that the same part of its revision was meant as
+    of the one that is written now.
+    """
+
+    revision_id: str
+    root: Path
+    entries: Sequence[Entry]
+    empty_directories: Sequence[str] = ()
+    is_alike: bool = False
+
+    # The directory, with a slash at its end.
+    top: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "top", os.fsencode(self.root) + b"/")
+
+    def at(self, path: str) -> Entry | None:
+        """What is at `path`, or None."""
+        place = bisect_left(self.entries, path, key=_path)
+        return self.entries[place] if place < len(self.entries) and self.entries[place].path == path else None
+
+    def below(self, path: str) -> Sequence[Entry]:
+        """The files and links in a directory and all that are in it."""
+        # A slash is followed by a zero.
+        first = bisect_left(self.entries, f"{path}/", key=_path)
+        return self.entries[first : bisect_left(self.entries, f"{path}0", key=_path)]
+
+
+def _path(entry: Entry) -> str:
+    return entry.path
+
+
 class KeptFiles:
-    """The files of `snapshots`, each a directory and what was written there.
+    """The files of `snapshots`.
 
     Unchanged means that size, inode and time of the last write are those that were noted. With `may_link` a file is
     shared by a hard link. That is for who cannot write to a file without the permission to, which root can: for root
     the blocks are shared where the file system can do that, and copied elsewhere.
     """
 
-    def __init__(self, snapshots: Iterable[tuple[Path, Sequence[Entry]]] = (), *, may_link: bool) -> None:
+    def __init__(self, snapshots: Iterable[KeptSnapshot] = (), *, may_link: bool) -> None:
+        self.snapshots = tuple(snapshots)
         self._may_link, self._may_clone = may_link, True
-        self._at: dict[tuple[str, str, str], Place] = {}
-        self._anywhere: dict[tuple[str, str], Place] = {}
-        for root, entries in snapshots:
-            top = os.fsencode(root) + b"/"
-            for entry in entries:
-                if entry.mode != LINK:
-                    place = top, entry
-                    self._at.setdefault((entry.path, entry.digest, entry.mode), place)
-                    self._anywhere.setdefault((entry.digest, entry.mode), place)
+
+    @cached_property
+    def _anywhere(self) -> dict[tuple[str, str], Place]:
+        places = ((one.top, entry) for one in reversed(self.snapshots) for entry in one.entries)
+        return {(entry.digest, entry.mode): (top, entry) for top, entry in places}
 
     def find(self, path: str, digest: str, mode: str) -> Place | None:
         """Where there is a file of that content and mode, of the same path if there is one."""
-        return self._at.get((path, digest, mode)) or self._anywhere.get((digest, mode))
+        for snapshot in self.snapshots:
+            entry = snapshot.at(path)
+            if entry is not None and (entry.digest, entry.mode) == (digest, mode):
+                return snapshot.top, entry
+        return self._anywhere.get((digest, mode))
 
     def take(self, place: Place, path: str, into: bytes) -> Entry | None:
         """Make the file `into`, which is to be at `path`, from the one at `place`; None if that was changed."""
         top, entry = place
         source = top + os.fsencode(entry.path)
         try:
-            if self._may_link and (linked := _link(source, into, entry)) is not None:
-                return linked._replace(path=path)
-            copied = self._copy(source, into, entry)
+            taken = (self._may_link and _link(source, into, entry)) or self._copy(source, into, entry)
         except FileNotFoundError:
             return None
-        return copied._replace(path=path) if copied is not None else None
+        return taken if taken is None or entry.path == path else taken._replace(path=path)
 
     def _copy(self, source: bytes, into: bytes, entry: Entry) -> Entry | None:
         reading = os.open(source, _READ)

@@ -9,7 +9,7 @@ from typing import Final
 
 from flowsource.sources.behind import WriteBehind
 from flowsource.sources.content import EXECUTABLE, FILE, LINK, Entry, digest_of, hasher
-from flowsource.sources.kept import KeptFiles
+from flowsource.sources.kept import KeptFiles, KeptSnapshot
 from flowsource.sources.limits import LONGEST_TARGET, MOST_BYTES, MOST_ENTRIES
 from flowsource.sources.names import check_name, check_path, unsafe
 
@@ -67,6 +67,28 @@ class TreeWriter:
         self._entries.append(entry)
         return True
 
+    def take_over_directory(self, path: bytes, snapshot: KeptSnapshot) -> bool:
+        """Write all that an earlier snapshot has in the directory `path`, unless it is there; whether that could be.
+
+        What was changed there meanwhile is left out.
+        """
+        is_whole = True
+        for entry in snapshot.below(os.fsdecode(path)):
+            name = os.fsencode(entry.path)
+            if name in self._names:
+                continue
+            above = name.rpartition(b"/")[0]
+            if above not in self._directories:
+                self.add_directory(above)
+            is_whole &= (
+                self._take_link(name, entry, snapshot) if entry.mode == LINK else self._take(name, entry, snapshot)
+            )
+        inside = f"{os.fsdecode(path)}/"
+        for empty in snapshot.empty_directories:
+            if empty.startswith(inside):
+                self.add_directory(os.fsencode(empty))
+        return is_whole
+
     def add_link(self, path: bytes, target: bytes, *, digest: str | None = None) -> None:
         """Write a link, wherever it leads: it is never followed here."""
         if not target or b"\0" in target or len(target) > LONGEST_TARGET:
@@ -90,6 +112,17 @@ class TreeWriter:
         self._count(path, 0)
         os.mkdir(self._top + path, 0o700)
 
+    @property
+    def alike(self) -> list[KeptSnapshot]:
+        """The earlier snapshots of which the same part was meant as of this one."""
+        return [snapshot for snapshot in self._kept.snapshots if snapshot.is_alike]
+
+    @property
+    def empty_directories(self) -> list[str]:
+        """The directories in which nothing was written, in order."""
+        above = {path.rpartition(b"/")[0] for path in (*self._names, *self._directories)}
+        return sorted(os.fsdecode(path) for path in self._directories - above if path)
+
     def finish(self) -> list[Entry]:
         """Take the permission to write from all directories, and return what was written, by path."""
         self._behind.finish()
@@ -100,6 +133,27 @@ class TreeWriter:
     def close(self) -> None:
         """Return when nothing is being written any more, whatever became of it."""
         self._behind.close()
+
+    def _take(self, path: bytes, entry: Entry, snapshot: KeptSnapshot) -> bool:
+        taken = self._kept.take((snapshot.top, entry), entry.path, self._top + path)
+        if taken is None:
+            return False
+        self._count(path, entry.size)
+        self._names.add(path)
+        self._entries.append(taken)
+        return True
+
+    def _take_link(self, path: bytes, entry: Entry, snapshot: KeptSnapshot) -> bool:
+        try:
+            target = os.readlink(snapshot.top + path)
+        except OSError:
+            return False
+        kind, made = hasher(entry.digest, len(target))
+        made.update(target)
+        if f"{kind}{made.hexdigest()}" != entry.digest:
+            return False
+        self.add_link(path, target, digest=entry.digest)
+        return True
 
     def _make_room(self, path: bytes) -> None:
         """See to it that a file or link can be written at `path`."""

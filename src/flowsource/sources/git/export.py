@@ -16,6 +16,7 @@ from flowsource.sources.git.objects import Held, Objects
 from flowsource.sources.git.placing import Places
 from flowsource.sources.git.scope import Scope
 from flowsource.sources.git.tree import Entry, Kind, Target, Trees
+from flowsource.sources.git.unchanged import Unchanged
 from flowsource.sources.limits import MOST_BYTES
 from flowsource.sources.names import unsafe
 from flowsource.sources.writing import TreeWriter
@@ -65,6 +66,11 @@ class Export:
         # Where files go that have not arrived yet, by object id.
         self._expected: defaultdict[str, list[Target]] = defaultdict(list)
         self._wanted: dict[str, list[Target]] | None = None
+        # Of a submodule only files are taken over: where it was in an earlier snapshot nothing tells.
+        self._alike = [] if path else into.alike
+        self._unchanged: list[Unchanged] = []
+        # The directories of which nothing else needs to be looked at.
+        self._taken: set[bytes] = set()
 
     @property
     def is_partial(self) -> bool:
@@ -110,9 +116,11 @@ class Export:
     def _plan(self, objects: Objects) -> dict[str, list[Target]]:
         """What is still to be written, by object id, now that all of the trees are there."""
         if self._wanted is None:
-            trees = Trees(objects, objects.commit(self._commit).tree.decode("ascii"), self._parsed)
+            self._unchanged = [Unchanged(objects, snapshot) for snapshot in self._alike]
+            root = objects.commit(self._commit).tree.decode("ascii")
+            trees = Trees(objects, root, self._parsed, is_known=self._is_known)
             self._expected = defaultdict(list)
-            self._expect(self._scope.select(trees))
+            self._expect(self._scope.select(trees, done=self._taken))
             # From now on also what arrives is written to all of its places.
             self._wanted = dict(self._expected)
         return self._wanted
@@ -123,6 +131,8 @@ class Export:
             self._into.add_directory(self._prefix + path)
             if entry.kind is Kind.SUBMODULE:
                 self.submodules[path] = entry.object_id
+            else:
+                self._take_over(path, entry.object_id)
             return True
         if self._holds(path):
             return True
@@ -130,6 +140,17 @@ class Export:
             return False
         executable = entry.kind is Kind.EXECUTABLE
         return self._into.take_over(self._prefix + path, digest=_digest(entry), executable=executable)
+
+    def _is_known(self, path: bytes, tree: str) -> bool:
+        """Whether an earlier snapshot has the directory as it is now."""
+        return any(unchanged.has(path, tree) for unchanged in self._unchanged)
+
+    def _take_over(self, path: bytes, tree: str) -> None:
+        """Write a directory as an earlier snapshot has it, if one has all of it."""
+        for unchanged in self._unchanged:
+            if unchanged.has(path, tree) and self._into.take_over_directory(path, unchanged.snapshot):
+                self._taken.add(path)
+                return
 
     def _holds(self, path: bytes) -> bool:
         return path in self.pointers or self._into.holds(self._prefix + path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -25,13 +25,13 @@ class Scope:
     # Whether a directory may be, or lie in, a submodule.
     in_submodules: bool = False
 
-    def select(self, trees: Trees) -> Iterator[tuple[bytes, Entry]]:
-        """The entries that are written, each directory before what it holds.
+    def select(self, trees: Trees, *, done: Set[bytes] = frozenset()) -> Iterator[tuple[bytes, Entry]]:
+        """The entries that are written, each directory before what it holds, but for what is in those that are `done`.
 
         Raises SourceInvalid naming a directory that the commit does not have.
         """
         missing = {os.fsencode(directory) for directory in self.directories}
-        for path, entry in trees.walk(self.goes_into):
+        for path, entry in trees.walk(lambda path: self.goes_into(path) and path not in done):
             if entry.kind is Kind.DIRECTORY:
                 missing.discard(path)
             elif entry.kind is Kind.SUBMODULE and self.in_submodules:

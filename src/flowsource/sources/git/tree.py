@@ -46,11 +46,19 @@ class Trees:
     """A tree with all that is below it: validated as a whole, nothing of it expanded yet.
 
     Trees are read once however often they are named: a few hundred bytes can name ten thousand million files. Those
-    that are `parsed` are not read at all.
+    that are `parsed` are not read at all, nor is what `is_known` says of a path and the id of its tree to be as it
+    was before, until the walk goes into it.
     """
 
-    def __init__(self, objects: Objects, root: str, parsed: dict[str, tuple[Entry, ...]] | None = None) -> None:
-        self._objects = objects
+    def __init__(
+        self,
+        objects: Objects,
+        root: str,
+        parsed: dict[str, tuple[Entry, ...]] | None = None,
+        *,
+        is_known: Callable[[bytes, str], bool] = lambda path, tree: False,
+    ) -> None:
+        self._objects, self._is_known = objects, is_known
         self._parsed = {} if parsed is None else parsed
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._measures: dict[str, tuple[int, int]] = {}
@@ -67,6 +75,8 @@ class Trees:
         yield from self._walk(self.root, b"", goes_into)
 
     def _walk(self, object_id: str, prefix: bytes, goes_into: Callable[[bytes], bool]) -> Iterator[tuple[bytes, Entry]]:
+        if object_id not in self._entries:
+            self._measure(object_id, prefix, prefix.count(b"/"))
         for entry in self._entries[object_id]:
             path = prefix + entry.name
             if len(path) > LONGEST_PATH:
@@ -91,7 +101,7 @@ class Trees:
                 raise _too_many(path)
             count, height = len(entries), 0
             for entry in entries:
-                if entry.kind is Kind.DIRECTORY:
+                if entry.kind is Kind.DIRECTORY and not self._is_known(path + entry.name, entry.object_id):
                     below = self._measure(entry.object_id, path + entry.name + b"/", depth + 1)
                     count, height = count + below[0], max(height, below[1] + 1)
             measure = self._measures[object_id] = count, height

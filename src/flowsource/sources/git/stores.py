@@ -74,9 +74,15 @@ class ObjectStore:
         object_format = "sha1" if len(commit) == 40 else "sha256"
         # Named, or dulwich asks the configuration of whoever runs us, which may be broken, or not for us to read.
         branch = b"main"
-        with Repo.init_bare(str(self._fresh), mkdir=True, object_format=object_format, default_branch=branch) as repo:
-            fetch(repo)
-            _remember_tip(repo, commit, ref)
+        fresh = str(self._fresh)
+        try:
+            with Repo.init_bare(fresh, mkdir=True, object_format=object_format, default_branch=branch) as repo:
+                fetch(repo)
+                _remember_tip(repo, commit, ref)
+        except BaseException:
+            # Now, not at the next attempt: it may be the disk that is full.
+            _remove(self._fresh)
+            raise
         # Also where a file has taken its place, or a link that leads nowhere.
         if os.path.lexists(self._path):
             self._path.rename(self._aside)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
 # The suite judges what is computed, never how fast this machine was.
 settings.register_profile("suite", deadline=None, max_examples=60)
 settings.load_profile("suite")
+
+
+def pytest_report_header() -> str | None:
+    """Say which tests are cut short, side by side with others as they may run."""
+    if os.environ.get("FLOWSOURCE_FIRE") == "full":
+        return None
+    return "tests/fire runs in short form, and leaves out what takes minutes; `make fire` runs all of it"
 
 
 @pytest.fixture(scope="session")

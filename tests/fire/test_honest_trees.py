@@ -18,6 +18,7 @@ from tests.fire import exporting
 from tests.fire.histories import FILE, LINK, NAMES, Tree, archived, as_json, change, listing, put, write_history
 from tests.fire.length import rounds
 from tests.fire.serving import Stage, stage, unsound
+from tests.support.parts import lacks
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
 
@@ -52,7 +53,7 @@ async def test_a_snapshot_is_what_git_archive_makes_whichever_commit_came_before
 
 async def test_it_is_so_for_root_and_for_somebody_else_who_shares_files_by_links(here: Stage) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        lacks("only root can become somebody else")
     commits = write_history(here.repository.path, history(99, 4))
     with tempfile.TemporaryDirectory(prefix="flowsource-", ignore_cleanup_errors=True) as place:
         os.chmod(place, 0o777)

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from tests.support.parts import requires
+from tests.support.parts import lacks, requires
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def small_disk(at: Path, *, size: int) -> Iterator[SmallDisk]:
     """A disk of `size` bytes at the new directory `at`. Skips the test, saying why, where none can be had."""
     requires("mount")
     if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk")
+        lacks("only root can mount a disk")
     at.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", at],
@@ -55,7 +53,7 @@ def small_disk(at: Path, *, size: int) -> Iterator[SmallDisk]:
         text=True,
     )
     if mounted.returncode != 0:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+        lacks(f"no disk can be mounted here: {mounted.stderr.strip()}")
     try:
         yield SmallDisk(at)
     finally:

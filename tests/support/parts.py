@@ -1,16 +1,22 @@
-"""Programs that some tests need and not every machine has."""
+"""What some tests need and not every machine has."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
 
+def lacks(what: str) -> NoReturn:
+    """Skip the test, saying what this machine lacks; fail it where CI says that everything must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}, and in CI nothing is skipped")
+    pytest.skip(what)
+
+
 def requires(program: str) -> None:
-    """Skip the test, saying why, where `program` is not installed; fail it where CI says that everything must be."""
+    """Skip the test where `program` is not installed; fail it in CI."""
     if shutil.which(program) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{program} is not installed, and in CI nothing is skipped")
-        pytest.skip(f"{program} is not installed")
+        lacks(f"{program} is not installed")

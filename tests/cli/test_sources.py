@@ -324,6 +324,8 @@ def test_what_cannot_be_checked_says_so_by_its_code(alone: CommandLine, tmp_path
         check = ("source", "check", server.url("flows.git"))
         assert alone(*check, "flows.py:greet").code == 4
         assert alone(*check, "no entrypoint").code == 2
+        bucket = alone("source", "check", "memory://place", "flows.py:greet", "--branch", "main")
+        assert (bucket.code, "memory://place is no Git repository" in bucket.err) == (2, True)
         server.misbehave(Refuse(status=503))
         assert alone(*check, "flows.py:greet").code == 5
 

@@ -40,11 +40,7 @@ def check(
     cache: Path | None = None,
     json: bool = False,
 ) -> int:
-    """Whether a flow loads from there, for a CI pipeline.
-
-    What a server does before a new commit goes live is done once: it is fetched, and its entrypoint is loaded in a
-    clean process. Nothing is registered. The exit code is 0 if it loads, and 1 with the reason and the traceback if it
-    does not; what cannot be fetched has the codes that `flowsource --help` gives.
+    """Whether a flow loads from there.
 
     Parameters
     ----------

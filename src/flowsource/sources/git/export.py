@@ -79,7 +79,6 @@ class Export:
 
     def arrived(self, kind: str, object_id: str, data: bytes | None) -> None:
         """Take an object as it comes out of a pack; a large one without its content."""
-        self._checkpoint()
         if data is None:
             return
         if kind == "blob":

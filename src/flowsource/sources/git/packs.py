@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dulwich.object_format import SHA1
 from dulwich.pack import OFS_DELTA, REF_DELTA, pack_object_header
@@ -35,8 +34,7 @@ def new_hash(id_size: int, data: bytes = b"") -> Hash:
     return hashlib.sha256(data) if id_size == 32 else hashlib.sha1(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The beginning of an object in a pack.
 
     `kind` is a number of Git's. `stored` is what its stream inflates to, which for a delta is not the object, and
@@ -99,8 +97,7 @@ def delta_size(delta: bytes) -> int:
     return size
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An object of a pack, at `offset`. The last piece of a large one comes with `is_last`."""
 
     offset: int
@@ -152,13 +149,20 @@ class PackReader:
         end = len(data)
         while self._left and at < end:
             if (stream := self._stream) is None:
-                if (used := self._begin_object(data, at)) is None:
+                if (header := self._header(data, at)) is None:
                     break
-                at += used
+                if (whole := _whole(data, at, header, self._offset + at)) is not None:
+                    found, used = whole
+                    at, self._left = at + used, self._left - 1
+                    yield found
+                else:
+                    length = header.length
+                    self._stream = _Stream(self._offset + at, header, zlib.crc32(data[at : at + length]))
+                    at += length
                 continue
             at += stream.inflate(data, at)
-            if (found := stream.take()) is not None:
-                yield found
+            if (piece := stream.take()) is not None:
+                yield piece
             if stream.is_done:
                 self._stream, self._left = None, self._left - 1
         self._offset += at
@@ -179,8 +183,8 @@ class PackReader:
         if self._left > MOST_ENTRIES + _BESIDE_ENTRIES:
             raise self._too_much(f"sends {self._left:,} objects for one commit, more than {MOST_ENTRIES:,}")
 
-    def _begin_object(self, data: bytes, at: int) -> int | None:
-        """How long its header is, or None where that has not all come."""
+    def _header(self, data: bytes, at: int) -> Header | None:
+        """The header of the next object, or None where that has not all come."""
         try:
             header = parse_header(data, at, self._id_size)
         except IndexError:
@@ -193,15 +197,34 @@ class PackReader:
         self._total += header.stored
         if self._total > MOST_BYTES:
             raise self._too_much(f"holds files of more than {MOST_BYTES >> 30} GiB in all")
-        self._stream = _Stream(self._offset + at, header, zlib.crc32(data[at : at + header.length]))
-        return header.length
+        return header
 
     def _too_much(self, what: str) -> UnsafeTree:
         return UnsafeTree(f"{self._where} {what}, which is more than is served; make the repository smaller.")
 
 
+def _whole(data: bytes, at: int, header: Header, offset: int) -> tuple[Found, int] | None:
+    """The object that begins at `at` and how long it is there, if it is small and all of it has come.
+
+    Most are so, and for those a stream that goes on where it stopped is more than is needed.
+    """
+    size = header.stored
+    if size > _CHUNK:
+        return None
+    begin = at + header.length
+    offered = data[begin : begin + size + (size >> 10) + 128]
+    inflater = zlib.decompressobj()
+    content = inflater.decompress(offered, size + 1)
+    if not inflater.eof:
+        return None
+    if len(content) != size:
+        raise ValueError("an object is not as long as its header says")
+    used = header.length + len(offered) - len(inflater.unused_data)
+    return Found(offset, header, content, zlib.crc32(data[at : at + used])), used
+
+
 class _Stream:
-    """The deflated stream of one object."""
+    """The deflated stream of one object, as it comes."""
 
     def __init__(self, offset: int, header: Header, crc32: int) -> None:
         self._offset, self._header, self._crc32 = offset, header, crc32

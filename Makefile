@@ -46,6 +46,10 @@ WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 pytest: $(VENV)/.dev  ## The tests alone
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
+.PHONY: fire
+fire: $(VENV)/.dev  ## What holds the source layer under fire, at full length (many minutes)
+	FLOWSOURCE_FIRE=full $(BIN)/pytest tests/fire -s --timeout 3600 $(ARGS)
+
 .PHONY: test-all
 test-all:  ## The tests on each supported Python that is here
 	@for version in 3.11 3.12 3.13; do \

@@ -201,8 +201,7 @@ class SnapshotCache:
 
     async def _make(self, shelf: Shelf, source: Source, revision: Revision, report: Report) -> Snapshot:
         """The snapshot of `revision`, fetched unless there is one now that is intact, or that cannot be replaced."""
-        shelf.prepare()
-        async with locked(shelf.lock):
+        async with locked(shelf.lock, prepare=shelf.prepare):
             # Whoever held the lock before us may have published it.
             snapshot = publishing.find(shelf, revision)
             if snapshot is not None and (changed := await self._changes(snapshot)):

@@ -79,6 +79,17 @@ class Shelf:
 
     def prepare(self) -> None:
         """Make every directory that is not there."""
+        while True:
+            try:
+                self._make_directories()
+            except (FileNotFoundError, FileExistsError) as error:
+                # Unless somebody took the shelf away in the middle of it, for nobody had used it for long.
+                if os.path.lexists(error.filename) or not self.cache.is_dir():
+                    raise
+            else:
+                return
+
+    def _make_directories(self) -> None:
         for directory in (self.workspace, self.leases, self.bytecode):
             make_private(directory.parent)
             make_private(directory)

@@ -54,7 +54,11 @@ def hold(shelf: Shelf, snapshot_id: str) -> Lease:
     """A lease on that id. Whether the snapshot is there must be looked at afterwards. Raises OSError."""
     while True:
         shelf.prepare()
-        lease = Lease(os.open(shelf.leases / snapshot_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        try:
+            lease = Lease(os.open(shelf.leases / snapshot_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except FileNotFoundError:
+            # The directory went just now, with a source that nobody had used for long.
+            continue
         try:
             # Waits for no more than a rename: nobody holds the exclusive side for longer.
             fcntl.flock(lease, fcntl.LOCK_SH)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -45,10 +45,17 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 @asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
-    """Hold the lock on the file `path` during the block, waiting for it as long as it takes; can be cancelled."""
+async def locked(path: Path, *, prepare: Callable[[], None]) -> AsyncIterator[None]:
+    """Hold the lock on the file `path` during the block, waiting for it as long as it takes; can be cancelled.
+
+    `prepare` makes the directory that it is in, and is called again where that was taken away meanwhile.
+    """
     while True:
-        with try_lock(path) as is_held:
+        prepare()
+        with ExitStack() as held:
+            is_held = False
+            with suppress(FileNotFoundError):
+                is_held = held.enter_context(try_lock(path))
             if is_held:
                 yield
                 return

@@ -68,6 +68,8 @@ class _Reader(io.RawIOBase):
                     received = self._socket.recv_into(buffer)
                 except TimeoutError:
                     continue
+                if received == 0:
+                    self._waiting.end()
                 self._waiting.count(received)
                 return received
         finally:

@@ -55,6 +55,11 @@ class Waiting:
         """Go on to wait for the body."""
         self._head_by, self._began = None, time.monotonic()
 
+    def end(self) -> None:
+        """Take note that the server has hung up. Else half a head would be taken for all of it, and believed."""
+        if self._head_by is not None:
+            raise SourceUnavailable(f"{self._where} hung up before it had begun to answer.")
+
     def objects_are_to_come(self) -> None:
         """Let nothing but what `count_objects` is told count for the pace."""
         self._brings_objects, self._window = True, self._patience.prepare

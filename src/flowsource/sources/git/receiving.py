@@ -18,6 +18,7 @@ from flowsource.sources.base import Progress
 from flowsource.sources.git.limits import LARGEST_FILE
 from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.packs import (
+    HEADER_ROOM,
     KINDS,
     LARGE,
     Found,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _BASES: Final = 64 << 20
 _READ: Final = 1 << 20
 _DEEPEST_CHAIN: Final = 10_000
+# What is made again, because it was not held any more, is made this often at most: a few bytes can ask for it for days.
+_MOST_AGAIN: Final = 4 * MOST_BYTES
 
 OnObject = Callable[[str, str, bytes | None], None]
 
@@ -57,7 +60,7 @@ class PackReceiver:
         self._path = packs / f"tmp_{uuid.uuid4().hex}"
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._objects = _Named(id_size)
-        self._bases = _Bases(self._file, self._objects.offsets, id_size)
+        self._bases = _Bases(self._file, where, self._objects.offsets, id_size)
         self._hash = _Held(new_hash(id_size), id_size)
         self._orphans: list[Found] = []
         # What deltas build upon and was not sent, by id.
@@ -229,10 +232,10 @@ class _Held:
 class _Bases:
     """The objects of a pack by offset, for deltas to build upon: those of late from memory, the others from `file`."""
 
-    def __init__(self, file: int, offsets: Mapping[bytes, int], id_size: int) -> None:
-        self._file, self._offsets, self._id_size = file, offsets, id_size
+    def __init__(self, file: int, where: str, offsets: Mapping[bytes, int], id_size: int) -> None:
+        self._file, self._where, self._offsets, self._id_size = file, where, offsets, id_size
         self._recent: OrderedDict[int, tuple[str, bytes]] = OrderedDict()
-        self._size = 0
+        self._size = self._again = 0
 
     def keep(self, offset: int, kind: str, data: bytes) -> None:
         self._recent[offset] = kind, data
@@ -242,39 +245,48 @@ class _Bases:
 
     def __getitem__(self, offset: int) -> tuple[str, bytes]:
         """Kind and content of what is at `offset`, all deltas applied."""
-        deltas: list[bytes] = []
+        # Where the deltas are, not what they say: together they may be far more than one of them.
+        chain: list[int] = []
         while (found := self._recent.get(offset)) is None:
-            header, data = self._read(offset)
+            header = self._header(offset)
             if header.base is None:
-                found = KINDS[header.kind], data
+                found = KINDS[header.kind], self.stored(offset)
                 break
-            if len(deltas) >= _DEEPEST_CHAIN:
+            if len(chain) >= _DEEPEST_CHAIN:
                 raise ValueError("deltas build upon one another without end")
-            deltas.append(data)
+            chain.append(offset)
             offset = self._offsets[header.base] if isinstance(header.base, bytes) else offset - header.base
         kind, content = found
-        for delta in reversed(deltas):
+        for place in reversed(chain):
+            delta = self.stored(place)
             if delta_size(delta) > LARGEST_FILE:
                 raise ValueError("a delta makes too much")
+            self._count(delta_size(delta))
             content = b"".join(apply_delta(content, delta))
         return kind, content
 
     def stored(self, offset: int) -> bytes:
         """What the stream of the object at `offset` inflates to."""
-        return self._read(offset)[1]
+        header = self._header(offset)
+        self._count(header.stored)
+        offset += header.length
+        inflater, parts, size = zlib.decompressobj(), list[bytes](), 0
+        while not inflater.eof and size <= header.stored and (data := os.pread(self._file, _READ, offset)):
+            offset += len(data)
+            parts.append(inflater.decompress(inflater.unconsumed_tail + data, header.stored + 1 - size))
+            size += len(parts[-1])
+        if size != header.stored:
+            raise ValueError("an object is not as long as its header says")
+        return b"".join(parts)
 
-    def _read(self, offset: int) -> tuple[Header, bytes]:
+    def _header(self, offset: int) -> Header:
         if offset < 12:
             raise ValueError("a delta builds upon what is before the pack")
-        data = os.pread(self._file, _READ, offset)
-        header = parse_header(data, 0, self._id_size)
-        inflater = zlib.decompressobj()
-        parts = [inflater.decompress(data[header.length :], header.stored + 1)]
-        while not inflater.eof and data and sum(map(len, parts)) <= header.stored:
-            offset += len(data)
-            data = os.pread(self._file, _READ, offset)
-            parts.append(inflater.decompress(inflater.unconsumed_tail + data, header.stored + 1))
-        content = b"".join(parts)
-        if len(content) != header.stored:
-            raise ValueError("an object is not as long as its header says")
-        return header, content
+        return parse_header(os.pread(self._file, HEADER_ROOM, offset), 0, self._id_size)
+
+    def _count(self, size: int) -> None:
+        self._again += size
+        if self._again > _MOST_AGAIN:
+            raise UnsafeTree(
+                f"{self._where} builds its objects upon one another beyond measure; repack the repository."
+            )

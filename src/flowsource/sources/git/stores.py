@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,25 +72,41 @@ class ObjectStore:
 
     def _rebuild(self, commit: str, ref: str | None, fetch: Callable[[Repo], None]) -> None:
         object_format = "sha1" if len(commit) == 40 else "sha256"
-        with Repo.init_bare(str(self._fresh), mkdir=True, object_format=object_format) as repo:
-            fetch(repo)
-            _remember_tip(repo, commit, ref)
-        if self._path.exists():
+        # Named, or dulwich asks the configuration of whoever runs us, which may be broken, or not for us to read.
+        branch = b"main"
+        fresh = str(self._fresh)
+        try:
+            with Repo.init_bare(fresh, mkdir=True, object_format=object_format, default_branch=branch) as repo:
+                fetch(repo)
+                _remember_tip(repo, commit, ref)
+        except BaseException:
+            # Now, not at the next attempt: it may be the disk that is full.
+            _remove(self._fresh)
+            raise
+        # Also where a file has taken its place, or a link that leads nowhere.
+        if os.path.lexists(self._path):
             self._path.rename(self._aside)
         self._fresh.rename(self._path)
         self._sweep()
 
     def _sweep(self) -> None:
         """Finish what a killed process was in the middle of, and remove what it left behind."""
-        if not self._path.exists() and self._aside.exists() and self._fresh.exists():
+        if not os.path.lexists(self._path) and self._aside.is_dir() and self._fresh.is_dir():
             # The old one is put aside only for a new one that is complete.
             self._fresh.rename(self._path)
         for debris in (self._fresh, self._aside):
-            shutil.rmtree(debris, ignore_errors=True)
+            _remove(debris)
         # Packs that were being received, and locks, which would be waited for in vain: nobody else is at work here.
         for pattern in ("tmp*", "*.lock"):
             for left in self._path.rglob(pattern):
                 left.unlink(missing_ok=True)
+
+
+def _remove(debris: Path) -> None:
+    if debris.is_dir() and not debris.is_symlink():
+        shutil.rmtree(debris, ignore_errors=True)
+    else:
+        debris.unlink(missing_ok=True)
 
 
 def tips(repo: Repo) -> list[str]:

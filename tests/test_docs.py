@@ -1,20 +1,37 @@
-"""The examples that people read are run: those in docstrings as they stand, those on pages as far as compiling them."""
+"""The examples that people read are run: those in docstrings as they stand, those on pages as far as compiling them.
+
+What a page says of the code (a test, a command, a limit, another page) is there.
+"""
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import flowsource
+from flowsource import errors
+from flowsource.cli.commands import commands
+from flowsource.source_status import SourceState
+from flowsource.sources import limits, local_scan
+from flowsource.sources.git import limits as git_limits
 
 PACKAGE = Path(flowsource.__file__).parent
 PROJECT = Path(__file__).parent.parent
+SOURCES = PROJECT / "docs" / "where-code-lives.md"
+FAULTS = PROJECT / "docs" / "what-happens-when.md"
 
-FENCE = re.compile(r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w+)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+NAMED_TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<name>[\w:]+)`")
+COMMAND = re.compile(r"^\s*(?:\$ |- run: |if |! )*flowsource (?P<words>.+?)(?:; then)?$", re.MULTILINE)
 
 
 def _modules_with_examples() -> list[str]:
@@ -28,9 +45,40 @@ def _pages() -> list[Path]:
     return [*sorted(PROJECT.glob("*.md")), *sorted(PROJECT.glob("docs/**/*.md"))]
 
 
-def _blocks(page: str) -> list[tuple[int, str]]:
-    """The Python on a page, each piece with the number of its first line."""
-    return [(page.count("\n", 0, match.start("code")) + 1, match["code"]) for match in FENCE.finditer(page)]
+every_page = pytest.mark.parametrize("page", _pages(), ids=lambda page: str(page.relative_to(PROJECT)))
+
+
+def _blocks(page: str, *kinds: str) -> list[tuple[int, str]]:
+    """What is fenced on a page as one of `kinds`, each piece with the number of its first line."""
+    found = (match for match in FENCE.finditer(page) if match["kind"] in kinds)
+    return [(page.count("\n", 0, match.start("code")) + 1, match["code"]) for match in found]
+
+
+def _anchors(page: str) -> set[str]:
+    """The names by which headings are linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@cache
+def _tests_in(file: Path) -> frozenset[str]:
+    """The tests of a module as `name`, those in classes as `Class::name`."""
+
+    def named(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield from named(node.body, f"{prefix}{node.name}::")
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                yield f"{prefix}{node.name}"
+
+    return frozenset(named(ast.parse(file.read_text(encoding="utf-8")).body)) if file.is_file() else frozenset()
+
+
+def _rows(page: str) -> list[list[str]]:
+    """The rows of all tables on a page, each as its cells, without headings."""
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [row for row in rows if row[0] != "when"]
 
 
 @pytest.mark.parametrize("module", _modules_with_examples())
@@ -41,12 +89,79 @@ def test_examples_in_docstrings_are_true(module: str) -> None:
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("page", _pages(), ids=lambda page: str(page.relative_to(PROJECT)))
+@every_page
 def test_python_on_a_page_compiles(page: Path) -> None:
-    for line, code in _blocks(page.read_text(encoding="utf-8")):
+    for line, code in _blocks(page.read_text(encoding="utf-8"), "python"):
         # Blank lines in front, so that an error names the line of the page.
         compile("\n" * (line - 1) + code, str(page), "exec")
 
 
+@every_page
+def test_what_python_on_a_page_imports_is_there(page: Path) -> None:
+    for _, code in _blocks(page.read_text(encoding="utf-8"), "python"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "flowsource":
+                module = import_module(node.module)
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+@every_page
+def test_a_command_on_a_page_is_understood(page: Path) -> None:
+    app = commands()
+    for _, block in _blocks(page.read_text(encoding="utf-8"), "console", "sh", "yaml"):
+        for match in COMMAND.finditer(block.replace("\\\n", " ")):
+            # Raises for a command, an option or a value that there is not.
+            app.parse_args(shlex.split(match["words"], comments=True), exit_on_error=False, print_error=False)
+
+
+@every_page
+def test_a_link_on_a_page_leads_somewhere(page: Path) -> None:
+    for match in LINK.finditer(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if match["target"].startswith(("https://", "http://")):
+            continue
+        path, _, anchor = match["target"].partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), match["target"]
+        assert target.is_relative_to(PROJECT), match["target"]
+        assert not anchor or anchor in _anchors(target.read_text(encoding="utf-8")), match["target"]
+
+
+@every_page
+def test_a_test_that_a_page_names_is_there(page: Path) -> None:
+    for match in NAMED_TEST.finditer(page.read_text(encoding="utf-8")):
+        assert match["name"] in _tests_in(PROJECT / match["file"]), match[0]
+
+
+def test_every_row_of_what_happens_names_its_tests() -> None:
+    rows = _rows(FAULTS.read_text(encoding="utf-8"))
+
+    assert len(rows) > 50
+    assert [
+        row[0] for row in rows if len(row) != 3 or not NAMED_TEST.search(row[2]) or "::" in NAMED_TEST.sub("", row[2])
+    ] == []
+
+
+def test_the_page_on_sources_tells_of_each_state_and_each_error() -> None:
+    page = SOURCES.read_text(encoding="utf-8")
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SourceError)]
+
+    assert [state for state in SourceState if f"| `{state}` |" not in page] == []
+    assert [kind.__name__ for kind in kinds if f"`{kind.__name__}`" not in page] == []
+
+
+def test_the_page_on_sources_tells_the_limits_as_they_are() -> None:
+    told = {row[0]: row[1] for row in _rows(SOURCES.read_text(encoding="utf-8"))}
+
+    assert told["files and directories in a revision"] == f"{limits.MOST_ENTRIES:,}"
+    assert told["all files of a revision together"] == f"{limits.MOST_BYTES >> 30} GiB"
+    assert told["directories in one another"] == f"{limits.DEEPEST}"
+    assert told["a name, a path"] == f"{limits.LONGEST_NAME} bytes, {limits.LONGEST_PATH:,} bytes"
+    assert told["a file in Git"] == f"{git_limits.LARGEST_FILE >> 20} MiB"
+    assert told["a commit, a tag or a directory in Git"] == f"{git_limits.LARGEST_RECORD >> 20} MiB"
+    assert told["what a Git server sends in one answer"] == f"{git_limits.LARGEST_PACK >> 30} GiB of objects"
+    assert told["what it says beside them"] == f"{git_limits.LONGEST_TALK >> 20} MiB"
+    assert told["files in a directory of this machine"] == f"{local_scan.MAX_FILES:,}"
+
+
 def test_the_readme_shows_python() -> None:
-    assert _blocks((PROJECT / "README.md").read_text(encoding="utf-8"))
+    assert _blocks((PROJECT / "README.md").read_text(encoding="utf-8"), "python")

@@ -324,8 +324,24 @@ def test_what_cannot_be_checked_says_so_by_its_code(alone: CommandLine, tmp_path
         check = ("source", "check", server.url("flows.git"))
         assert alone(*check, "flows.py:greet").code == 4
         assert alone(*check, "no entrypoint").code == 2
+        bucket = alone("source", "check", "memory://place", "flows.py:greet", "--branch", "main")
+        assert (bucket.code, "memory://place is no Git repository" in bucket.err) == (2, True)
         server.misbehave(Refuse(status=503))
         assert alone(*check, "flows.py:greet").code == 5
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("check", "The exit code is 0 if it loads"),
+        ("gc", "What deployments serve stays"),
+        ("listen", "know the secret"),
+    ],
+)
+def test_help_says_all_of_a_command_that_is_loaded_when_it_is_wanted(
+    alone: CommandLine, command: str, said: str
+) -> None:
+    assert said in " ".join(alone("source", command, "--help").out.split())
 
 
 def test_a_token_comes_from_a_variable_and_shows_nowhere(

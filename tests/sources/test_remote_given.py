@@ -173,7 +173,8 @@ async def test_an_extra_that_is_not_installed_is_named(
     source = RemoteStorage(url)
     # As if it had never been imported, and could not be.
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, source.url.partition(":")[0], raising=False)
-    monkeypatch.delitem(sys.modules, "fsspec.implementations.sftp", raising=False)
+    for ours in ("fsspec.implementations.sftp", "flowsource.sources.remote.sftp"):
+        monkeypatch.delitem(sys.modules, ours, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SourceInvalid, match=rf"pip install 'flowsource\[{extra}\]'"):
         await source.resolve()

@@ -53,9 +53,10 @@ class SshServer:
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {host_key}\n"
             f"AuthorizedKeysFile {self.directory}/authorized_keys\nStrictModes no\nUsePAM no\nPidFile none\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
+            "Subsystem sftp internal-sftp\n"
             f"AcceptEnv {'GIT_PROTOCOL' if self.protocol_2 else 'NONE'}\n"
             # The default is ten times slower, for the sake of secrets that must outlive us.
-            "KexAlgorithms curve25519-sha256\n"
+            "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org\n"
             # bash reads what is meant for people at a terminal, unless it is told that it runs inside another one.
             "SetEnv SHLVL=2\n"
         )

@@ -15,6 +15,7 @@ from flowsource.cli.output import Cell, print_json, print_page, say
 from flowsource.cli.words import parameters_text, revision_fields, revision_text
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.entrypoints import parse
+from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.processes import ForkServer
@@ -23,6 +24,7 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources import Source, source_from
 from flowsource.sources.git.credentials import GitCredentials
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.remote.storage import RemoteStorage
 
 
 def check(
@@ -38,16 +40,12 @@ def check(
     cache: Path | None = None,
     json: bool = False,
 ) -> int:
-    """Whether a flow loads from there, for a CI pipeline.
-
-    What a server does before a new commit goes live is done once: it is fetched, and its entrypoint is loaded in a
-    clean process. Nothing is registered. The exit code is 0 if it loads, and 1 with the reason and the traceback if it
-    does not; what cannot be fetched has the codes that `flowsource --help` gives.
+    """Whether a flow loads from there.
 
     Parameters
     ----------
     url
-        The URL of a Git repository, or a directory.
+        The URL of a Git repository, an address such as s3://bucket/prefix, or a directory.
     entrypoint
         The flow in it, as path/to/file.py:name.
     branch
@@ -68,6 +66,10 @@ def check(
     parse(entrypoint)
     source = source_from(url)
     if any(given is not None for given in (branch, tag, ref, commit, token_env)):
+        if isinstance(source, RemoteStorage):
+            raise InvalidInput(
+                f"--branch, --tag, --ref, --commit, --token-env: {source.label} is no Git repository; leave them out."
+            )
         credentials = GitCredentials(access_token_env=token_env) if token_env is not None else None
         source = GitRepository(url, credentials=credentials, branch=branch, tag=tag, ref=ref, commit_sha=commit)
     snapshots = SnapshotCache(cache or Settings.load().cache)

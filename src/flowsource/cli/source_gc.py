@@ -32,10 +32,7 @@ def gc(
     keep_days: Annotated[float, Parameter(name="--keep-days")] = KEEP_SNAPSHOTS_FOR / timedelta(days=1),
     json: bool = False,
 ) -> int:
-    """Remove from the cache what nobody needs, and tell how much that freed.
-
-    What deployments serve stays, what runs use, and what is being fetched; and of each source what is given below. A
-    source that no deployment follows, and that nobody has used for the days given below, goes as a whole.
+    """Remove from the cache what nobody needs.
 
     Parameters
     ----------

@@ -22,11 +22,7 @@ def listen(
     secret_env: Annotated[str | None, Parameter(name="--secret-env")] = None,
     secret_file: Annotated[str | None, Parameter(name="--secret-file")] = None,
 ) -> int:
-    """Take webhooks, so that a push is looked at at once.
-
-    GitHub, GitLab, Gitea, Forgejo and Bitbucket are understood, and whoever keeps to standardwebhooks.com; they must
-    send JSON, and know the secret. A webhook makes servers look at the sources that it names, and nothing else: they
-    are polled all the same. Put a proxy that speaks HTTPS before it where others can reach it.
+    """Take webhooks.
 
     Parameters
     ----------

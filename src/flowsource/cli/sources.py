@@ -18,14 +18,26 @@ from flowsource.errors import InvalidInput
 from flowsource.source_status import SourceState
 from flowsource.store.protocol import SOURCES, KnownSource, SourceWish, Store
 
+# What these three say of themselves is here: their modules need much that the list of commands does not.
+_CHECK = """Whether a flow loads from there, for a CI pipeline.
+
+What a server does before a new commit goes live is done once: it is fetched, and its entrypoint is loaded in a clean
+process. Nothing is registered. The exit code is 0 if it loads, and 1 with the reason and the traceback if it does not;
+what cannot be fetched has the codes that `flowsource --help` gives."""
+_GC = """Remove from the cache what nobody needs, and tell how much that freed.
+
+What deployments serve stays, what runs use, and what is being fetched; and of each source what is given below. A source
+that no deployment follows, and that nobody has used for the days given below, goes as a whole."""
+_LISTEN = """Take webhooks, so that a push is looked at at once.
+
+GitHub, GitLab, Gitea, Forgejo and Bitbucket are understood, and whoever keeps to standardwebhooks.com; they must send
+JSON, and know the secret. A webhook makes servers look at the sources that it names, and nothing else: they are polled
+all the same. Put a proxy that speaks HTTPS before it where others can reach it."""
+
 source = group("source", "Where code comes from, and what stands between a push and its run.")
-source.command(
-    "flowsource.cli.source_check:check", name="check", help="Whether a flow loads from there, for a CI pipeline."
-)
-source.command("flowsource.cli.source_gc:gc", name="gc", help="Remove from the cache what nobody needs any more.")
-source.command(
-    "flowsource.cli.source_listen:listen", name="listen", help="Take webhooks, and have what they are about looked at."
-)
+source.command("flowsource.cli.source_check:check", name="check", help=_CHECK)
+source.command("flowsource.cli.source_gc:gc", name="gc", help=_GC)
+source.command("flowsource.cli.source_listen:listen", name="listen", help=_LISTEN)
 
 _COLUMNS = ("STATE", "SOURCE", "REVISION", "POLLED", "NEXT")
 _LOOK_ANYWAY = timedelta(seconds=2)

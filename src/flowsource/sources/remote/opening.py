@@ -21,7 +21,7 @@ async def open_store(address: Address, settings: Mapping[str, Any]) -> Store:
     try:
         with anyio.fail_after(REQUEST):
             # Some of these libraries take a second to import, and some connect at once.
-            work = partial(_file_system, address.protocol, settings)
+            work = partial(_file_system, address, settings)
             file_system = await to_thread.run_sync(work, abandon_on_cancel=True)
     except Exception as error:
         raise cannot_open(error, where=address.url, protocol=address.protocol) from None
@@ -30,17 +30,29 @@ async def open_store(address: Address, settings: Mapping[str, Any]) -> Store:
     return FsspecStore(file_system, address)
 
 
-def _file_system(protocol: str, settings: Mapping[str, Any]) -> Any:
-    import fsspec  # type: ignore[import-untyped]
-
-    settings = dict(settings)
-    if protocol == "s3":
+def _file_system(address: Address, settings: Mapping[str, Any]) -> Any:
+    kind = _kind_for(address.protocol)
+    # Of some places the host, the user or the account stands in the address alone.
+    settings = {**kind._get_kwargs_from_urls(address.url), **settings, "skip_instance_cache": True}
+    if address.protocol == "s3":
         # Who polls has a backoff of its own. The library would hide for half a minute that it is asked to wait, and one
         # above it would ask it five times.
         config = {"retries": {"mode": "standard", "total_max_attempts": 2}, **settings.get("config_kwargs", {})}
         settings["config_kwargs"] = config
-    kind = fsspec.get_filesystem_class(protocol)
-    file_system = kind(**settings, skip_instance_cache=True, use_listings_cache=False)
-    if protocol == "s3":
+    if address.protocol != "sftp":
+        # That one keeps no listings, and would take this for an option of its connections.
+        settings["use_listings_cache"] = False
+    file_system = kind(**settings)
+    if address.protocol == "s3":
         file_system.retries = 1
     return file_system
+
+
+def _kind_for(protocol: str) -> Any:
+    import fsspec  # type: ignore[import-untyped]
+
+    if protocol == "sftp":
+        from flowsource.sources.remote.sftp import KnownServerSftp
+
+        return KnownServerSftp
+    return fsspec.get_filesystem_class(protocol)

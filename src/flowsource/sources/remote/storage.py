@@ -51,7 +51,8 @@ class RemoteStorage:
 
     `settings` go to the file system as they are (`key`, `secret`, `endpoint_url`, `client_kwargs`...), but for the
     callables among them, which are asked for the value at every attempt. Without credentials there it looks for them in
-    the environment, as it always does. Sources of one `url` whose settings have the same names share what they fetch.
+    the environment, as it always does. A server of SFTP is believed only if its key is in `~/.ssh/known_hosts`, unless
+    `host_key_policy` is given. Sources of one `url` whose settings have the same names share what they fetch.
     Of environment variables none is kept from runs, since flows tend to need the same access, unless it is named in
     `secret_variables`.
 

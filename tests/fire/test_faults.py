@@ -98,8 +98,9 @@ async def test_a_wire_that_breaks_after_any_number_of_bytes_hurts_nothing(
             await here.cache.ensure(asked, await asked.resolve())
         except SourceError as error:
             failed = error
-        # A byte that is changed may be one of which nothing depends, or one that says something else.
-        assert how == "garble" or isinstance(failed, SourceUnavailable), repr(failed)
+        # A byte that is changed may be one of which nothing depends, or one that says something else; and what is said
+        # of one change may be a few bytes shorter than what was said of the first.
+        assert how == "garble" or isinstance(failed, SourceUnavailable) or not wire.broke, repr(failed)
         assert failed is None or str(failed).isprintable()
         assert debris(workspace) == []
         assert is_unlocked(workspace)
@@ -110,16 +111,13 @@ async def test_a_wire_that_breaks_after_any_number_of_bytes_hurts_nothing(
         assert await here.cache.verify(newer) == ()
 
 
-IN_A_MINUTE = email.utils.formatdate(time.time() + 60, usegmt=True)
-
-
 REFUSALS: list[tuple[int, dict[str, str], type[SourceError], str]] = [
     (401, {"WWW-Authenticate": "Basic"}, AuthenticationFailed, "asks for credentials"),
     (403, {}, AuthenticationFailed, "asks for credentials"),
     (404, {}, SourceMissing, "there is no repository"),
     (410, {}, SourceMissing, "there is no repository"),
     (429, {"Retry-After": "7"}, SourceUnavailable, "asks to wait 7 s"),
-    (429, {"Retry-After": IN_A_MINUTE}, SourceUnavailable, r"asks to wait \d+ s"),
+    (429, {"Retry-After": "{in_a_minute}"}, SourceUnavailable, r"asks to wait \d+ s"),
     (429, {}, SourceUnavailable, "too busy to answer"),
     (500, {}, SourceUnavailable, "HTTP 500"),
     (503, {"Retry-After": "7"}, SourceUnavailable, "asks to wait 7 s"),
@@ -159,7 +157,8 @@ async def test_a_refusal_at_any_exchange_is_told_as_what_it_is_and_nobody_else_i
         on = {"first": "", "refs": "ls-refs", "objects": "fetch"}[exchange]
         source = GitRepository(here.url, branch="main", directories=part) if exchange == "first" else source
     revision = await GitRepository(here.url, branch="main", directories=part).resolve()
-    sent = {name: value.format(port=elsewhere.port) for name, value in headers.items()}
+    in_a_minute = email.utils.formatdate(time.time() + 60, usegmt=True)
+    sent = {name: value.format(port=elsewhere.port, in_a_minute=in_a_minute) for name, value in headers.items()}
     here.server.misbehave(Refuse(status=status, headers=sent, body=b"<h1>No</h1>" if status != 204 else b""), on=on)
     attempt = source.resolve() if exchange in ("first", "refs") else here.cache.ensure(source, revision)
     with pytest.raises(error, match=why) as caught:

@@ -41,6 +41,11 @@ class FaultyWire:
         self.released = threading.Event()
         self._fault, self.said = None, 0
 
+    @property
+    def broke(self) -> bool:
+        """Whether so much was said that it is broken."""
+        return self._fault is not None and self.said > self._fault[1]
+
     def hand_on(self, data: bytes) -> tuple[bytes, Fault | None]:
         """What of `data` is handed on, and what happens after it."""
         with self._lock:

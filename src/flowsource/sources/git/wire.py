@@ -107,10 +107,11 @@ class GitWire:
         request = Request(wants=[commit], haves=known, shallow=known, filter=leave_out)
         try:
             self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, commit, ref, {}))
-            if ObjectID(commit.encode()) not in store.object_store:
-                raise self._gone(commit, None, {})
         except RevisionGone as error:
             raise self._gone(commit, ref, self._list_refs((ref or "HEAD",), login, checkpoint).commits) from error
+        if ObjectID(commit.encode()) not in store.object_store:
+            # Not refused, so the server has it. Or what it sent cannot be found here: then the store is damaged.
+            raise UnusableAnswer(f"{self._address.url} answered without commit {commit}; it is asked again later.")
 
     def fetch_files(
         self, store: Repo, export: Export, files: Sequence[str], *, login: AnyLogin, checkpoint: Checkpoint

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowsource.schedules import Cron, Interval
     from flowsource.sources.git.credentials import GitCredentials
     from flowsource.sources.git.repository import GitRepository
-    from flowsource.sources.git.signed import SignedBy
+    from flowsource.sources.git.signing.signed import SignedBy
     from flowsource.sources.local import LocalStorage
     from flowsource.sources.remote.storage import RemoteStorage
 
@@ -37,7 +37,7 @@ _HOMES = {
     "RunContext": "context",
     "RunState": "runs",
     "RunnerDeployment": "runner.serving",
-    "SignedBy": "sources.git.signed",
+    "SignedBy": "sources.git.signing.signed",
     "arun_deployment": "runner.requests",
     "aserve": "runner.serving",
     "current_run": "context",

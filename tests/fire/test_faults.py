@@ -19,9 +19,9 @@ from flowsource.errors import (
     SourceUnavailable,
 )
 from flowsource.sources.git import remotes
-from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.wire.patience import Patience
 from tests.fire.length import rounds, some
 from tests.fire.serving import Stage, debris, is_unlocked, stage, unsound
 from tests.sources.contract import files_in

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from flowsource.errors import UnsafeTree
-from flowsource.sources.git import receiving
+from flowsource.sources.git.store import receiving
 from tests.fire import measured
 from tests.fire.length import FULL
 from tests.fire.serving import Stage, stage

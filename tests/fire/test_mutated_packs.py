@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowsource.errors import SourceInvalid
-from flowsource.sources.git.objects import Objects
-from flowsource.sources.git.receiving import PackReceiver
+from flowsource.sources.git.store.objects import Objects
+from flowsource.sources.git.store.receiving import PackReceiver
 from tests.fire.length import rounds
 from tests.support.packs import BLOB, REF_DELTA, copy_of_all, entry, object_id
 

@@ -9,7 +9,7 @@ from dulwich.repo import Repo
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.export import Export
 from flowsource.sources.git.scope import Scope
-from flowsource.sources.git.wire import GitWire
+from flowsource.sources.git.wire.exchange import GitWire
 from flowsource.sources.writing import TreeWriter
 
 

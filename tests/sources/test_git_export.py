@@ -13,8 +13,8 @@ from flowsource.demo.repository import FixtureRepository, steps
 from flowsource.errors import SourceInvalid, UnsafeTree
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git import export, tree
-from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.store.objects import Objects
 from tests.sources.contract import fetched
 from tests.support.parts import requires
 from tests.support.repositories import FIXTURES, add_blob, add_tree

@@ -15,8 +15,8 @@ from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources.base import Source
-from flowsource.sources.git import history
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.wire import history
 from flowsource.sources.history import HasHistory, Policy, hold_rewritten
 from flowsource.watch.latest import latest
 from flowsource.watch.watcher import Watcher

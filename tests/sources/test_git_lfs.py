@@ -14,9 +14,9 @@ from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import AuthenticationFailed, SourceInvalid, SourceUnavailable, UnsafeTree
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git.credentials import GitCredentials
-from flowsource.sources.git.lfs_batch import Download, Refused, parse_answer
-from flowsource.sources.git.lfs_pointers import Pointer, parse_pointer
-from flowsource.sources.git.lfs_server import place_of
+from flowsource.sources.git.lfs.batch import Download, Refused, parse_answer
+from flowsource.sources.git.lfs.pointers import Pointer, parse_pointer
+from flowsource.sources.git.lfs.server import place_of
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.urls import parse_url
 from tests.sources.contract import fetched, files_in

@@ -18,13 +18,15 @@ from dulwich.repo import Repo
 from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import SourceInvalid, SourceUnavailable, UnsafeTree
 from flowsource.sources import limits as tree_limits
-from flowsource.sources.git import export, limits, objects, packs, patience
+from flowsource.sources.git import export, limits
 from flowsource.sources.git.limits import LARGEST_FILE
-from flowsource.sources.git.packs import PackReader, parse_header, size_at
-from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.store import objects, packs
+from flowsource.sources.git.store.packs import PackReader, parse_header, size_at
 from flowsource.sources.git.urls import parse_url
-from flowsource.sources.git.wire import GitWire
+from flowsource.sources.git.wire import patience
+from flowsource.sources.git.wire.exchange import GitWire
+from flowsource.sources.git.wire.patience import Patience
 from tests.sources.contract import fetched, files_in
 from tests.sources.fetching import fetch_into
 from tests.support.git_server import Endless, GitServer, git_server

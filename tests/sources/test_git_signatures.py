@@ -14,9 +14,9 @@ import pytest
 from flowsource import SignedBy
 from flowsource.errors import InvalidInput, SourceInvalid, UnverifiedRevision
 from flowsource.snapshots.cache import SnapshotCache
-from flowsource.sources.git.gpg import judge
 from flowsource.sources.git.repository import GitRepository
-from flowsource.sources.git.signatures import (
+from flowsource.sources.git.signing.gpg import judge
+from flowsource.sources.git.signing.signatures import (
     BadSignature,
     Signature,
     name_of_tag,

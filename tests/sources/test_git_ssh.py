@@ -29,12 +29,12 @@ from flowsource.errors import (
     SourceUnavailable,
 )
 from flowsource.revisions import Revision
-from flowsource.sources.git import ssh
 from flowsource.sources.git.credentials import GitCredentials, SshLogin
-from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.urls import parse_url
-from flowsource.sources.git.wire import GitWire
+from flowsource.sources.git.wire import ssh
+from flowsource.sources.git.wire.exchange import GitWire
+from flowsource.sources.git.wire.patience import Patience
 from tests.sources.contract import SourceContract, fetched, files_in
 from tests.support.parts import requires
 from tests.support.repositories import GitRemote
@@ -296,7 +296,7 @@ class TestTrouble:
             begun.append(popen(*args, **kwargs))  # type: ignore[call-overload]
             return begun[-1]
 
-        monkeypatch.setattr("flowsource.sources.git.ssh_session.subprocess.Popen", recorded)
+        monkeypatch.setattr("flowsource.sources.git.wire.ssh_session.subprocess.Popen", recorded)
         good = source(shared, repository)
         await fetched(good, await good.resolve(), tmp_path)
         with pytest.raises(SourceError):

@@ -12,8 +12,8 @@ from dulwich.repo import Repo
 
 from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import SourceUnavailable
-from flowsource.sources.git import stores
 from flowsource.sources.git.repository import GitRepository
+from flowsource.sources.git.store import stores
 from tests.sources.contract import fetched, files_in
 from tests.support.git_server import GitServer, Refuse, git_server
 from tests.support.parts import requires

@@ -14,12 +14,12 @@ from flowsource.errors import AuthenticationFailed, SourceInvalid, SourceUnavail
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git import filling
 from flowsource.sources.git.credentials import GitCredentials
-from flowsource.sources.git.http_settings import HttpSettings
-from flowsource.sources.git.proxies import Proxy
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.submodules import parse_gitmodules, resolve_url
 from flowsource.sources.git.urls import parse_url
+from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.proxies import Proxy
 from tests.sources.contract import fetched, files_in
 from tests.support.git_server import GitServer, Refuse, git_server
 from tests.support.lfs import LfsObjects

@@ -36,13 +36,13 @@ from flowsource.errors import (
 from flowsource.revisions import Revision
 from flowsource.sources.git.checkpoint import Checkpoint, in_thread
 from flowsource.sources.git.credentials import CredentialsLike, GitCredentials
-from flowsource.sources.git.http import Answer, GitHttp
-from flowsource.sources.git.patience import Patience
-from flowsource.sources.git.ratelimits import asked_to_wait, retry_after
 from flowsource.sources.git.refs import Advertised
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.urls import parse_url
-from flowsource.sources.git.wire import GitWire
+from flowsource.sources.git.wire.exchange import GitWire
+from flowsource.sources.git.wire.http import Answer, GitHttp
+from flowsource.sources.git.wire.patience import Patience
+from flowsource.sources.git.wire.ratelimits import asked_to_wait, retry_after
 from tests.sources.contract import fetched, files_in
 from tests.sources.fetching import fetch_into
 from tests.support.git_server import Cut, Drip, GitServer, Refuse, Stall, git_server

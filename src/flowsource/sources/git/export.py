@@ -10,11 +10,11 @@ from dulwich.objects import Commit
 
 from flowsource.sources.base import Report, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.lfs_pointers import Pointer, parse_pointer
+from flowsource.sources.git.lfs.pointers import Pointer, parse_pointer
 from flowsource.sources.git.limits import LARGEST_FILE
-from flowsource.sources.git.objects import Held, Objects
 from flowsource.sources.git.placing import Places
 from flowsource.sources.git.scope import Scope
+from flowsource.sources.git.store.objects import Held, Objects
 from flowsource.sources.git.tree import Entry, Kind, Target, Trees
 from flowsource.sources.git.unchanged import Unchanged
 from flowsource.sources.limits import MOST_BYTES

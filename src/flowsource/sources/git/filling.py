@@ -20,10 +20,10 @@ from flowsource.sources.base import Report
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.choices import Choice
 from flowsource.sources.git.export import GITMODULES, LFSCONFIG, Export
-from flowsource.sources.git.lfs import Lfs
-from flowsource.sources.git.objects import DamagedObjects, Objects
+from flowsource.sources.git.lfs.files import Lfs
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.scope import Scope
+from flowsource.sources.git.store.objects import DamagedObjects, Objects
 from flowsource.sources.git.submodules import parse_gitmodules, resolve_url
 from flowsource.sources.git.text import harmless
 from flowsource.sources.writing import TreeWriter

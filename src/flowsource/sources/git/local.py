@@ -15,10 +15,10 @@ from dulwich.repo import Repo
 from flowsource.errors import RevisionGone, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.export import Export
-from flowsource.sources.git.history import TooMuchHistory, is_ancestor
-from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.refs import Advertised
+from flowsource.sources.git.store.objects import Objects
 from flowsource.sources.git.text import harmless
+from flowsource.sources.git.wire.history import TooMuchHistory, is_ancestor
 
 _HEAD = Ref(b"HEAD")
 

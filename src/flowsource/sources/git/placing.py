@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowsource.sources.git.objects import Held
 from flowsource.sources.git.scope import Scope
+from flowsource.sources.git.store.objects import Held
 from flowsource.sources.git.tree import Entry, Kind, Target, parse_entries
 
 

@@ -13,14 +13,14 @@ from flowsource.errors import AuthenticationFailed
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Credentials
 from flowsource.sources.git.export import Export
-from flowsource.sources.git.http_settings import HttpSettings
-from flowsource.sources.git.objects import Objects
-from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.refs import Advertised
-from flowsource.sources.git.stores import ObjectStore
-from flowsource.sources.git.transports import AnyLogin
+from flowsource.sources.git.store.objects import Objects
+from flowsource.sources.git.store.stores import ObjectStore
 from flowsource.sources.git.urls import Address
-from flowsource.sources.git.wire import GitWire
+from flowsource.sources.git.wire.exchange import GitWire
+from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.patience import Patience
+from flowsource.sources.git.wire.transports import AnyLogin
 
 _Answer = TypeVar("_Answer")
 

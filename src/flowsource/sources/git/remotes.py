@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from flowsource.errors import SourceInvalid
 from flowsource.sources.git.credentials import Credentials, Login
-from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.local import LocalRepository
 from flowsource.sources.git.remote import RemoteRepository
 from flowsource.sources.git.urls import Address
+from flowsource.sources.git.wire.http_settings import HttpSettings
 
 
 @dataclass(frozen=True, slots=True)

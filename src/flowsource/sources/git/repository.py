@@ -26,15 +26,15 @@ from flowsource.sources.git.credentials import (
     shows_user,
 )
 from flowsource.sources.git.filling import Filling, Part, Repository
-from flowsource.sources.git.http_settings import HttpSettings, PathLike, http_settings
-from flowsource.sources.git.objects import Objects, described
 from flowsource.sources.git.pages import repository_of
 from flowsource.sources.git.refs import EVERY_NAME, TAGS, Advertised, Kind, Selector, select
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.scope import Scope, checked_directories
-from flowsource.sources.git.signed import SignedBy
+from flowsource.sources.git.signing.signed import SignedBy
+from flowsource.sources.git.signing.verifying import verify
+from flowsource.sources.git.store.objects import Objects, described
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
-from flowsource.sources.git.verifying import verify
+from flowsource.sources.git.wire.http_settings import HttpSettings, PathLike, http_settings
 from flowsource.sources.history import Policy
 from flowsource.sources.writing import TreeWriter
 

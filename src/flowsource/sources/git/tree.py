@@ -12,7 +12,7 @@ from typing import TypeAlias
 from dulwich.objects import parse_tree
 
 from flowsource.errors import UnsafeTree
-from flowsource.sources.git.objects import Objects
+from flowsource.sources.git.store.objects import Objects
 from flowsource.sources.limits import DEEPEST, LONGEST_PATH, MOST_ENTRIES
 from flowsource.sources.names import check_name, unsafe
 

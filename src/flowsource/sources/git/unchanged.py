@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowsource.errors import SourceError
-from flowsource.sources.git.objects import DamagedObjects, Objects
+from flowsource.sources.git.store.objects import DamagedObjects, Objects
 from flowsource.sources.git.tree import Kind, parse_entries
 from flowsource.sources.kept import KeptSnapshot
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
-from flowsource.sources.git.ratelimits import retry_after
+from flowsource.sources.git.wire.ratelimits import retry_after
 
 _EXTRAS: Final = {"s3": "s3", "gs": "gs", "abfs": "abfs", "sftp": "sftp", "http": "http", "https": "http"}
 

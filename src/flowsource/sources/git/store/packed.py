@@ -11,7 +11,7 @@ from typing import Final, cast
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 
-from flowsource.sources.git.packs import HEADER_ROOM, parse_header, size_at
+from flowsource.sources.git.store.packs import HEADER_ROOM, parse_header, size_at
 
 _LOOSE_HEADER_ROOM: Final = 64
 _PIECE: Final = 1 << 18

@@ -9,8 +9,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Final
 
-from flowsource.sources.git.programs import ask, private_directory
-from flowsource.sources.git.signatures import BadSignature, Signature
+from flowsource.sources.git.signing.programs import ask, private_directory
+from flowsource.sources.git.signing.signatures import BadSignature, Signature
 from flowsource.sources.git.text import harmless
 
 # What Git signs for: a signature that the same key made for something else does not count.

@@ -23,8 +23,8 @@ from flowsource.errors import (
     UnsafeTree,
 )
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.lfs_pointers import Pointer
-from flowsource.sources.git.lfs_server import LfsServer, NotThere
+from flowsource.sources.git.lfs.pointers import Pointer
+from flowsource.sources.git.lfs.server import LfsServer, NotThere
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import parse_url, redacted

@@ -8,7 +8,7 @@ from typing import Final
 from dulwich.objects import ObjectID
 from dulwich.pack import apply_delta
 
-from flowsource.sources.git.packs import KINDS, Found, PackReader, delta_size, new_hash
+from flowsource.sources.git.store.packs import KINDS, Found, PackReader, delta_size, new_hash
 
 # Of commits alone a pack of this length holds about a hundred thousand.
 MOST_HISTORY: Final = 32 << 20

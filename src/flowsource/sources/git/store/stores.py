@@ -15,8 +15,8 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from flowsource.errors import SourceUnavailable
-from flowsource.sources.git.consolidating import consolidate, is_worth_it, sizes
-from flowsource.sources.git.objects import DamagedObjects, Objects
+from flowsource.sources.git.store.consolidating import consolidate, is_worth_it, sizes
+from flowsource.sources.git.store.objects import DamagedObjects, Objects
 
 # Each fetch adds a pack.
 _MOST_PACKS: Final = 50

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from flowsource.errors import InvalidInput
-from flowsource.sources.git.proxies import Proxy, proxy_from
+from flowsource.sources.git.wire.proxies import Proxy, proxy_from
 
 PathLike: TypeAlias = str | os.PathLike[str]
 

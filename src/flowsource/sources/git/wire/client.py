@@ -11,11 +11,11 @@ from dulwich.protocol import Protocol
 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Login, SshLogin
-from flowsource.sources.git.http import Answer, GitHttp, NotGit
-from flowsource.sources.git.patience import Patience, Waiting
-from flowsource.sources.git.ssh_session import SshSession
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
+from flowsource.sources.git.wire.http import Answer, GitHttp, NotGit
+from flowsource.sources.git.wire.patience import Patience, Waiting
+from flowsource.sources.git.wire.ssh_session import SshSession
 
 UPLOAD_PACK: Final = "git-upload-pack"
 LIST_REFS: Final = b"command=ls-refs"

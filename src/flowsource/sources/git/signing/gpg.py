@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from flowsource.errors import SourceInvalid
-from flowsource.sources.git.programs import ask, private_directory
-from flowsource.sources.git.signatures import BadSignature, Signature
+from flowsource.sources.git.signing.programs import ask, private_directory
+from flowsource.sources.git.signing.signatures import BadSignature, Signature
 from flowsource.sources.git.text import harmless
 
 # Alone with its files: no settings of anybody's, no keys from elsewhere, no agent left behind.

@@ -16,15 +16,15 @@ from urllib3.util import SKIP_HEADER
 
 from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.connections import make_patient, using
 from flowsource.sources.git.credentials import Login
-from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.limits import LONGEST_TALK
-from flowsource.sources.git.patience import Patience, Waiting
-from flowsource.sources.git.proxies import pool_manager, proxy_for
-from flowsource.sources.git.ratelimits import asked_to_wait, is_used_up
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address, redacted
+from flowsource.sources.git.wire.connections import make_patient, using
+from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.patience import Patience, Waiting
+from flowsource.sources.git.wire.proxies import pool_manager, proxy_for
+from flowsource.sources.git.wire.ratelimits import asked_to_wait, is_used_up
 
 _CHUNK = 1 << 18
 

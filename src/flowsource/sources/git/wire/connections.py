@@ -15,7 +15,7 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from flowsource.sources.git.patience import Waiting
+from flowsource.sources.git.wire.patience import Waiting
 
 # Large, for the sake of large answers: each look at a socket takes three calls of the system.
 _BUFFER = 1 << 18

@@ -8,14 +8,14 @@ from typing import Final, Protocol, Self, TypeAlias
 from dulwich.errors import GitProtocolError
 
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.client import UPLOAD_PACK, Client, SshClient, check_type
 from flowsource.sources.git.credentials import Login, SshLogin
-from flowsource.sources.git.http import GitHttp, NotGit
-from flowsource.sources.git.http_settings import HttpSettings
 from flowsource.sources.git.limits import LONGEST_TALK
-from flowsource.sources.git.patience import Patience, Waiting
-from flowsource.sources.git.ssh_session import SshSession
 from flowsource.sources.git.urls import Address
+from flowsource.sources.git.wire.client import UPLOAD_PACK, Client, SshClient, check_type
+from flowsource.sources.git.wire.http import GitHttp, NotGit
+from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.patience import Patience, Waiting
+from flowsource.sources.git.wire.ssh_session import SshSession
 
 # What the attempt authenticates with: a Login over HTTP, an SshLogin over SSH, nothing with either.
 AnyLogin: TypeAlias = Login | SshLogin | None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 
 from flowsource.errors import UnverifiedRevision
-from flowsource.sources.git.gpg import check_gpg
-from flowsource.sources.git.objects import Objects
 from flowsource.sources.git.refs import TAGS
-from flowsource.sources.git.signatures import (
+from flowsource.sources.git.signing.gpg import check_gpg
+from flowsource.sources.git.signing.signatures import (
     BadSignature,
     Signature,
     name_of_tag,
     signature_of_commit,
     signature_of_tag,
 )
-from flowsource.sources.git.signed import SignedBy
-from flowsource.sources.git.ssh_signing import check_ssh
+from flowsource.sources.git.signing.signed import SignedBy
+from flowsource.sources.git.signing.ssh import check_ssh
+from flowsource.sources.git.store.objects import Objects
 from flowsource.sources.git.text import harmless
 
 

@@ -19,9 +19,9 @@ from flowsource.errors import (
     SourceUnavailable,
 )
 from flowsource.sources.git.credentials import SshLogin
-from flowsource.sources.git.patience import Patience
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address, is_ssh_user
+from flowsource.sources.git.wire.patience import Patience
 
 # ssh itself, not what it was to run, failed.
 OWN_FAILURE: Final = 255

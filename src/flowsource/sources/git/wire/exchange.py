@@ -17,20 +17,20 @@ from dulwich.repo import Repo
 
 from flowsource.errors import AuthenticationFailed, RevisionGone, SourceError, SourceMissing, SourceUnavailable
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.client import LIST_REFS
 from flowsource.sources.git.export import Export
-from flowsource.sources.git.fetching import Request, read_pack
-from flowsource.sources.git.history import ReceivedHistory, SinceThen
-from flowsource.sources.git.http import NotGit
-from flowsource.sources.git.http_settings import HttpSettings
-from flowsource.sources.git.objects import DamagedObjects, Objects
-from flowsource.sources.git.patience import Patience
-from flowsource.sources.git.receiving import PackReceiver
 from flowsource.sources.git.refs import Advertised, is_object_id
-from flowsource.sources.git.stores import UnusableAnswer, tips
+from flowsource.sources.git.store.objects import DamagedObjects, Objects
+from flowsource.sources.git.store.receiving import PackReceiver
+from flowsource.sources.git.store.stores import UnusableAnswer, tips
 from flowsource.sources.git.text import harmless
-from flowsource.sources.git.transports import Answer, AnyLogin, transport_to
 from flowsource.sources.git.urls import Address
+from flowsource.sources.git.wire.client import LIST_REFS
+from flowsource.sources.git.wire.fetching import Request, read_pack
+from flowsource.sources.git.wire.history import ReceivedHistory, SinceThen
+from flowsource.sources.git.wire.http import NotGit
+from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.patience import Patience
+from flowsource.sources.git.wire.transports import Answer, AnyLogin, transport_to
 
 logger = logging.getLogger(__name__)
 

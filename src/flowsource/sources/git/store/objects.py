@@ -13,8 +13,8 @@ from dulwich.objects import Commit, ObjectID, Tag, object_class
 from flowsource.errors import SourceInvalid
 from flowsource.revisions import Revision
 from flowsource.sources.git.limits import LARGEST_RECORD
-from flowsource.sources.git.packed import Packed
-from flowsource.sources.git.packs import LARGE, new_hash
+from flowsource.sources.git.store.packed import Packed
+from flowsource.sources.git.store.packs import LARGE, new_hash
 from flowsource.sources.git.text import harmless
 
 _Answer = TypeVar("_Answer")

@@ -16,8 +16,8 @@ from dulwich.pack import apply_delta, write_pack_index_v2
 from flowsource.errors import UnsafeTree
 from flowsource.sources.base import Progress
 from flowsource.sources.git.limits import LARGEST_FILE
-from flowsource.sources.git.objects import Objects
-from flowsource.sources.git.packs import (
+from flowsource.sources.git.store.objects import Objects
+from flowsource.sources.git.store.packs import (
     HEADER_ROOM,
     KINDS,
     LARGE,

@@ -9,9 +9,9 @@ from pathlib import Path
 from dulwich.pack import Pack
 from dulwich.repo import Repo
 
-from flowsource.sources.git.objects import Objects
-from flowsource.sources.git.packs import new_hash, packed_object
-from flowsource.sources.git.receiving import PackReceiver
+from flowsource.sources.git.store.objects import Objects
+from flowsource.sources.git.store.packs import new_hash, packed_object
+from flowsource.sources.git.store.receiving import PackReceiver
 from flowsource.sources.git.tree import Kind, Trees
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flowsource.sources.git.lfs_pointers import Pointer
+from flowsource.sources.git.lfs.pointers import Pointer
 from flowsource.sources.git.text import harmless
 
 MEDIA_TYPE: Final = "application/vnd.git-lfs+json"

@@ -14,10 +14,10 @@ from typing import Final, Self
 from dulwich.errors import GitProtocolError
 
 from flowsource.errors import SourceError, SourceInvalid
-from flowsource.sources.git import ssh
 from flowsource.sources.git.credentials import SshLogin
-from flowsource.sources.git.patience import Patience, Waiting
 from flowsource.sources.git.urls import Address
+from flowsource.sources.git.wire import ssh
+from flowsource.sources.git.wire.patience import Patience, Waiting
 
 _CHUNK: Final = 1 << 16
 # What a server says beside its answer is repeated in a message, so the end of it is enough.

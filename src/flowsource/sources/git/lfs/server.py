@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from flowsource.errors import AuthenticationFailed, SourceInvalid, SourceMissing
 from flowsource.sources.git.checkpoint import Checkpoint
-from flowsource.sources.git.http import Answer, GitHttp, Moved, NotGit
-from flowsource.sources.git.lfs_batch import MEDIA_TYPE, MOST, Download, Refused, parse_answer, request_body
-from flowsource.sources.git.lfs_pointers import Pointer
+from flowsource.sources.git.lfs.batch import MEDIA_TYPE, MOST, Download, Refused, parse_answer, request_body
+from flowsource.sources.git.lfs.pointers import Pointer
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.urls import Address, parse_url
+from flowsource.sources.git.wire.http import Answer, GitHttp, Moved, NotGit
 
 _CHUNK: Final = 1 << 18
 _LONGEST_ANSWER: Final = 4 << 20

@@ -1,0 +1,1 @@
+"""Signatures of commits and tags, and who may have made them."""

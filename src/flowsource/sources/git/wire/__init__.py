@@ -1,0 +1,1 @@
+"""Speaking with a Git server: connections, waiting, and the protocol over them."""

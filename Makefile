@@ -63,10 +63,10 @@ format: $(VENV)/.dev  ## Mend the format, and what the linter can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-BENCHMARKS := import_time run_latency run_cost poll_cost startup
+BENCHMARKS := import_time run_latency run_cost poll_cost startup source_speed
 
 .PHONY: bench
-bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (three minutes)
+bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (seven minutes)
 	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 .PHONY: clean

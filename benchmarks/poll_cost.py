@@ -26,7 +26,7 @@ WITHIN = 30.0
 LOOK_EVERY = 0.002
 SHAPES: Mapping[str, Mapping[str, str]] = {
     "1 deployment": {"one": "main"},
-    "10 deployments of one branch": {f"number-{n}": "main" for n in range(10)},
+    "50 deployments of one branch": {f"number-{n}": "main" for n in range(50)},
     "10 deployments of 10 branches": {f"number-{n}": f"branch-{n}" for n in range(10)},
 }
 FLOWS = """

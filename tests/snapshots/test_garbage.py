@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from flowsource.errors import SnapshotGone
 from flowsource.revisions import Revision
+from flowsource.snapshots import layout
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.garbage import expendable
 from flowsource.snapshots.layout import Shelf
@@ -276,6 +277,38 @@ class TestASourceThatNobodyServes:
         workspace.rename(workspace.with_name(".gone-0"))
         await cache.sweep()
         assert below(cache.root / "sources") == []
+
+
+async def test_the_leases_of_a_source_may_be_cleared_away_while_it_is_fetched_anew(cache: SnapshotCache) -> None:
+    """They lie outside of what its lock is about, and go last when a source goes as a whole."""
+
+    async def clear_away(_: Path) -> None:
+        (cache.root / "leases" / "written").rmdir()
+
+    snapshot = await cache.ensure(WrittenSource(then=clear_away), ONE)
+    cache.lease(snapshot).release()
+
+
+@pytest.mark.parametrize("error", [FileExistsError, FileNotFoundError])
+def test_a_directory_that_went_and_is_back_is_in_nobodys_way(
+    cache: SnapshotCache, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    shelf = Shelf(cache.root, "written")
+
+    def another_was_quicker(directory: Path) -> None:
+        monkeypatch.undo()
+        directory.mkdir(parents=True, exist_ok=True)
+        raise error(17, "as it was a moment ago", str(directory))
+
+    monkeypatch.setattr(layout, "make_private", another_was_quicker)
+    shelf.prepare()
+    assert shelf.snapshots.is_dir()
+
+
+def test_a_file_in_the_place_of_a_directory_is_told(cache: SnapshotCache) -> None:
+    (cache.root / "leases").touch()
+    with pytest.raises(FileExistsError):
+        Shelf(cache.root, "written").prepare()
 
 
 def test_the_lock_of_a_shelf_that_was_removed_meanwhile_is_not_held(

@@ -83,8 +83,10 @@ class Shelf:
             try:
                 self._make_directories()
             except (FileNotFoundError, FileExistsError) as error:
-                # Unless somebody took the shelf away in the middle of it, for nobody had used it for long.
-                if os.path.lexists(error.filename) or not self.cache.is_dir():
+                # Somebody may take the shelf away in the middle of it, for nobody had used it for long, and somebody
+                # else be back at once: only something else in the place of a directory does not go away.
+                is_in_the_way = os.path.lexists(error.filename) and not os.path.isdir(error.filename)
+                if is_in_the_way or not self.cache.is_dir():
                     raise
             else:
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,12 +53,7 @@ def on_directory(directory: Path) -> Lease:
 def hold(shelf: Shelf, snapshot_id: str) -> Lease:
     """A lease on that id. Whether the snapshot is there must be looked at afterwards. Raises OSError."""
     while True:
-        shelf.prepare()
-        try:
-            lease = Lease(os.open(shelf.leases / snapshot_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except FileNotFoundError:
-            # The directory went just now, with a source that nobody had used for long.
-            continue
+        lease = Lease(_open(shelf, snapshot_id))
         try:
             # Waits for no more than a rename: nobody holds the exclusive side for longer.
             fcntl.flock(lease, fcntl.LOCK_SH)
@@ -69,6 +64,20 @@ def hold(shelf: Shelf, snapshot_id: str) -> Lease:
             raise
         # The file was unlinked between opening and locking, with its snapshot: this lock would protect nothing.
         lease.release()
+
+
+def make_room(shelf: Shelf, snapshot_id: str) -> None:
+    """Make the file that leases on that id are held on: later the disk may be full, and they must still be had."""
+    os.close(_open(shelf, snapshot_id))
+
+
+def _open(shelf: Shelf, snapshot_id: str) -> int:
+    while True:
+        # Leases lie outside of what the lock of a shelf is about: their directory may go at any time, with all that
+        # was of a source which nobody had used for long, and just as somebody comes back to it.
+        shelf.prepare()
+        with suppress(FileNotFoundError):
+            return os.open(shelf.leases / snapshot_id, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from typing import Any
 from flowsource.errors import SnapshotGone, SourceInvalid, SourceUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots import disk, manifest
-from flowsource.snapshots.layout import Shelf, make_private
-from flowsource.snapshots.leases import unleased
+from flowsource.snapshots.layout import Shelf
+from flowsource.snapshots.leases import make_room, unleased
 from flowsource.snapshots.manifest import Manifest
 from flowsource.snapshots.snapshot import Snapshot, snapshot_id
 from flowsource.text import one_line
@@ -113,10 +113,8 @@ def publish(shelf: Shelf, staged: Path, revision: Revision, holds: Manifest, *, 
     place = shelf.snapshots / name
     if place.exists() and not set_aside(shelf, name):
         raise SourceUnavailable(f"{place} is damaged, and a run still uses it. It is replaced once that run has ended.")
-    # Whoever removed an earlier shelf of this source takes this directory away a moment after the shelf.
-    make_private(shelf.leases)
     # Made now, so that on a full disk a lease can still be taken, and runs go on.
-    (shelf.leases / name).touch(mode=0o600)
+    make_room(shelf, name)
     staged.rename(place)
     disk.sync_directory(shelf.snapshots)
     clear_staging(shelf)

@@ -19,7 +19,7 @@ from tests.fire import leasing
 from tests.fire.length import rounds
 from tests.snapshots.written import ONE, WrittenSource
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 
 from flowsource.cli.output import Cell
@@ -12,32 +13,12 @@ from flowsource.deployments import Change, Deployment
 
 def state_of(deployment: Deployment) -> Cell:
     """The one word that matters most."""
-    if deployment.stopped:
-        return Cell("⊘ stopped", "33")
-    if deployment.paused:
-        return Cell("⊘ paused", "33")
-    if deployment.pin:
-        return Cell("⚲ pinned", "36")
-    if deployment.rejected:
-        return Cell("✖ rejected", "31")
-    if deployment.held:
-        return Cell("⧖ held", "33")
-    if deployment.rolled_back:
-        return Cell("↶ rolled back", "33")
-    return Cell("✔ ready", "32")
+    return _state(deployment)[0]
 
 
 def state_explained(deployment: Deployment) -> Cell:
     """The state, with what it means."""
-    cell = state_of(deployment)
-    meaning = {
-        "⊘ stopped": "its server has ended; runs wait until it is served again",
-        "⊘ paused": "its schedules are held; runs on request go on",
-        "⚲ pinned": "it serves what a person chose, whatever is newer",
-        "✖ rejected": "the newest revision does not load",
-        "⧖ held": "the newest revision changes its dependencies, and waits for a person",
-        "↶ rolled back": "a person went back to what served before, until something newer comes",
-    }.get(cell.text)
+    cell, meaning = _state(deployment)
     return Cell(f"{cell.text}: {meaning}", cell.colour) if meaning else cell
 
 
@@ -51,16 +32,32 @@ def standing_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Ce
     ]
 
 
-def changes_text(changes: tuple[Change, ...]) -> str:
+def _state(deployment: Deployment) -> tuple[Cell, str]:
+    """The one word, and what it means where it does not say so itself."""
+    if deployment.stopped:
+        return Cell("⊘ stopped", "33"), "its server has ended; runs wait until it is served again"
+    if deployment.paused:
+        return Cell("⊘ paused", "33"), "its schedules are held; runs on request go on"
+    if deployment.pin:
+        return Cell("⚲ pinned", "36"), "it serves what a person chose, whatever is newer"
+    if deployment.rejected:
+        return Cell("✖ rejected", "31"), "the newest revision does not load"
+    if deployment.held:
+        return Cell("⧖ held", "33"), "the newest revision changes its dependencies, and waits for a person"
+    if deployment.rolled_back:
+        return Cell("↶ rolled back", "33"), "a person went back to what served before, until something newer comes"
+    return Cell("✔ ready", "32"), ""
+
+
+def _changes_text(changes: tuple[Change, ...]) -> str:
     """The names of changed files, and below them the lines that differ, as far as they are known."""
     diffs = [change.diff for change in changes if change.diff]
     return "\n".join([", ".join(change.path for change in changes), *diffs])
 
 
-def command(verb: str, deployment: Deployment) -> str:
+def _command(verb: str, deployment: Deployment) -> str:
     """What to type at a shell to have something done about a deployment."""
-    name = deployment.full_name
-    return f"flowsource deployments {verb} {name if name.replace('/', '').isidentifier() else repr(name)}"
+    return f"flowsource deployments {verb} {shlex.quote(deployment.full_name)}"
 
 
 def _pin_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
@@ -76,7 +73,7 @@ def _pin_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell |
         fields.append(("still", f"serves {revision_text(deployment.active)}, until a server has brought that"))
     else:
         fields.append(("without", f"the pin {revision_text(deployment.followed.revision)} would serve"))
-    return [*fields, ("release", command("unpin", deployment))]
+    return [*fields, ("release", _command("unpin", deployment))]
 
 
 def _rollback_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
@@ -88,7 +85,7 @@ def _rollback_fields(deployment: Deployment, now: datetime) -> list[tuple[str, C
         return []
     why = f" ({block.reason})" if block.reason else ""
     said = f"{revision_text(block.revision)} by {block.by}{why}, {both(block.at, now=now)}"
-    return [("refused", Cell(said, "33")), ("to serve it", command("recheck", deployment))]
+    return [("refused", Cell(said, "33")), ("to serve it", _command("recheck", deployment))]
 
 
 def _hold_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell | str]]:
@@ -97,8 +94,8 @@ def _hold_fields(deployment: Deployment, now: datetime) -> list[tuple[str, Cell 
         return []
     return [
         ("held", Cell(f"{revision_text(held.loaded.revision)}, {both(held.at, now=now)}", "33")),
-        ("changes", changes_text(held.changes)),
-        ("let it serve", command("accept", deployment)),
+        ("changes", _changes_text(held.changes)),
+        ("let it serve", _command("accept", deployment)),
     ]
 
 
@@ -112,4 +109,4 @@ def _rejection_fields(deployment: Deployment, now: datetime) -> list[tuple[str, 
     ]
     if rejected.details:
         fields.append(("traceback", f"{rejected.details.rstrip()}\n"))
-    return [*fields, ("try again", command("recheck", deployment))]
+    return [*fields, ("try again", _command("recheck", deployment))]

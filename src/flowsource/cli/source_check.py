@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import anyio
-from cyclopts import Parameter
 
 from flowsource.cli import exits
 from flowsource.cli.json_shapes import revision_json
@@ -36,7 +35,7 @@ def check(
     tag: str | None = None,
     ref: str | None = None,
     commit: str | None = None,
-    token_env: Annotated[str | None, Parameter(name="--token-env")] = None,
+    token_env: str | None = None,
     cache: Path | None = None,
     json: bool = False,
 ) -> int:

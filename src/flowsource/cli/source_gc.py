@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from flowsource.cli import exits
 from flowsource.cli.json_shapes import revision_json
@@ -29,7 +26,7 @@ _MOST_DAYS = 36500
 def gc(
     *,
     keep: int = KEEP_SNAPSHOTS,
-    keep_days: Annotated[float, Parameter(name="--keep-days")] = KEEP_SNAPSHOTS_FOR / timedelta(days=1),
+    keep_days: float = KEEP_SNAPSHOTS_FOR / timedelta(days=1),
     json: bool = False,
 ) -> int:
     """Remove from the cache what nobody needs.

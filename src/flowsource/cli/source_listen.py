@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from flowsource.cli import exits
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import say
@@ -19,8 +15,8 @@ def listen(
     *,
     port: int = 8790,
     host: str = "127.0.0.1",
-    secret_env: Annotated[str | None, Parameter(name="--secret-env")] = None,
-    secret_file: Annotated[str | None, Parameter(name="--secret-file")] = None,
+    secret_env: str | None = None,
+    secret_file: str | None = None,
 ) -> int:
     """Take webhooks.
 

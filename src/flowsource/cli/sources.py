@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import anyio
+from cyclopts import Parameter
 
 from flowsource.cli import exits
 from flowsource.cli.groups import group
@@ -39,6 +41,11 @@ source.command("flowsource.cli.source_check:check", name="check", help=_CHECK)
 source.command("flowsource.cli.source_gc:gc", name="gc", help=_GC)
 source.command("flowsource.cli.source_listen:listen", name="listen", help=_LISTEN)
 
+Name = Annotated[
+    str, Parameter(help="A label as `source ls` shows it, a URL, a part of one that no other has, or a deployment.")
+]
+Json = Annotated[bool, Parameter(help="Print a list of the sources as JSON.")]
+
 _COLUMNS = ("STATE", "SOURCE", "REVISION", "POLLED", "NEXT")
 _LOOK_ANYWAY = timedelta(seconds=2)
 _CODES = {
@@ -50,14 +57,8 @@ _CODES = {
 
 
 @source.command
-def ls(*, json: bool = False) -> int:
-    """All sources: how they are, where they are, and when they are asked next.
-
-    Parameters
-    ----------
-    json
-        Print a list of sources as JSON.
-    """
+def ls(*, json: Json = False) -> int:
+    """All sources: how they are, where they are, and when they are asked next."""
     now = datetime.now(UTC)
 
     async def find(store: Store) -> tuple[list[KnownSource], list[Deployment]]:
@@ -74,16 +75,8 @@ def ls(*, json: bool = False) -> int:
 
 
 @source.command
-def explain(name: str, /, *, json: bool = False) -> int:
-    """Why a push is not live: the last poll, stage by stage, the deployments, and what helps.
-
-    Parameters
-    ----------
-    name
-        A label as `source ls` shows it, a URL, a part of one that no other has, or a deployment.
-    json
-        Print a list of the sources that were meant as JSON.
-    """
+def explain(name: Name, /, *, json: Json = False) -> int:
+    """Why a push is not live: the last poll, stage by stage, the deployments, and what helps."""
     now = datetime.now(UTC)
 
     async def find(store: Store) -> tuple[list[KnownSource], list[Deployment]]:
@@ -100,7 +93,7 @@ def explain(name: str, /, *, json: bool = False) -> int:
 
 
 @source.command
-def sync(name: str | None = None, /, *, wait: bool = False, timeout: float = 60, json: bool = False) -> int:
+def sync(name: str | None = None, /, *, wait: bool = False, timeout: float = 60, json: Json = False) -> int:
     """Look for something new now rather than at the next poll.
 
     Whoever serves the source does that. With --wait the exit code tells how the source is after it: 0 in order, 3
@@ -115,8 +108,6 @@ def sync(name: str | None = None, /, *, wait: bool = False, timeout: float = 60,
         Wait until that is done, and show what was found.
     timeout
         With --wait: seconds to wait at most (60); after that the exit code is 124.
-    json
-        Print a list of the sources as JSON.
     """
     if not 0 <= timeout < float("inf"):
         raise InvalidInput(f"--timeout: {timeout} is not a time; give a number of seconds, 0 or more.")
@@ -156,30 +147,14 @@ def sync(name: str | None = None, /, *, wait: bool = False, timeout: float = 60,
 
 
 @source.command
-def pause(name: str, /, *, json: bool = False) -> int:
-    """Look for nothing new until it is resumed, also after a restart. What is there is served as before.
-
-    Parameters
-    ----------
-    name
-        A label as `source ls` shows it, a URL, a part of one that no other has, or a deployment.
-    json
-        Print a list of the sources as JSON.
-    """
+def pause(name: Name, /, *, json: Json = False) -> int:
+    """Look for nothing new until it is resumed, also after a restart. What is there is served as before."""
     return _set_paused(name, True, json)
 
 
 @source.command
-def resume(name: str, /, *, json: bool = False) -> int:
-    """Look for what is new again, beginning at once.
-
-    Parameters
-    ----------
-    name
-        A label as `source ls` shows it, a URL, a part of one that no other has, or a deployment.
-    json
-        Print a list of the sources as JSON.
-    """
+def resume(name: Name, /, *, json: Json = False) -> int:
+    """Look for what is new again, beginning at once."""
     return _set_paused(name, False, json)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TextIO
 
+from flowsource.revisions import Revision
 from flowsource.runs import RunState
 
 # A sign and the number of its colour, for each state; the word is always said beside them.
@@ -34,6 +35,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """As `printable`, with line ends and tabs shown as escapes too: for names, and cells of a table."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def revision_text(revision: Revision) -> str:
+    """A revision in a few words: seven characters and the subject."""
+    return f"{revision.short} {revision.subject}" if revision.subject else revision.short
 
 
 def shows_colour(stream: TextIO) -> bool:

@@ -14,7 +14,6 @@ from flowsource.cli import exits
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
-from flowsource.cli.words import revision_text
 from flowsource.deployments import Deployment
 from flowsource.errors import InConflict
 from flowsource.promotions import (
@@ -32,6 +31,7 @@ from flowsource.promotions import (
 )
 from flowsource.revisions import Revision
 from flowsource.store.protocol import DEPLOYMENTS, Store
+from flowsource.text import revision_text
 
 _PATIENCE = timedelta(seconds=35)
 _LOOK_EVERY = timedelta(seconds=1)

@@ -10,13 +10,13 @@ import anyio
 
 from flowsource.cli import exits
 from flowsource.cli.output import Cell, print_table, say
-from flowsource.cli.words import revision_text
 from flowsource.demo.serving import DemoFailed
 from flowsource.demo.stage import Stage, stage
 from flowsource.demo.story import DEPLOYMENT, Story
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.store import open_store
+from flowsource.text import revision_text
 
 
 def demo(*, keep: bool = False) -> int:

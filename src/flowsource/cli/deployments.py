@@ -17,10 +17,11 @@ from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
 from flowsource.cli.standing import standing_fields, state_explained, state_of
 from flowsource.cli.times import both, relative
-from flowsource.cli.words import parameters_text, revision_fields, revision_text, tags_text
+from flowsource.cli.words import parameters_text, revision_fields, tags_text
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidSchedule
 from flowsource.store.protocol import Store
+from flowsource.text import revision_text
 
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
 for _command in (pin, unpin, rollback, accept, recheck, pause, resume, history):

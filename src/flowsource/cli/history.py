@@ -9,10 +9,10 @@ from flowsource.cli.json_shapes import history_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table
 from flowsource.cli.times import duration_of, relative
-from flowsource.cli.words import revision_text
 from flowsource.errors import InvalidInput
 from flowsource.promotions import HistoryEntry, Kind
 from flowsource.store.protocol import Store
+from flowsource.text import revision_text
 
 _COLOURS = {Kind.PROMOTED: "32", Kind.REJECTED: "31", Kind.REFUSED: "31", Kind.HELD: "33", Kind.PINNED: "36"}
 

@@ -11,7 +11,7 @@ import anyio
 from flowsource.cli import exits
 from flowsource.cli.json_shapes import revision_json
 from flowsource.cli.output import Cell, print_json, print_page, say
-from flowsource.cli.words import parameters_text, revision_fields, revision_text
+from flowsource.cli.words import parameters_text, revision_fields
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.entrypoints import parse
 from flowsource.errors import InvalidInput
@@ -24,6 +24,7 @@ from flowsource.sources import Source, source_from
 from flowsource.sources.git.credentials import GitCredentials
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.remote.storage import RemoteStorage
+from flowsource.text import revision_text
 
 
 def check(

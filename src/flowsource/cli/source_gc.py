@@ -12,13 +12,13 @@ from flowsource.cli import exits
 from flowsource.cli.json_shapes import revision_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table, say
-from flowsource.cli.words import revision_text
 from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
 from flowsource.runner.tidying import KEEP_SNAPSHOTS, KEEP_SNAPSHOTS_FOR, revisions_in_use
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store.protocol import Store
+from flowsource.text import revision_text
 
 _MOST_DAYS = 36500
 

@@ -9,10 +9,11 @@ from typing import Any
 from flowsource.cli.json_shapes import instant_json, revision_json
 from flowsource.cli.output import Cell
 from flowsource.cli.times import both, duration, relative
-from flowsource.cli.words import revision_fields, revision_text
+from flowsource.cli.words import revision_fields
 from flowsource.deployments import Deployment
 from flowsource.source_status import Poll, SourceState, SourceStatus
 from flowsource.store.protocol import KnownSource
+from flowsource.text import revision_text
 from flowsource.watch.status import while_paused
 
 _MARKS: Mapping[SourceState, tuple[str, str]] = {

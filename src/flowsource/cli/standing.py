@@ -7,8 +7,8 @@ from datetime import datetime
 
 from flowsource.cli.output import Cell
 from flowsource.cli.times import both
-from flowsource.cli.words import revision_text
 from flowsource.deployments import Change, Deployment
+from flowsource.text import revision_text
 
 
 def state_of(deployment: Deployment) -> Cell:

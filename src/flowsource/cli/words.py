@@ -12,11 +12,6 @@ from flowsource.cli.times import both
 from flowsource.revisions import Revision
 
 
-def revision_text(revision: Revision) -> str:
-    """A revision in a few words: seven characters and the subject."""
-    return f"{revision.short} {revision.subject}" if revision.subject else revision.short
-
-
 def revision_fields(name: str, revision: Revision, now: datetime) -> list[tuple[str, Cell | str]]:
     """A revision as fields of a page: whole, with all that is known about it."""
     fields: list[tuple[str, Cell | str]] = [(name, revision.id)]

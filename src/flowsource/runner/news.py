@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flowsource.deployments import Change, Deployment, Hold, Rejection, Wish
 from flowsource.promotions import Outcome, Passed, Refused
-from flowsource.revisions import Revision
+from flowsource.text import revision_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,6 @@ def standing_news(deployment: Deployment, *, in_place: bool = False) -> list[New
     return told
 
 
-def described(revision: Revision) -> str:
-    """A revision in a few words: seven characters and the subject."""
-    return f"{revision.short} {revision.subject}" if revision.subject else revision.short
-
-
 def _tell_refusal(seen: _Seen) -> News | None:
     if not isinstance(seen.outcome, Refused):
         return None
@@ -87,14 +82,16 @@ def _tell_promotion(seen: _Seen) -> News | None:
         return None
     changes = seen.outcome.changes if isinstance(seen.outcome, Passed) else ()
     advice = f"\n  It changes {_names(changes)}: see that what is installed here fits." if changes else ""
-    return News("✔", "32", f"{seen.name} now serves {described(after.active)}{advice}")
+    return News("✔", "32", f"{seen.name} now serves {revision_text(after.active)}{advice}")
 
 
 def _tell_what_waits_behind_the_pin(seen: _Seen) -> News | None:
     before, after, pin = seen.before.beneath, seen.after.beneath, seen.after.pin
     if before is None or after is None or pin is None or before.revision == after.revision:
         return None
-    text = f"{seen.name}: {described(after.revision)} loads, and would serve but for the pin to {pin.revision.short}"
+    text = (
+        f"{seen.name}: {revision_text(after.revision)} loads, and would serve but for the pin to {pin.revision.short}"
+    )
     return News("⚲", "36", text)
 
 
@@ -132,7 +129,7 @@ def _pinned(deployment: Deployment, pin: Wish) -> News:
     return News(
         "⚲",
         "36",
-        f"{deployment.full_name} is pinned to {described(pin.revision)} by {pin.by}{_because(pin.reason)}\n"
+        f"{deployment.full_name} is pinned to {revision_text(pin.revision)} by {pin.by}{_because(pin.reason)}\n"
         f"  It is released by:  flowsource deployments unpin '{deployment.full_name}'",
     )
 
@@ -142,7 +139,7 @@ def _held(deployment: Deployment, held: Hold) -> News:
     return News(
         "⧖",
         "33",
-        f"{deployment.full_name}: {described(held.loaded.revision)} waits, for it changes {_names(held.changes)}\n"
+        f"{deployment.full_name}: {revision_text(held.loaded.revision)} waits, for it changes {_names(held.changes)}\n"
         f"{shown}"
         f"  It keeps serving {deployment.followed.revision.short}; install what is needed, and let the new one serve:  "
         f"flowsource deployments accept '{deployment.full_name}'",

@@ -12,12 +12,12 @@ from typing import TextIO
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Outcome
-from flowsource.runner.news import News, described, news, standing_news
+from flowsource.runner.news import News, news, standing_news
 from flowsource.runner.writer import Writer
 from flowsource.runs import Run, RunState
 from flowsource.source_status import SourceState, SourceStatus
 from flowsource.store.protocol import LogLine
-from flowsource.text import MARKS, painted, printable
+from flowsource.text import MARKS, painted, printable, revision_text
 
 
 class Terminal:
@@ -46,9 +46,8 @@ class Terminal:
         width = max(len(deployment.full_name) for deployment in deployments)
         for deployment in deployments:
             self._writer.write(f"  {deployment.full_name:<{width}}  {_when(deployment)}")
-            self._writer.write(
-                f"  {'':<{width}}  {printable(described(deployment.active))}  from {deployment.declared.source_label}"
-            )
+            serves = printable(revision_text(deployment.active))
+            self._writer.write(f"  {'':<{width}}  {serves}  from {deployment.declared.source_label}")
             for told in standing_news(deployment):
                 self._tell(told)
         self._writer.write(f"\nAsk for a run:  flowsource run '{deployments[0].full_name}' --watch\n")

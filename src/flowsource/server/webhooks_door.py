@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,37 +43,31 @@ class WebhookDoor:
     one that is not.
     """
 
-    def __init__(
-        self,
-        secret: Callable[[], bytes],
-        hint: Callable[[Collection[str]], None],
-        *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._secret, self._hint, self._clock = secret, hint, clock
+    def __init__(self, secret: Callable[[], bytes], hint: Callable[[Collection[str]], None]) -> None:
+        self._secret, self._hint = secret, hint
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._complained_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            body = await _body(scope, receive)
-            self._take(_headers(scope), body)
+            headers = _headers(scope)
+            self._take(headers, await _body(scope, headers, receive))
             status = 202
         except _Refused as refusal:
             status = refusal.status
-        headers = [(b"content-type", b"text/plain"), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+        answer = [(b"content-type", b"text/plain"), (b"content-length", b"0"), (b"cache-control", b"no-store")]
         if status == 405:
-            headers.append((b"allow", b"POST"))
+            answer.append((b"allow", b"POST"))
         if status in (408, 413):
             # What is still to come is not read.
-            headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+            answer.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": answer})
         await send({"type": "http.response.body", "body": b""})
 
     def _take(self, headers: dict[str, str], body: bytes) -> None:
         try:
-            name = remembered_as(headers, body, self._secret(), now=self._clock())
+            name = remembered_as(headers, body, self._secret(), now=datetime.now(UTC))
         except FlowsourceError as error:
             self._complain(f"a webhook could not be judged: {error}")
             raise _Refused(503) from None
@@ -94,13 +88,12 @@ class WebhookDoor:
             logger.warning("%s", text, extra={"event": "webhook.refused"})
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+async def _body(scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
     """The whole body; raises _Refused for what is no webhook before any of it is read, and once it is too much."""
     if scope["path"] != PATH:
         raise _Refused(404)
     if scope["method"] != "POST":
         raise _Refused(405)
-    headers = _headers(scope)
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise _Refused(415)
     if headers.get("content-encoding", "identity").lower() != "identity":

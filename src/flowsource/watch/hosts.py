@@ -70,11 +70,10 @@ class Host:
 class Hosts:
     """The hosts of one server, each made when a source of it is met first."""
 
-    def __init__(self, budget: Budget = Budget()) -> None:
-        self._budget = budget
+    def __init__(self) -> None:
         self._known: dict[str, Host] = {}
 
     def of(self, source: Source) -> Host:
         """The host that `source` is on; one of its own where nobody else is asked."""
         name = source.host if isinstance(source, OnHost) else ""
-        return self._known.setdefault(name, Host(self._budget)) if name else Host()
+        return self._known.setdefault(name, Host(Budget())) if name else Host()

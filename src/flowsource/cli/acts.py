@@ -53,7 +53,7 @@ def pin(name: Name, revision: Pinned, /, *, reason: Reason = None, by: By = None
     """Serve one revision, whatever is newer, until it is unpinned."""
 
     def decide(deployment: Deployment, history: list[HistoryEntry]) -> Act:
-        return Pin(named_revision(revision, known_revisions(deployment, history)))
+        return Pin(named_revision(revision, _known_revisions(deployment, history)))
 
     return _do(name, decide, Author(by or _user(), reason), json=json)
 
@@ -68,7 +68,7 @@ def rollback(name: Name, /, *, to: Target = None, reason: Reason = None, by: By 
 
     def decide(deployment: Deployment, history: list[HistoryEntry]) -> Act:
         if to is not None:
-            target = named_revision(to, known_revisions(deployment, history))
+            target = named_revision(to, _known_revisions(deployment, history))
         else:
             refused = [block.revision for block in deployment.blocked]
             before = revision_before(history, deployment.active, refused)
@@ -103,7 +103,7 @@ def resume(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = 
     return _set_paused(name, False, Author(by or _user(), reason), json=json)
 
 
-def known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> list[Revision]:
+def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> list[Revision]:
     """The revisions that a person may mean, the likeliest first."""
     known = [deployment.active, deployment.followed.revision]
     if deployment.held:

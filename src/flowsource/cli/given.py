@@ -65,6 +65,12 @@ def state_from(text: str) -> RunState:
         raise InvalidInput(f"--state {text}: there is no such state; there are {', '.join(RunState)}.") from None
 
 
+def check_limit(limit: int) -> None:
+    """Raise InvalidInput for a `--limit` that leaves nothing to list."""
+    if limit < 1:
+        raise InvalidInput(f"--limit {limit}: give 1 or more.")
+
+
 def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
     from jsonschema import Draft202012Validator
     from referencing import Registry

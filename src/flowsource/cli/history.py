@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flowsource.cli import exits
+from flowsource.cli.given import check_limit
 from flowsource.cli.json_shapes import history_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table
-from flowsource.cli.times import duration_of, relative
-from flowsource.errors import InvalidInput
+from flowsource.cli.times import duration, relative
 from flowsource.promotions import HistoryEntry, Kind
 from flowsource.store.protocol import Store
 from flowsource.text import revision_text
@@ -29,8 +29,7 @@ def history(name: str, /, *, limit: int = 20, json: bool = False) -> int:
     json
         Print a list of entries as JSON.
     """
-    if limit < 1:
-        raise InvalidInput(f"--limit {limit}: give 1 or more.")
+    check_limit(limit)
 
     async def find(store: Store) -> list[HistoryEntry]:
         return await store.history((await store.deployment(name)).id, limit=limit)
@@ -65,5 +64,5 @@ def _about(entry: HistoryEntry) -> str:
     if "dependencies" in details:
         said.append(f"changes {', '.join(change['path'] for change in details['dependencies'])}")
     if "seconds" in details:
-        said.append(f"after {duration_of(details['seconds'])}")
+        said.append(f"after {duration(timedelta(seconds=details['seconds']))}")
     return ", ".join(filter(None, said))

@@ -6,14 +6,13 @@ import json as json_text
 from datetime import UTC, datetime
 
 from flowsource.cli import exits
-from flowsource.cli.given import state_from
+from flowsource.cli.given import check_limit, state_from
 from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import run_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say, state_cell
 from flowsource.cli.times import both, duration, relative
 from flowsource.cli.words import revision_fields, tags_text
-from flowsource.errors import InvalidInput
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
 
@@ -35,8 +34,7 @@ def ls(*, deployment: str | None = None, state: tuple[str, ...] = (), limit: int
     json
         Print a list of runs as JSON.
     """
-    if limit < 1:
-        raise InvalidInput(f"--limit {limit}: give 1 or more.")
+    check_limit(limit)
     states = [state_from(text) for text in state]
 
     async def find(store: Store) -> list[Run]:

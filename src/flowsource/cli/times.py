@@ -37,11 +37,6 @@ def clock(at: datetime) -> str:
     return at.astimezone().strftime("%H:%M:%S")
 
 
-def duration_of(seconds: float) -> str:
-    """A number of seconds as a length of time."""
-    return duration(timedelta(seconds=seconds))
-
-
 def duration(length: timedelta) -> str:
     """A length of time in its two greatest units.
 

@@ -20,7 +20,7 @@ def tree_id(entries: Iterable[Entry], paths: Sequence[str]) -> str:
     """
     digest = hashlib.sha256()
     for entry in sorted(entries):
-        if not paths or any(is_below(entry.path, path) for path in paths):
+        if not paths or any(_is_below(entry.path, path) for path in paths):
             told = f"{entry.mode}\0{entry.size}\0{entry.digest}\0{entry.path}\0"
             digest.update(told.encode(errors="surrogateescape"))
     return digest.hexdigest()
@@ -41,6 +41,6 @@ def paths_of(entrypoint: Entrypoint, declared: Sequence[str]) -> tuple[str, ...]
     return (*declared, top, f"{top}.py")
 
 
-def is_below(path: str, top: str) -> bool:
+def _is_below(path: str, top: str) -> bool:
     """Whether `path` is `top`, or lies in that directory."""
     return path == top or path.startswith(f"{top}/")

@@ -24,7 +24,8 @@ _RESUME = (
     .values(stopped=False)
 )
 _LAPSED = select(runners.c.id).where(runners.c.lease_until < bindparam("now"))
-_SERVED = (
+# The deployments that a live runner serves, at the instant `now`.
+SERVED = (
     select(presence.c.deployment_id)
     .join(runners, runners.c.id == presence.c.runner_id)
     .where(runners.c.lease_until >= bindparam("now"))
@@ -38,7 +39,7 @@ _STOP_ABANDONED = (
         deployments.c.id.in_(
             select(presence.c.deployment_id).where(presence.c.runner_id.in_(bindparam("gone", expanding=True)))
         ),
-        deployments.c.id.not_in(_SERVED.where(runners.c.id.not_in(bindparam("gone", expanding=True)))),
+        deployments.c.id.not_in(SERVED.where(runners.c.id.not_in(bindparam("gone", expanding=True)))),
     )
     .values(stopped=True, updated_at=bindparam("now"))
     .returning(deployments.c.id)
@@ -89,7 +90,7 @@ def renew(connection: Connection, runner_id: UUID, *, lease_until: datetime) -> 
 
 def served(connection: Connection, *, now: datetime) -> set[UUID]:
     """The deployments that a live runner serves."""
-    return set(connection.execute(_SERVED, {"now": now}).scalars())
+    return set(connection.execute(SERVED, {"now": now}).scalars())
 
 
 def retire(connection: Connection, runner_ids: Sequence[UUID], *, now: datetime) -> list[UUID]:

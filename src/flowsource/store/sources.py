@@ -9,14 +9,13 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from flowsource.revisions import Revision
 from flowsource.source_status import Poll, Rewrite, SourceState, SourceStatus
+from flowsource.store.presence import SERVED
 from flowsource.store.protocol import KnownSource, SourceReport, SourceWish
 from flowsource.store.tables import (
     AnyRow,
     deployments,
     insert_or_replace,
     insert_unless_there,
-    presence,
-    runners,
     source_wishes,
     sources,
 )
@@ -33,13 +32,7 @@ _ANSWERED = (
     .where(sources.c.key.in_(bindparam("which", expanding=True)))
     .group_by(sources.c.key)
 )
-_SERVED = (
-    select(deployments.c.source_key, deployments.c.source_selector)
-    .join(presence, presence.c.deployment_id == deployments.c.id)
-    .join(runners, runners.c.id == presence.c.runner_id)
-    .where(runners.c.lease_until >= bindparam("now"))
-    .distinct()
-)
+_SERVED = select(deployments.c.source_key, deployments.c.source_selector).where(deployments.c.id.in_(SERVED))
 
 
 def report(connection: Connection, reports: Sequence[SourceReport]) -> None:

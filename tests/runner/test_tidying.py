@@ -60,5 +60,8 @@ async def test_what_a_rollback_goes_back_to_is_kept(tmp_path: Path) -> None:
         server = await serve(store, Registration(declared=declared, facts=FACTS, active=REVISIONS[0]), now=now)
         for revision in REVISIONS[1:3]:
             await promote(store, server.deployment, revision, now=now)
+        # However much has happened since.
+        for number in range(100):
+            await store.set_paused(server.deployment.id, number % 2 == 0, author=Author("ada"), now=now)
         await collect_garbage(store, cache, [], now=now + timedelta(hours=1))
     assert [cache.find(source.key, revision) is not None for revision in REVISIONS[:3]] == [False, True, True]

@@ -25,8 +25,7 @@ from flowsource.promotions import (
     Unpin,
 )
 from flowsource.revisions import Revision
-from flowsource.store.promoting import HISTORY_KEPT
-from flowsource.store.protocol import DEPLOYMENTS, Store
+from flowsource.store.protocol import DEPLOYMENTS, HISTORY_KEPT, Store
 from tests.store.words import FIRST, NOW, SECOND, SECOND_REVISION, decide, promote, registration, reject, serve
 
 THIRD = Revision(id="3" * 40, ref="refs/heads/main")
@@ -132,8 +131,9 @@ class Deciding:
         server = await serve(store, registration())
         for number in range(HISTORY_KEPT + 5):
             await reject(store, server.deployment, rejection(Revision(id=f"{number:040x}")))
-        history = await store.history(server.deployment.id, limit=1000)
+        history = await store.history(server.deployment.id)
         assert [entry.seq for entry in history] == list(range(HISTORY_KEPT + 6, 6, -1))
+        assert await store.history(server.deployment.id, limit=1000) == history
 
     async def test_a_decision_is_heard(self, store: Store) -> None:
         server = await serve(store, registration())

@@ -35,7 +35,6 @@ from flowsource.text import revision_text
 
 _PATIENCE = timedelta(seconds=35)
 _LOOK_EVERY = timedelta(seconds=1)
-_HISTORY = 200
 
 Name = Annotated[str, Parameter(help="As flow/deployment, or the deployment's own name where only one has it.")]
 Pinned = Annotated[str, Parameter(help="The first digits of one that is known (see history), or a full commit id.")]
@@ -117,7 +116,7 @@ def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> lis
 def _do(name: str, decide: Decide, author: Author, *, json: bool) -> int:
     async def work(store: Store) -> tuple[Deployment, bool]:
         before = await store.deployment(name)
-        act = decide(before, await store.history(before.id, limit=_HISTORY))
+        act = decide(before, await store.history(before.id))
         async with store.changes(DEPLOYMENTS) as ear:
             acted = await store.act(before.id, act, author, now=datetime.now(UTC))
             is_done = _is_done(acted, act)

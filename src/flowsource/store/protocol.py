@@ -127,6 +127,9 @@ class KnownSource:
     is_served: bool
 
 
+# Entries of the history of each deployment.
+HISTORY_KEPT = 200
+
 WORK = "work"
 DEPLOYMENTS = "deployments"
 SOURCES = "sources"
@@ -222,8 +225,8 @@ class Store(Protocol):
         InConflict where it does not go with how the deployment stands.
         """
 
-    async def history(self, deployment_id: UUID, *, limit: int = 50) -> list[HistoryEntry]:
-        """What happened to a deployment, newest first; of each the newest 200 entries are kept."""
+    async def history(self, deployment_id: UUID, *, limit: int = HISTORY_KEPT) -> list[HistoryEntry]:
+        """What happened to a deployment, newest first; of each the newest `HISTORY_KEPT` entries are kept."""
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
         """The schedules of these deployments."""

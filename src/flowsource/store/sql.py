@@ -20,6 +20,7 @@ from flowsource.store import claiming, creating, finding, moving, presence, prom
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import (
     DEPLOYMENTS,
+    HISTORY_KEPT,
     SOURCES,
     WISHES,
     WORK,
@@ -121,7 +122,7 @@ class SqlStore:
         self._doorbell.ring(DEPLOYMENTS)
         return deployment
 
-    async def history(self, deployment_id: UUID, *, limit: int = 50) -> list[HistoryEntry]:
+    async def history(self, deployment_id: UUID, *, limit: int = HISTORY_KEPT) -> list[HistoryEntry]:
         return await self._read(promoting.history, deployment_id, limit=limit)
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:

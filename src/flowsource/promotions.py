@@ -53,9 +53,8 @@ class CarriedOut:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What a person wants served cannot be had, or does not load."""
+    """What a person wants served cannot be had, or does not load: the wish that is open says what that was."""
 
-    revision: Revision
     why: str
 
 

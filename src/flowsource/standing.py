@@ -145,7 +145,7 @@ def _refused(before: Deployment, outcome: Refused, now: datetime) -> Standing:
     wish = before.wish
     assert wish is not None, "an equal epoch is an equal wish"
     details = {"for": wish.kind, "message": outcome.why}
-    told = HistoryEntry(kind=Kind.REFUSED, at=now, revision=outcome.revision, previous=before.active, details=details)
+    told = HistoryEntry(kind=Kind.REFUSED, at=now, revision=wish.revision, previous=before.active, details=details)
     kept = replace(wish, revision=before.active) if before.beneath else None
     return replace(before, wish=kept), [told]
 

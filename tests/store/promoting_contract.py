@@ -226,7 +226,7 @@ class Pinning:
     async def test_a_pin_that_is_refused_is_no_pin(self, store: Store) -> None:
         server = await serve(store, registration())
         asked = await act(store, server.deployment, Pin(THIRD))
-        refused = await decide(store, asked, Refused(THIRD, "gone"))
+        refused = await decide(store, asked, Refused("gone"))
         assert (refused.wish, refused.active) == (None, FIRST)
         [entry, *_] = await store.history(refused.id)
         assert (entry.kind, entry.revision, entry.details["message"]) == (Kind.REFUSED, THIRD, "gone")
@@ -301,7 +301,7 @@ class RollingBack:
     async def test_a_rollback_that_is_refused_refuses_nothing(self, store: Store) -> None:
         second = await promote(store, (await serve(store, registration())).deployment, SECOND_REVISION)
         asked = await act(store, second, RollBack(to=FIRST, leaving=SECOND_REVISION))
-        refused = await decide(store, asked, Refused(FIRST, "gone"))
+        refused = await decide(store, asked, Refused("gone"))
         assert (refused.active, refused.wish, refused.blocked) == (SECOND_REVISION, None, ())
 
     async def test_a_rollback_from_what_serves_no_more_is_refused(self, store: Store) -> None:

@@ -50,9 +50,10 @@ def standing_news(deployment: Deployment, *, in_place: bool = False) -> list[New
 
 
 def _tell_refusal(seen: _Seen) -> News | None:
-    if not isinstance(seen.outcome, Refused):
+    wish = seen.before.wish
+    if wish is None or not isinstance(seen.outcome, Refused):
         return None
-    short, serves = seen.outcome.revision.short, seen.after.active.short
+    short, serves = wish.revision.short, seen.after.active.short
     return News(
         "✖", "31", f"{seen.name} cannot serve {short} as was asked for: {seen.outcome.why}\n  It serves {serves}."
     )

@@ -164,12 +164,12 @@ class Promoter:
         try:
             snapshot = await self._means.bring(wish.revision)
         except _FOR_GOOD as error:
-            return Refused(wish.revision, str(error))
+            return Refused(str(error))
         if snapshot.is_mounted:
-            return Refused(wish.revision, "the directory is used in place, so that there is no other state of it.")
+            return Refused("the directory is used in place, so that there is no other state of it.")
         found = await self._means.inspect(snapshot)
         if isinstance(found, Rejection):
-            return Refused(wish.revision, f"{found.message}\n{found.details}".rstrip())
+            return Refused(f"{found.message}\n{found.details}".rstrip())
         return CarriedOut(Loaded(snapshot.revision, found))
 
     async def _decide(self, decision: Decision) -> None:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from flowsource.deployments import Change, Declaration, Deployment, FlowFacts, Loaded, Rejection
-from flowsource.errors import FlowsourceError, RevisionGone, StoreUnavailable
+from flowsource.errors import FlowsourceError, RevisionGone, SourceError, StoreUnavailable, UnverifiedRevision
 from flowsource.promotions import (
     Accept,
     Act,
@@ -58,7 +58,7 @@ class Decided:
         self.decided: list[tuple[int, bool]] = []
         self.told: list[int] = []
         self.bad: set[int] = set()
-        self.gone: set[int] = set()
+        self.unobtainable: dict[int, SourceError] = {}
         self.is_mounted = False
         self.same: set[int] = set()
         self.changing: set[int] = set()
@@ -96,8 +96,8 @@ class Decided:
         return Comparison(is_same=number in self.same, changes=changes)
 
     async def _bring(self, revision: Revision) -> Snapshot:
-        if number_of(revision) in self.gone:
-            raise RevisionGone("no such commit")
+        if error := self.unobtainable.get(number_of(revision)):
+            raise error
         return replace(snapshot(number_of(revision)), is_mounted=self.is_mounted)
 
     def _note(self, before: Deployment, after: Deployment, outcome: Outcome | None) -> None:
@@ -292,8 +292,9 @@ async def test_a_pin_wins_and_following_goes_on_beneath_it(decided: Decided, sto
 
 
 async def test_a_pin_on_what_cannot_be_had_is_refused_and_what_serves_stays(decided: Decided, store: Store) -> None:
-    decided.gone, decided.bad = {8}, {9}
-    for number in (8, 9):
+    unsigned = UnverifiedRevision("7" * 40, required="a signature", found="it is not signed")
+    decided.unobtainable, decided.bad = {7: unsigned, 8: RevisionGone("no such commit")}, {9}
+    for number in (7, 8, 9):
         await decided.act(Pin(snapshot(number).revision))
         await until(lambda: decided.promoter.deployment.wish is None)
         [told, *_] = await store.history(decided.promoter.deployment.id)
@@ -302,7 +303,7 @@ async def test_a_pin_on_what_cannot_be_had_is_refused_and_what_serves_stays(deci
 
 
 async def test_a_pin_that_is_refused_leaves_the_one_before_in_force(decided: Decided, store: Store) -> None:
-    decided.gone = {9}
+    decided.unobtainable = {9: RevisionGone("no such commit")}
     await decided.act(Pin(snapshot(1).revision))
     await decided.act(Pin(snapshot(9).revision))
     await until(lambda: decided.decided == [(1, False)])

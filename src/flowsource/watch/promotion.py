@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from flowsource.deployments import Deployment, FlowFacts, Loaded, Rejection, Wish
-from flowsource.errors import FlowsourceError, Outdated, RefNotFound, RevisionGone, UnsafeTree
+from flowsource.errors import FlowsourceError, Outdated, RefNotFound, RevisionGone, UnsafeTree, UnverifiedRevision
 from flowsource.promotions import CarriedOut, Decision, Failed, HeldBack, Outcome, Passed, Refused
 from flowsource.revisions import Revision
 from flowsource.snapshots.snapshot import Snapshot
@@ -24,8 +24,9 @@ logger = logging.getLogger(__name__)
 
 RETRY = timedelta(seconds=2)
 RETRY_CEILING = timedelta(minutes=1)
-# What another try cannot mend. Credentials, or a server that is away, it can.
-_FOR_GOOD = (RevisionGone, RefNotFound, UnsafeTree)
+# What another try cannot mend. Credentials, or a server that is away, it can. (Whoever adds a signer can ask again: as
+# long as a wish is open nothing that is pushed is decided on.)
+_FOR_GOOD = (RevisionGone, RefNotFound, UnsafeTree, UnverifiedRevision)
 
 OnChange = Callable[[Deployment, Deployment, Outcome | None], None]
 

@@ -12,6 +12,7 @@ import pytest
 from flowsource.deployments import Change, FlowFacts, Loaded, Rejection
 from flowsource.promotions import Author, CarriedOut, HeldBack, Pin
 from flowsource.revisions import Revision
+from flowsource.schedules import Cron
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from tests.cli.calling import CommandLine
@@ -28,7 +29,9 @@ def prepare(alone: CommandLine, more: Callable[[Store, Server], Coroutine[Any, A
 
     async def work() -> None:
         async with open_store(f"sqlite:///{alone.home}/flowsource.db") as store:
-            server = await serve(store, registration(active=OLD, pause_on_shutdown=False))
+            server = await serve(
+                store, registration(active=OLD, pause_on_shutdown=False, schedules=(Cron("0 2 * * *"),))
+            )
             await promote(store, server.deployment, GOOD)
             if more is not None:
                 await more(store, server)
@@ -115,7 +118,10 @@ def test_schedules_are_held_and_go_on(alone: CommandLine) -> None:
     prepare(alone)
     assert alone("deployments", "pause", "nightly", "--reason", "holidays").code == 0
     assert alone("deployments", "ls").out.splitlines()[1].startswith("⊘ paused")
-    assert alone("deployments", "resume", "nightly", "--json").json["paused"] is False
+    resumed = alone("deployments", "resume", "nightly", "--json").json
+    shown = alone("deployments", "show", "nightly", "--json").json
+    assert (resumed["paused"], resumed["next_at"]) == (False, shown["next_at"])
+    assert resumed["next_at"] is not None
     assert "holidays" in alone("deployments", "history", "nightly").out
 
 

@@ -14,6 +14,7 @@ from flowsource.cli import exits
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
+from flowsource.cli.planned import next_instants
 from flowsource.deployments import Deployment
 from flowsource.errors import InConflict
 from flowsource.promotions import (
@@ -114,25 +115,23 @@ def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> lis
 
 
 def _do(name: str, decide: Decide, author: Author, *, json: bool) -> int:
-    async def work(store: Store) -> tuple[Deployment, bool]:
+    async def work(store: Store) -> tuple[Deployment, bool, datetime | None]:
         before = await store.deployment(name)
         act = decide(before, await store.history(before.id))
         async with store.changes(DEPLOYMENTS) as ear:
             acted = await store.act(before.id, act, author, now=datetime.now(UTC))
             is_done = _is_done(acted, act)
             is_served = acted.id in await store.served(now=datetime.now(UTC))
-            if is_done(acted) or not is_served:
-                return acted, is_served
             seen = acted
             with anyio.move_on_after(_PATIENCE.total_seconds()):
-                while not is_done(seen):
+                while is_served and not is_done(seen):
                     await ear.wait(_LOOK_EVERY)
                     seen = await store.deployment(acted.full_name)
         await _raise_refusal(store, acted, seen)
-        return seen, True
+        return seen, is_served, await _next_at(store, seen)
 
-    after, is_served = with_store(work)
-    return _tell(after, _how_it_stands(after, is_served=is_served), json=json)
+    after, is_served, next_at = with_store(work)
+    return _tell(after, next_at, _how_it_stands(after, is_served=is_served), json=json)
 
 
 def _is_done(acted: Deployment, act: Act) -> Callable[[Deployment], bool]:
@@ -172,18 +171,23 @@ def _how_it_stands(deployment: Deployment, *, is_served: bool) -> str:
 
 
 def _set_paused(name: str, paused: bool, author: Author, *, json: bool) -> int:
-    async def work(store: Store) -> Deployment:
+    async def work(store: Store) -> tuple[Deployment, datetime | None]:
         found = await store.deployment(name)
-        return await store.set_paused(found.id, paused, author=author, now=datetime.now(UTC))
+        after = await store.set_paused(found.id, paused, author=author, now=datetime.now(UTC))
+        return after, await _next_at(store, after)
 
-    after = with_store(work)
+    after, next_at = with_store(work)
     said = "are held; runs on request go on" if paused else "go on"
-    return _tell(after, f"The schedules of {after.full_name} {said}.", json=json)
+    return _tell(after, next_at, f"The schedules of {after.full_name} {said}.", json=json)
 
 
-def _tell(deployment: Deployment, text: str, *, json: bool) -> int:
+async def _next_at(store: Store, deployment: Deployment) -> datetime | None:
+    return (await next_instants(store, [deployment], datetime.now(UTC))).get(deployment.id)
+
+
+def _tell(deployment: Deployment, next_at: datetime | None, text: str, *, json: bool) -> int:
     if json:
-        print_json(deployment_json(deployment, None))
+        print_json(deployment_json(deployment, next_at))
     else:
         say(text)
     return exits.OK

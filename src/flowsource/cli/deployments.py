@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,11 +14,11 @@ from flowsource.cli.history import history
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
+from flowsource.cli.planned import next_instants
 from flowsource.cli.standing import standing_fields, state_explained, state_of
 from flowsource.cli.times import both, relative
 from flowsource.cli.words import parameters_text, revision_fields, tags_text
 from flowsource.deployments import Deployment
-from flowsource.errors import InvalidSchedule
 from flowsource.store.protocol import Store
 from flowsource.text import revision_text
 
@@ -41,7 +40,7 @@ def ls(*, json: bool = False) -> int:
 
     async def find(store: Store) -> tuple[list[Deployment], Mapping[UUID, datetime]]:
         found = await store.deployments()
-        return found, await _next_instants(store, found, now)
+        return found, await next_instants(store, found, now)
 
     found, next_at = with_store(find)
     if json:
@@ -69,7 +68,7 @@ def show(name: str, /, *, json: bool = False) -> int:
 
     async def find(store: Store) -> tuple[Deployment, datetime | None]:
         found = await store.deployment(name)
-        return found, (await _next_instants(store, [found], now)).get(found.id)
+        return found, (await next_instants(store, [found], now)).get(found.id)
 
     found, next_at = with_store(find)
     if json:
@@ -77,19 +76,6 @@ def show(name: str, /, *, json: bool = False) -> int:
     else:
         print_page(found.full_name, _fields(found, next_at, now))
     return exits.OK
-
-
-async def _next_instants(store: Store, deployments: Sequence[Deployment], now: datetime) -> dict[UUID, datetime]:
-    """When each deployment wants its next run; those whose schedules are held or cannot fire, or that have none, are
-    left out."""
-    instants: dict[UUID, datetime] = {}
-    for state in await store.schedules([deployment.id for deployment in deployments]):
-        if state.is_held:
-            continue
-        with suppress(InvalidSchedule):
-            at = state.schedule.next_after(now)
-            instants[state.deployment_id] = min(at, instants.get(state.deployment_id, at))
-    return instants
 
 
 def _schedule(deployment: Deployment) -> str:

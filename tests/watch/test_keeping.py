@@ -54,7 +54,7 @@ async def until_known(store: Store, key: str, **facts: object) -> KnownSource:
 
 async def until_answered(store: Store, wish: SourceWish) -> None:
     with anyio.fail_after(10):
-        while (await store.source_wishes([wish.key]))[0].answered < wish.hints:  # noqa: ASYNC110
+        while (await store.source_wishes([wish.key]))[0].answered < wish.hints:  # noqa: ASYNC110 - seen in the store
             await anyio.sleep(0.01)
 
 
@@ -130,6 +130,27 @@ async def test_a_pause_survives_a_restart_and_ends_when_a_person_says_so(
         assert (await until_known(store, "told", state=SourceState.OK)).report.revision == revision(2)
 
 
+async def test_wishes_that_could_not_be_read_are_looked_for_again(
+    store: Store, cache: SnapshotCache, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowsource.watch.keeping._LOOK_ANYWAY", timedelta(milliseconds=10))
+    reading, refused = store.source_wishes, list[Sequence[str]]()
+
+    async def away(keys: Sequence[str]) -> list[SourceWish]:
+        if not refused:
+            refused.append(keys)
+            raise StoreUnavailable("the disk is full")
+        return await reading(keys)
+
+    monkeypatch.setattr(store, "source_wishes", away)
+    await store.hint_sources(["told"])
+    watched = await watch(cache, ToldSource(remote, every=3600))
+    remote.answer = revision(2)
+    async with kept(store, watched):
+        await until(lambda: watched.snapshots == [("branch main", revision(2).id)])
+    assert refused == [["told"]]
+
+
 class CountingStore:
     """The one method of a store that a recorder calls, counted, and refused as long as the store is away."""
 
@@ -141,9 +162,6 @@ class CountingStore:
         if self.is_away:
             raise StoreUnavailable("the disk is full")
         self.writes.append(reports)
-
-    async def source_wishes(self, keys: Sequence[str]) -> list[SourceWish]:
-        raise StoreUnavailable("the disk is full")
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from flowsource.errors import SourceUnavailable, StoreUnavailable
+from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.source_status import SourceState
 from flowsource.store import open_store
@@ -41,13 +42,14 @@ async def kept(store: Store, *watched: Watched) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-async def until_known(store: Store, key: str, **facts: object) -> KnownSource:
-    """Wait until the store knows the source of that key with these facts of its report's status."""
+async def until_known(store: Store, key: str, at: Revision = revision(1), **facts: object) -> KnownSource:
+    """Wait until the store knows the source of that key at that revision, with these facts of its report's status."""
     with anyio.fail_after(10):
         while True:
             for known in await store.sources(now=NOW):
-                status = known.report.status
-                if known.report.key == key and all(getattr(status, name) == fact for name, fact in facts.items()):
+                report, status = known.report, known.report.status
+                is_told = all(getattr(status, name) == fact for name, fact in facts.items())
+                if (report.key, report.revision) == (key, at) and is_told:
                     return known
             await anyio.sleep(0.01)
 
@@ -63,13 +65,12 @@ async def test_the_store_knows_a_source_from_the_start_and_whatever_becomes_of_i
 ) -> None:
     watched = await watch(cache, ToldSource(remote, every=0.05))
     async with kept(store, watched):
-        known = await until_known(store, "told", state=SourceState.OK)
-        assert known.report.revision == revision(1)
+        await until_known(store, "told", state=SourceState.OK)
         remote.answer = SourceUnavailable("it is away")
         known = await until_known(store, "told", state=SourceState.DEGRADED, reason="it is away")
         assert known.report.poll is not None and known.report.poll.found == "it is away"
         remote.answer = revision(2)
-        assert (await until_known(store, "told", state=SourceState.OK)).report.revision == revision(2)
+        await until_known(store, "told", revision(2), state=SourceState.OK)
 
 
 async def test_a_hint_in_the_store_wakes_the_watcher_it_concerns_and_is_answered(
@@ -127,7 +128,7 @@ async def test_a_pause_survives_a_restart_and_ends_when_a_person_says_so(
         assert (known.report.status.since, remote.asked) == (NOW, asked)
         await store.set_source_paused("told", False, now=NOW)
         await until(lambda: watched.snapshots == [("branch main", revision(2).id)])
-        assert (await until_known(store, "told", state=SourceState.OK)).report.revision == revision(2)
+        await until_known(store, "told", revision(2), state=SourceState.OK)
 
 
 async def test_wishes_that_could_not_be_read_are_looked_for_again(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 import pytest
-from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
+from fsspec.spec import AbstractFileSystem
 
 from flowsource import RemoteStorage
 from flowsource.errors import (

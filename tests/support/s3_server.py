@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import moto.backends
-from aiobotocore.session import AioSession  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
+from aiobotocore.session import AioSession
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 

@@ -76,7 +76,7 @@ def parse(text: str) -> Address:
 
 
 def _check_protocol(protocol: str, told: str) -> None:
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     if protocol in _REFUSED:
         raise InvalidInput(f"url: {told!r} {_REFUSED[protocol]}.")

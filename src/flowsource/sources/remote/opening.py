@@ -49,7 +49,7 @@ def _file_system(address: Address, settings: Mapping[str, Any]) -> Any:
 
 
 def _kind_for(protocol: str) -> Any:
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     if protocol == "sftp":
         from flowsource.sources.remote.sftp import KnownServerSftp

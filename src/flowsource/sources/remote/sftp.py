@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-import paramiko  # type: ignore[import-untyped]
-from fsspec.implementations.sftp import SFTPFileSystem  # type: ignore[import-untyped]
+import paramiko
+from fsspec.implementations.sftp import SFTPFileSystem
 
 from flowsource.errors import AuthenticationFailed
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowsource.sources.content import LINK, Entry, hasher
+from flowsource.sources.content import LINK, Entry, digest_of, hasher
 
 _OTHER = "other"
 _UNKNOWN = "sha256:"
@@ -64,9 +64,7 @@ def _describe(path: str, entry: os.DirEntry[str], known: Entry | None) -> Entry:
     like = known.digest if known is not None else _UNKNOWN
     if stat.S_ISLNK(facts.st_mode):
         target = os.fsencode(Path(entry).readlink())
-        kind, made = hasher(like, len(target))
-        made.update(target)
-        return Entry(path, LINK, len(target), f"{kind}{made.hexdigest()}")
+        return Entry(path, LINK, len(target), digest_of(target, like))
     if not stat.S_ISREG(facts.st_mode):
         # Named without being opened: a FIFO would never answer.
         return Entry(path, _OTHER, 0, "")

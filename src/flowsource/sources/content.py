@@ -42,9 +42,11 @@ def hasher(like: str, size: int) -> tuple[str, Hash]:
     return "sha256:", hashlib.sha256()
 
 
-def digest_of(content: bytes) -> str:
-    """The digest of content that nobody has named yet."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+def digest_of(content: bytes, like: str = "sha256:") -> str:
+    """The digest of `content`, made as `like` was."""
+    kind, made = hasher(like, len(content))
+    made.update(content)
+    return f"{kind}{made.hexdigest()}"
 
 
 def _of_git(header: bytes, *, id_length: int) -> Hash:

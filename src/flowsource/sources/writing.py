@@ -9,7 +9,7 @@ from typing import Final
 
 from flowsource.sources.behind import WriteBehind
 from flowsource.sources.content import EXECUTABLE, FILE, LINK, Entry, digest_of, hasher
-from flowsource.sources.kept import KeptFiles, KeptSnapshot
+from flowsource.sources.kept import KeptFiles, KeptSnapshot, Place
 from flowsource.sources.limits import LONGEST_TARGET, MOST_BYTES, MOST_ENTRIES
 from flowsource.sources.names import check_name, check_path, unsafe
 
@@ -59,13 +59,7 @@ class TreeWriter:
         if place is None:
             return False
         self._make_room(path)
-        entry = self._kept.take(place, os.fsdecode(path), self._top + path)
-        if entry is None:
-            return False
-        self._count(path, entry.size)
-        self._names.add(path)
-        self._entries.append(entry)
-        return True
+        return self._take(path, place)
 
     def take_over_directory(self, path: bytes, snapshot: KeptSnapshot) -> bool:
         """Write all that an earlier snapshot has in the directory `path`, unless it is there; whether that could be.
@@ -81,7 +75,9 @@ class TreeWriter:
             if above not in self._directories:
                 self.add_directory(above)
             is_whole &= (
-                self._take_link(name, entry, snapshot) if entry.mode == LINK else self._take(name, entry, snapshot)
+                self._take_link(name, entry, snapshot)
+                if entry.mode == LINK
+                else self._take(name, (snapshot.top, entry))
             )
         inside = f"{os.fsdecode(path)}/"
         for empty in snapshot.empty_directories:
@@ -134,13 +130,13 @@ class TreeWriter:
         """Return when nothing is being written any more, whatever became of it."""
         self._behind.close()
 
-    def _take(self, path: bytes, entry: Entry, snapshot: KeptSnapshot) -> bool:
-        taken = self._kept.take((snapshot.top, entry), entry.path, self._top + path)
-        if taken is None:
+    def _take(self, path: bytes, place: Place) -> bool:
+        entry = self._kept.take(place, os.fsdecode(path), self._top + path)
+        if entry is None:
             return False
         self._count(path, entry.size)
         self._names.add(path)
-        self._entries.append(taken)
+        self._entries.append(entry)
         return True
 
     def _take_link(self, path: bytes, entry: Entry, snapshot: KeptSnapshot) -> bool:
@@ -148,9 +144,7 @@ class TreeWriter:
             target = os.readlink(snapshot.top + path)
         except OSError:
             return False
-        kind, made = hasher(entry.digest, len(target))
-        made.update(target)
-        if f"{kind}{made.hexdigest()}" != entry.digest:
+        if digest_of(target, entry.digest) != entry.digest:
             return False
         self.add_link(path, target, digest=entry.digest)
         return True

@@ -56,7 +56,7 @@ class LocalStorage:
         if not str(path):
             raise InvalidInput("path: it is empty; give the directory that holds the flows.")
         self._directory = _expanded(path).resolve()
-        self._pull_interval = checked_interval(pull_interval)
+        self._pull_interval = checked_interval(pull_interval, asks_others=False)
         self._scan = partial(scan, self._directory, modules_only=modules_only)
         self._modules_only = modules_only
         self._contents = Contents(self._directory) if snapshot else None

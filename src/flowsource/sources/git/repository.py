@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, get_args
+from typing import Protocol, get_args
 
 import anyio
 
@@ -36,12 +36,10 @@ from flowsource.sources.git.store.objects import Objects, described
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
 from flowsource.sources.git.wire.http_settings import HttpSettings, PathLike, http_settings
 from flowsource.sources.history import Policy
+from flowsource.sources.intervals import checked_interval
 from flowsource.sources.writing import TreeWriter
 
 logger = logging.getLogger(__name__)
-
-# What asks a server more often than this is a burden to whoever runs it.
-_SHORTEST_INTERVAL: Final = timedelta(seconds=5)
 
 
 class _Repository(Repository, Protocol):
@@ -119,7 +117,7 @@ class GitRepository:
         self._choice = Choice(scope, submodules=include_submodules, lfs=include_lfs)
         self._verify = _checked_verify(verify, self._selector)
         self._name, self._policy = name, _checked_policy(policy)
-        self._pull_interval = _checked_interval(pull_interval, self._address)
+        self._pull_interval = checked_interval(pull_interval, asks_others=not self._address.is_local)
         self._remote = Remote(self._address, self._credentials, self._settings)
         self._repository: _Repository = self._remote.open()
         # The answer, once it can never change.
@@ -321,17 +319,3 @@ def _checked_policy(given: Policy) -> Policy:
     if given not in get_args(Policy):
         raise InvalidInput(f"policy: {given!r} is unknown; give 'follow' or 'ff_only'.")
     return given
-
-
-def _checked_interval(given: float | timedelta | None, address: Address) -> timedelta | None:
-    if given is None:
-        return None
-    interval = given
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        try:
-            interval = timedelta(seconds=given)
-        except (OverflowError, ValueError):
-            interval = timedelta(0)
-    if not isinstance(interval, timedelta) or interval <= timedelta(0):
-        raise InvalidInput(f"pull_interval: {given!r} is not a time above 0; give seconds, a timedelta, or None.")
-    return interval if address.is_local else max(interval, _SHORTEST_INTERVAL)

@@ -26,8 +26,6 @@ from flowsource.sources.remote.patterns import Patterns, checked
 from flowsource.sources.remote.stores import Store
 from flowsource.sources.writing import TreeWriter
 
-# What asks a store more often than this is a burden to whoever runs it, and pays for it.
-_SHORTEST_INTERVAL: Final = timedelta(seconds=5)
 _SETTLE: Final = 0.5
 _LOOKS: Final = 5
 _ATTEMPTS: Final = 3
@@ -79,7 +77,7 @@ class RemoteStorage:
     ) -> None:
         self._address = parse(url)
         self._patterns = Patterns(checked("include", include), checked("exclude", exclude))
-        self._pull_interval = checked_interval(pull_interval, shortest=_SHORTEST_INTERVAL)
+        self._pull_interval = checked_interval(pull_interval, asks_others=True)
         self._name, self._secret_variables = name, frozenset(secret_variables)
         self._given = Given(settings)
         self._opened: _Opened | None = None

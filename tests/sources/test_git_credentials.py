@@ -103,6 +103,13 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         GitCredentials(access_token_env="REPO_TOKEN").login("h")
 
 
+@pytest.mark.parametrize("name", ["access_token_file", "ssh_key_file"])
+def test_a_file_in_the_home_of_nobody_is_missing_like_any_other(name: str) -> None:
+    credentials = GitCredentials(**{name: "~no-such-user/secret"})
+    with pytest.raises(AuthenticationFailed, match=r"~no-such-user/secret cannot be read \(No such file"):
+        (credentials.ssh_login if name == "ssh_key_file" else credentials.login)("example.org")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AuthenticationFailed, match=f"file {tmp_path}/token cannot be read"):
         GitCredentials(access_token_file=tmp_path / "token").login("h")

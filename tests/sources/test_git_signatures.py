@@ -525,7 +525,7 @@ class TestArguments:
             SignedBy(gpg_keys=tmp_path / "absent.asc")
 
     def test_what_is_no_path_is_refused(self) -> None:
-        with pytest.raises(InvalidInput, match="verify: ssh_allowed_signers: 7 is not a path"):
+        with pytest.raises(InvalidInput, match="verify: ssh_allowed_signers 7 is not a path"):
             SignedBy(ssh_allowed_signers=7)  # type: ignore[arg-type]
 
     def test_an_unknown_requirement_is_refused(self, signers: Path) -> None:

@@ -224,6 +224,7 @@ def test_text_that_names_a_repository_is_told_from_a_directory(tmp_path: Path) -
         ".",
         "flows",
         "~/flows",
+        "~\0",
         "s3://b/p",
         "a/b:c",
     ]

@@ -21,6 +21,7 @@ from flowsource.sources.base import Report, Source, say_nothing
 from flowsource.sources.intervals import checked_interval
 from flowsource.sources.local_contents import Contents, Digests, Edited, copy, identity
 from flowsource.sources.local_scan import Found, Scan, scan
+from flowsource.sources.paths import expanded
 from flowsource.sources.writing import TreeWriter
 
 _PAUSE = 0.025
@@ -55,7 +56,7 @@ class LocalStorage:
     ) -> None:
         if not str(path):
             raise InvalidInput("path: it is empty; give the directory that holds the flows.")
-        self._directory = _expanded(path).resolve()
+        self._directory = expanded(path).resolve()
         self._pull_interval = checked_interval(pull_interval, asks_others=False)
         self._scan = partial(scan, self._directory, modules_only=modules_only)
         self._modules_only = modules_only
@@ -73,7 +74,7 @@ class LocalStorage:
     @property
     def label(self) -> str:
         """The path, with `~` for the home directory."""
-        home = _expanded("~")
+        home = expanded("~")
         inside = self._directory.is_relative_to(home) and self._directory != home
         return f"~/{self._directory.relative_to(home)}" if inside else str(self._directory)
 
@@ -180,14 +181,6 @@ class _State:
     revision: Revision
     files: tuple[Found, ...]
     digests: Digests | None
-
-
-def _expanded(path: str | Path) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        # Some users have no home directory. Nothing is called `~` then, and the path is told as it was given.
-        return Path(path)
 
 
 async def _settled_scan(look: Callable[[], Scan]) -> Scan:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TypeAlias
 
 from flowsource.errors import AuthenticationFailed, InvalidInput
+from flowsource.sources.paths import PathLike, check_readable, expanded
 
 # GitHub, GitHub Enterprise, Gitea, Forgejo, Azure DevOps and a GitLab of one's own take a token under this name: the
 # first two insist on it for the tokens of an app, the others take any name. A host is matched whole, or
@@ -81,10 +82,10 @@ class GitCredentials:
     username: str | None = None
     access_token: str | None = field(default=None, repr=False)
     access_token_env: str | None = None
-    access_token_file: str | os.PathLike[str] | None = None
+    access_token_file: PathLike | None = None
     scheme: str | None = None
-    ssh_key_file: str | os.PathLike[str] | None = None
-    known_hosts_file: str | os.PathLike[str] | None = None
+    ssh_key_file: PathLike | None = None
+    known_hosts_file: PathLike | None = None
 
     def __post_init__(self) -> None:
         for name in _FIELDS:
@@ -150,13 +151,8 @@ class GitCredentials:
         if (given := getattr(self, name)) is None:
             return None
         # ssh says of a key that it cannot read no more than that permission was denied.
-        path = Path(given).expanduser().absolute()
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise AuthenticationFailed(
-                f"credentials: {name} {path} cannot be read ({error.strerror}); correct it."
-            ) from error
+        path = expanded(given).absolute()
+        check_readable(path, f"credentials: {name}", error=AuthenticationFailed)
         return path
 
     @property
@@ -177,7 +173,7 @@ class GitCredentials:
         else:
             assert self.access_token_file is not None
             try:
-                secret = Path(self.access_token_file).expanduser().read_text(encoding="utf-8")
+                secret = expanded(self.access_token_file).read_text(encoding="utf-8")
             except UnicodeDecodeError:
                 # The exception quotes the bytes.
                 raise AuthenticationFailed(f"credentials: the {self._origin} is not text; correct it.") from None

@@ -34,9 +34,10 @@ from flowsource.sources.git.signing.signed import SignedBy
 from flowsource.sources.git.signing.verifying import verify
 from flowsource.sources.git.store.objects import Objects, described
 from flowsource.sources.git.urls import Address, UserInfo, parse_url
-from flowsource.sources.git.wire.http_settings import HttpSettings, PathLike, http_settings
+from flowsource.sources.git.wire.http_settings import HttpSettings, http_settings
 from flowsource.sources.history import Policy
 from flowsource.sources.intervals import checked_interval
+from flowsource.sources.paths import PathLike
 from flowsource.sources.writing import TreeWriter
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class GitRepository:
 
     def __init__(
         self,
-        url: str | os.PathLike[str],
+        url: PathLike,
         *,
         credentials: CredentialsLike | None = None,
         name: str | None = None,
@@ -101,7 +102,7 @@ class GitRepository:
         pull_interval: float | timedelta | None = 60,
         allow_http_credentials: bool = False,
         proxy: str | None = None,
-        ca_bundle: str | os.PathLike[str] | None = None,
+        ca_bundle: PathLike | None = None,
         client_certificate: PathLike | tuple[PathLike, PathLike] | None = None,
         policy: Policy = "follow",
     ) -> None:

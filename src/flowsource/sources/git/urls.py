@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from flowsource.errors import InvalidInput
+from flowsource.sources.paths import expanded
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _REMOTE_HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
@@ -82,7 +83,7 @@ def is_git_url(text: str) -> bool:
     elif _SCP_LIKE.match(text):
         return True
     else:
-        path = _expanded(text)
+        path = expanded(text)
     return path.name.endswith(".git") or _is_bare_repository(path)
 
 
@@ -103,7 +104,7 @@ def parse_url(text: str) -> tuple[Address, UserInfo | None]:
         return _parse_scheme(match[0].removesuffix("://").lower(), text)
     if match := _SCP_LIKE.fullmatch(text):
         return _parse_scp_like(match), None
-    return _local(_expanded(text)), None
+    return _local(expanded(text)), None
 
 
 def is_ssh_user(name: str) -> bool:
@@ -282,14 +283,6 @@ def _local(path: Path) -> Address:
     # Not resolved: a link that somebody moves to another repository is meant to be followed at each poll.
     absolute = Path(os.path.abspath(path))
     return Address(url=f"file://{quote(os.fsencode(absolute))}", scheme="file", path=absolute)
-
-
-def _expanded(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        # Such as `~nobody`; as in a shell, the text is then the name itself.
-        return Path(text)
 
 
 def _is_loopback(host: str) -> bool:

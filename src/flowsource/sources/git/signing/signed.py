@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from flowsource.errors import InvalidInput
+from flowsource.sources.paths import PathLike, check_readable, checked_path
 
-PathLike: TypeAlias = str | os.PathLike[str]
 Required: TypeAlias = Literal["commit", "tag", "either"]
 
 
@@ -40,12 +39,7 @@ class SignedBy:
             raise InvalidInput("verify: nobody's signature counts; give ssh_allowed_signers or gpg_keys.")
         for name, paths in (("ssh_allowed_signers", self.signers), ("gpg_keys", self.keys)):
             for path in paths:
-                try:
-                    path.open("rb").close()
-                except OSError as error:
-                    raise InvalidInput(
-                        f"verify: {name} {path} cannot be read ({error.strerror}); correct it."
-                    ) from None
+                check_readable(path, f"verify: {name}")
 
     @property
     def signers(self) -> tuple[Path, ...]:
@@ -65,10 +59,4 @@ class SignedBy:
 
 def _paths(name: str, given: object) -> tuple[Path, ...]:
     several: Sequence[object] = given if isinstance(given, (list, tuple)) else () if given is None else (given,)
-    return tuple(_path(name, one) for one in several)
-
-
-def _path(name: str, given: object) -> Path:
-    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
-        raise InvalidInput(f"verify: {name}: {given!r} is not a path; give that of a file.")
-    return Path(given).expanduser().absolute()
+    return tuple(checked_path(one, f"verify: {name}") for one in several)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from flowsource.errors import InvalidInput
 from flowsource.sources.git.wire.proxies import Proxy, proxy_from
-
-PathLike: TypeAlias = str | os.PathLike[str]
+from flowsource.sources.paths import PathLike, check_readable, checked_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +83,6 @@ def _checked_certificate(given: PathLike | tuple[PathLike, PathLike]) -> tuple[P
 
 
 def _file(name: str, given: PathLike) -> Path:
-    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
-        raise InvalidInput(f"{name}: {type(given).__name__} {given!r} is no path; give that of a file.")
-    path = Path(given).expanduser().absolute()
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise InvalidInput(f"{name}: {path} cannot be read ({error.strerror}); correct it.") from None
+    path = checked_path(given, f"{name}:")
+    check_readable(path, f"{name}:")
     return path

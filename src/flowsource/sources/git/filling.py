@@ -15,12 +15,13 @@ from typing import Final, Protocol
 
 from dulwich.objects import Commit
 
-from flowsource.errors import AuthenticationFailed, SourceError, SourceInvalid, SourceUnavailable, UnsafeTree
+from flowsource.errors import SourceError, SourceInvalid, SourceUnavailable
 from flowsource.sources.base import Report
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.choices import Choice
 from flowsource.sources.git.export import GITMODULES, LFSCONFIG, Export
 from flowsource.sources.git.lfs.files import Lfs
+from flowsource.sources.git.parts import of_part
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.scope import Scope
 from flowsource.sources.git.store.objects import DamagedObjects, Objects
@@ -184,15 +185,7 @@ def _tidy(stores: Path) -> None:
 @contextmanager
 def _concerning(path: bytes) -> Iterator[None]:
     """Name the submodule at `path` in what goes wrong with it."""
-    about = f"submodule {harmless(os.fsdecode(path))!r}"
     try:
         yield
-    except SourceUnavailable as error:
-        raise SourceUnavailable(f"{about}: {error}", retry_after=error.retry_after) from error
-    except AuthenticationFailed as error:
-        raise AuthenticationFailed(f"{about}: {error}") from error
-    except UnsafeTree as error:
-        raise UnsafeTree(f"{about}: {error}") from error
     except SourceError as error:
-        # Also where its commit is gone: the revision itself is not.
-        raise SourceInvalid(f"{about}: {error}") from error
+        raise of_part(f"submodule {harmless(os.fsdecode(path))!r}", error) from error

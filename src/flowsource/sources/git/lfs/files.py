@@ -15,7 +15,6 @@ from dulwich.config import ConfigFile
 from dulwich.repo import Repo
 
 from flowsource.errors import (
-    AuthenticationFailed,
     InvalidInput,
     SourceError,
     SourceInvalid,
@@ -25,6 +24,7 @@ from flowsource.errors import (
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.lfs.pointers import Pointer
 from flowsource.sources.git.lfs.server import LfsServer, NotThere
+from flowsource.sources.git.parts import of_part
 from flowsource.sources.git.remotes import Remote
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import parse_url, redacted
@@ -70,17 +70,13 @@ class Lfs:
             for pointer, chunks in files.open(list(lacking)):
                 first = os.fsdecode(lacking[pointer][0][0])
                 self._write(pointer, lacking[pointer], chunks)
-        except NotThere as error:
-            first = os.fsdecode(lacking[error.pointer][0][0])
-            raise SourceInvalid(f"{_about(first)}: {error} {_OTHERWISE}") from error
-        except SourceUnavailable as error:
-            raise SourceUnavailable(f"{_about(first)}: {error}", retry_after=error.retry_after) from error
         except UnsafeTree:
+            # It names the file, and is about that.
             raise
-        except AuthenticationFailed as error:
-            raise AuthenticationFailed(f"{_about(first)}: {error} {_OTHERWISE}") from error
         except SourceError as error:
-            raise SourceInvalid(f"{_about(first)}: {error} {_OTHERWISE}") from error
+            if isinstance(error, NotThere):
+                first = os.fsdecode(lacking[error.pointer][0][0])
+            raise of_part(f"{harmless(first)!r} is kept in Git LFS", error, otherwise=_OTHERWISE) from error
 
     def _check_sizes(self, pointers: Pointers) -> None:
         """Before anything is downloaded; raises UnsafeTree."""
@@ -170,7 +166,3 @@ def _read(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
-
-
-def _about(path: str) -> str:
-    return f"{harmless(path)!r} is kept in Git LFS"

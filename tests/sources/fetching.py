@@ -9,7 +9,7 @@ from dulwich.repo import Repo
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.export import Export
 from flowsource.sources.git.scope import Scope
-from flowsource.sources.git.wire.exchange import GitWire
+from flowsource.sources.git.wire.exchange import Fetch, GitWire
 from flowsource.sources.writing import TreeWriter
 
 
@@ -20,5 +20,5 @@ def fetch_into(
     tree.mkdir()
     writer = TreeWriter(tree)
     export = Export(commit, writer, Scope(), checkpoint=checkpoint)
-    wire.fetch(store, export, commit=commit, ref=None, login=None, checkpoint=checkpoint)
+    wire.fetch(Fetch(store, export, None, checkpoint), commit=commit, ref=None)
     return writer

@@ -17,7 +17,7 @@ from flowsource.sources.git.refs import Advertised
 from flowsource.sources.git.store.objects import Objects
 from flowsource.sources.git.store.stores import ObjectStore
 from flowsource.sources.git.urls import Address
-from flowsource.sources.git.wire.exchange import GitWire
+from flowsource.sources.git.wire.exchange import Fetch, GitWire
 from flowsource.sources.git.wire.http_settings import HttpSettings
 from flowsource.sources.git.wire.patience import Patience
 from flowsource.sources.git.wire.transports import AnyLogin
@@ -58,21 +58,17 @@ class RemoteRepository:
         def fetch(store: Repo) -> None:
             # Not looked up before it is needed: what is in the store is served though its credentials are gone.
             self._logged_in(
-                lambda login: self._wire.fetch(
-                    store, export, commit=commit, ref=ref, login=login, checkpoint=checkpoint
-                )
+                lambda login: self._wire.fetch(Fetch(store, export, login, checkpoint), commit=commit, ref=ref)
             )
 
         with ObjectStore(workspace / "objects").holding(commit, ref, fetch, renew=renew) as store:
             if lacking := export.lacking(Objects(store.object_store, export.held)):
-                self._logged_in(
-                    lambda login: self._wire.fetch_files(store, export, lacking, login=login, checkpoint=checkpoint)
-                )
+                self._logged_in(lambda login: self._wire.fetch_files(Fetch(store, export, login, checkpoint), lacking))
             objects = Objects(store.object_store, export.held)
             if (tag := export.tag) is not None and not objects.has(tag):
                 self._logged_in(
                     lambda login: self._wire.fetch_tag(
-                        store, export, tag, commit=commit, ref=ref, login=login, checkpoint=checkpoint
+                        Fetch(store, export, login, checkpoint), tag, commit=commit, ref=ref
                     )
                 )
             # Anew: what was listed of a store before it was added to is out of date.

@@ -18,7 +18,7 @@ from flowsource.sources.git.wire.patience import Patience, Waiting
 from flowsource.sources.git.wire.ssh_session import SshSession
 
 UPLOAD_PACK: Final = "git-upload-pack"
-LIST_REFS: Final = b"command=ls-refs"
+_LIST_REFS: Final = b"command=ls-refs"
 
 
 class Client(AbstractHttpGitClient):
@@ -68,7 +68,7 @@ class Client(AbstractHttpGitClient):
             body = data if isinstance(data, bytes) else b"".join(data)
             answer = self._http.post(path, body, login=self._login, headers=sent, checkpoint=self._checkpoint)
             # Of the requests with a body all others are answered with a pack.
-            if not body[4:].startswith(LIST_REFS):
+            if not body[4:].startswith(_LIST_REFS):
                 answer.waiting.objects_are_to_come()
             _raise_refusal(answer)
         self._answer = answer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dulwich.client import read_pkt_refs_v2
 from dulwich.objects import ObjectID
-from dulwich.protocol import PEELED_TAG_SUFFIX, Protocol, pkt_line
+from dulwich.protocol import PEELED_TAG_SUFFIX, Protocol
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
@@ -24,17 +24,16 @@ from flowsource.sources.git.store.receiving import PackReceiver
 from flowsource.sources.git.store.stores import UnusableAnswer, tips
 from flowsource.sources.git.text import harmless
 from flowsource.sources.git.urls import Address
-from flowsource.sources.git.wire.client import LIST_REFS
 from flowsource.sources.git.wire.fetching import Request, read_pack
 from flowsource.sources.git.wire.history import ReceivedHistory, SinceThen
 from flowsource.sources.git.wire.http import NotGit
 from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.packets import request
 from flowsource.sources.git.wire.patience import Patience
 from flowsource.sources.git.wire.transports import Answer, AnyLogin, transport_to
 
 logger = logging.getLogger(__name__)
 
-_DELIMITER, _FLUSH = b"0001", b"0000"
 _MOST_WANTS = 50_000
 _DEPTHS = (1, 100, None)
 _VERSION_2 = 2
@@ -51,6 +50,19 @@ class _Habits:
 
     object_format: str | None = None
     can_filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What one fetch is made with.
+
+    Objects go into `store`, and `export` is given them as they arrive.
+    """
+
+    store: Repo
+    export: Export
+    login: AnyLogin
+    checkpoint: Checkpoint
 
 
 # For as long as the process lives, by address: many sources may be of one repository.
@@ -80,43 +92,30 @@ class GitWire:
                 self._habits.object_format = None
         return self._discover_refs(prefixes, login, checkpoint)
 
-    def fetch(
-        self,
-        store: Repo,
-        export: Export,
-        *,
-        commit: str,
-        ref: str | None,
-        login: AnyLogin,
-        checkpoint: Checkpoint,
-    ) -> None:
-        """Add `commit`, without its history, to `store`, and give `export` its objects as they arrive.
+    def fetch(self, fetch: Fetch, *, commit: str, ref: str | None) -> None:
+        """Fetch `commit`, without its history.
 
         `ref` is the name that led to it, if any. Files that the export has no use for may be left out. Raises
         RevisionGone when the server does not have the commit or does not give it out, SourceUnavailable when `ref` has
         moved on from it meanwhile, and UnusableAnswer.
         """
-        if self._habits.object_format is None:
-            # Which tells whether it speaks version 2.
-            self._discover_refs((ref or "HEAD",), login, checkpoint)
-        if self._habits.object_format is None:
-            self._fetch_as_before(store, export, commit, ref, login, checkpoint)
+        if not self._speaks_version_2(ref, fetch.login, fetch.checkpoint):
+            self._fetch_as_before(fetch, commit, ref)
             return
-        known = tips(store)
-        leave_out = "blob:none" if export.is_partial and self._habits.can_filter else None
+        known = tips(fetch.store)
+        leave_out = "blob:none" if fetch.export.is_partial and self._habits.can_filter else None
         request = Request(wants=[commit], haves=known, shallow=known, filter=leave_out)
         try:
-            self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, commit, ref, {}))
+            self._ask(request, fetch, lambda error: self._failed(error, commit, ref, {}))
         except RevisionGone as error:
-            raise self._gone(commit, ref, self._list_refs((ref or "HEAD",), login, checkpoint).commits) from error
-        if ObjectID(commit.encode()) not in store.object_store:
+            now = self._list_refs((ref or "HEAD",), fetch.login, fetch.checkpoint)
+            raise self._gone(commit, ref, now.commits) from error
+        if ObjectID(commit.encode()) not in fetch.store.object_store:
             # Not refused, so the server has it. Or what it sent cannot be found here: then the store is damaged.
             raise UnusableAnswer(f"{self._address.url} answered without commit {commit}; it is asked again later.")
 
-    def fetch_files(
-        self, store: Repo, export: Export, files: Sequence[str], *, login: AnyLogin, checkpoint: Checkpoint
-    ) -> None:
-        """Add `files`, by their object ids, to `store`, and give them to `export` as they arrive.
+    def fetch_files(self, fetch: Fetch, files: Sequence[str]) -> None:
+        """Fetch `files`, by their object ids.
 
         Raises DamagedObjects for a server that gives nothing out but commits: all is to be fetched anew then.
         """
@@ -124,35 +123,21 @@ class GitWire:
             raise DamagedObjects(f"{len(files)} files are not there, and {self._address.url} gives out none alone")
         for begin in range(0, len(files), _MOST_WANTS):
             request = Request(wants=files[begin : begin + _MOST_WANTS], depth=None)
-            self._ask(request, store, export, login, checkpoint, _files_refused)
+            self._ask(request, fetch, _files_refused)
 
-    def fetch_tag(
-        self,
-        store: Repo,
-        export: Export,
-        tag: str,
-        *,
-        commit: str,
-        ref: str | None,
-        login: AnyLogin,
-        checkpoint: Checkpoint,
-    ) -> None:
-        """Add the object `tag`, which leads to `commit`, to `store` where that is, and give it to `export`."""
-        if self._habits.object_format is None:
-            self._discover_refs((ref or "HEAD",), login, checkpoint)
-        if self._habits.object_format is None:
-            self._fetch_advertised(store, export, tag, ref, login, checkpoint, 1)
+    def fetch_tag(self, fetch: Fetch, tag: str, *, commit: str, ref: str | None) -> None:
+        """Fetch the object `tag`, which leads to `commit`, into the store that has that."""
+        if not self._speaks_version_2(ref, fetch.login, fetch.checkpoint):
+            self._fetch_advertised(fetch, tag, ref, depth=1)
             return
         request = Request(wants=[tag], haves=[commit], shallow=[commit])
-        self._ask(request, store, export, login, checkpoint, lambda error: self._failed(error, tag, None, {}))
+        self._ask(request, fetch, lambda error: self._failed(error, tag, None, {}))
 
     def descends(self, new: str, old: str, *, login: AnyLogin, checkpoint: Checkpoint) -> bool | None:
         """Whether commit `new` has `old` among its ancestors; None when the server does not let that be told."""
         received = ReceivedHistory(self._address.url, id_size=len(new) // 2)
         try:
-            if self._habits.object_format is None:
-                self._discover_refs(("HEAD",), login, checkpoint)
-            if self._habits.object_format is None:
+            if not self._speaks_version_2(None, login, checkpoint):
                 client = self._transport.client(login, checkpoint, thin_packs=False)
 
                 def receive(data: bytes) -> int:
@@ -179,27 +164,26 @@ class GitWire:
             logger.debug("%s does not say whether %s descends from %s: %r", self._address.url, new, old, error)
             return None
 
-    def _ask(
-        self,
-        request: Request,
-        store: Repo,
-        export: Export,
-        login: AnyLogin,
-        checkpoint: Checkpoint,
-        fail: Callable[[Exception], Exception],
-    ) -> None:
+    def _speaks_version_2(self, ref: str | None, login: AnyLogin, checkpoint: Checkpoint) -> bool:
+        """Whether it does, asked unless that is known."""
+        if self._habits.object_format is None:
+            self._discover_refs((ref or "HEAD",), login, checkpoint)
+        return self._habits.object_format is not None
+
+    def _ask(self, request: Request, fetch: Fetch, fail: Callable[[Exception], Exception]) -> None:
         try:
-            with self._receiver(store, export, len(request.wants[0]) // 2) as receiver:
+            with self._receiver(fetch, len(request.wants[0]) // 2) as receiver:
 
                 def receive(data: bytes) -> None:
                     receiver.feed(data)
-                    export.report(receiver.progress)
+                    fetch.export.report(receiver.progress)
 
-                self._receive(request, receive, login, checkpoint)
+                self._receive(request, receive, fetch.login, fetch.checkpoint)
                 receiver.finish()
         except (SourceError, DamagedObjects, OSError):
             raise
         except Exception as error:
+            # dulwich has a dozen exceptions for answers that make no sense, and here they all mean the same.
             raise fail(error) from error
 
     def _receive(
@@ -218,15 +202,7 @@ class GitWire:
 
             read_pack(answer, receive=receive, progress=lambda _: checkpoint())
 
-    def _fetch_as_before(
-        self,
-        store: Repo,
-        export: Export,
-        commit: str,
-        ref: str | None,
-        login: AnyLogin,
-        checkpoint: Checkpoint,
-    ) -> None:
+    def _fetch_as_before(self, fetch: Fetch, commit: str, ref: str | None) -> None:
         """Fetch in an older version of the protocol, where servers give out nothing but what they advertise.
 
         An annotated tag then, never the commit it names; and of a commit that no ref is at any more, the history of
@@ -234,21 +210,12 @@ class GitWire:
         """
         seen: dict[str, str] = {}
         for depth in _DEPTHS:
-            seen = self._fetch_advertised(store, export, commit, ref, login, checkpoint, depth)
-            if ObjectID(commit.encode()) in store.object_store:
+            seen = self._fetch_advertised(fetch, commit, ref, depth=depth)
+            if ObjectID(commit.encode()) in fetch.store.object_store:
                 return
         raise self._gone(commit, ref, seen)
 
-    def _fetch_advertised(
-        self,
-        store: Repo,
-        export: Export,
-        commit: str,
-        ref: str | None,
-        login: AnyLogin,
-        checkpoint: Checkpoint,
-        depth: int | None,
-    ) -> dict[str, str]:
+    def _fetch_advertised(self, fetch: Fetch, commit: str, ref: str | None, *, depth: int | None) -> dict[str, str]:
         """Fetch the ref that leads to `commit`, or all of them, to that depth; what was advertised."""
         seen: dict[str, str] = {}
 
@@ -258,23 +225,23 @@ class GitWire:
             ids = {commit} if is_there else {seen[ref]} if ref in seen else set(seen.values())
             return [ObjectID(one.encode()) for one in sorted(ids)]
 
-        client = self._transport.client(login, checkpoint)
+        client = self._transport.client(fetch.login, fetch.checkpoint)
         prefix = [_bytes(ref or "HEAD")] if ref is not None else None
         try:
-            with self._receiver(store, export, len(commit) // 2) as receiver:
+            with self._receiver(fetch, len(commit) // 2) as receiver:
 
                 def receive(data: bytes) -> int:
                     client.count_objects(len(data))
                     receiver.feed(data)
-                    export.report(receiver.progress)
+                    fetch.export.report(receiver.progress)
                     return len(data)
 
                 client.fetch_pack(
                     b"",
                     wanted,
-                    _Known(store),
+                    _Known(fetch.store),
                     receive,
-                    progress=lambda _: checkpoint(),
+                    progress=lambda _: fetch.checkpoint(),
                     depth=depth,
                     ref_prefix=prefix,
                 )
@@ -282,24 +249,19 @@ class GitWire:
         except (SourceError, OSError):
             raise
         except Exception as error:
-            # dulwich has a dozen exceptions for answers that make no sense, and here they all mean the same.
+            # As in `_ask`.
             raise self._failed(error, commit, ref, seen) from error
         return seen
 
-    def _receiver(self, store: Repo, export: Export, id_size: int) -> PackReceiver:
-        known = Objects(store.object_store, export.held)
-        packs = Path(store.object_store.pack_dir)
-        return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=export.arrived)
+    def _receiver(self, fetch: Fetch, id_size: int) -> PackReceiver:
+        known = Objects(fetch.store.object_store, fetch.export.held)
+        packs = Path(fetch.store.object_store.pack_dir)
+        return PackReceiver(packs, self._address.url, known, id_size=id_size, on_object=fetch.export.arrived)
 
     def _list_refs(self, prefixes: Sequence[str], login: AnyLogin, checkpoint: Checkpoint) -> Advertised:
-        lines = [LIST_REFS + b"\n"]
-        # sha1 need not be said, and a probe is to be small.
-        lines += (
-            [f"object-format={self._habits.object_format}".encode()] if self._habits.object_format != "sha1" else []
-        )
-        arguments = [b"peel\n", b"symrefs\n"]
-        arguments += [b"ref-prefix " + _bytes(prefix) for prefix in prefixes]
-        body = b"".join(map(pkt_line, lines)) + _DELIMITER + b"".join(map(pkt_line, arguments)) + _FLUSH
+        assert self._habits.object_format is not None
+        arguments = ["peel", "symrefs", *(f"ref-prefix {prefix}" for prefix in prefixes)]
+        body = request("ls-refs", arguments, object_format=self._habits.object_format)
         with self._transport.ask(body, login=login, checkpoint=checkpoint) as answer:
             try:
                 refs, symrefs, peeled = read_pkt_refs_v2(_packets(answer))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
 
 from dulwich.errors import GitProtocolError
-from dulwich.protocol import pkt_line
 
-_DELIMITER: Final = b"0001"
-_FLUSH: Final = b"0000"
-_LONGEST_LINE: Final = 65520
+from flowsource.sources.git.wire.packets import Body, read_line, request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +29,8 @@ class Request:
     def body(self, object_format: str) -> bytes:
         """The request as it is sent.
 
-        For a commit without history a server leaves out what is here only in
-        a thin one.
+        For a commit without history a server leaves out what is here in a thin pack only.
         """
-        lines = ["command=fetch", *([f"object-format={object_format}"] if object_format != "sha1" else [])]
         arguments = [
             *(["thin-pack"] if self.is_thin else []),
             "ofs-delta",
@@ -46,14 +40,7 @@ class Request:
         arguments += [f"deepen {self.depth}"] if self.depth is not None else []
         arguments += [f"filter {self.filter}"] if self.filter is not None else []
         arguments += [*(f"have {one}" for one in self.haves), "done"]
-        return _lines(lines) + _DELIMITER + _lines(arguments) + _FLUSH
-
-
-class Body(Protocol):
-    """The body of an answer, read as it comes."""
-
-    def read(self, amt: int) -> bytes:
-        """Exactly `amt` bytes, or fewer where the body ends."""
+        return request("fetch", arguments, object_format=object_format)
 
 
 def read_pack(answer: Body, *, receive: Callable[[bytes], int], progress: Callable[[bytes], None]) -> None:
@@ -62,7 +49,7 @@ def read_pack(answer: Body, *, receive: Callable[[bytes], int], progress: Callab
     Raises GitProtocolError with what the server says instead, or for an answer that makes no sense.
     """
     section = b""
-    while (line := _line(answer)) is not None:
+    while (line := read_line(answer)) is not None:
         if section != b"packfile":
             if line.startswith(b"ERR "):
                 raise GitProtocolError(line[4:].decode(errors="replace"))
@@ -78,26 +65,3 @@ def read_pack(answer: Body, *, receive: Callable[[bytes], int], progress: Callab
             raise GitProtocolError("the answer has a band that there is not")
     if section != b"packfile":
         raise GitProtocolError("the answer holds no objects")
-
-
-def _line(answer: Body) -> bytes | None:
-    """The next line, or None at the end; delimiters are passed."""
-    while True:
-        head = answer.read(4)
-        try:
-            length = int(head, 16)
-        except ValueError:
-            raise GitProtocolError("the answer ends in the middle" if len(head) < 4 else "no line begins so") from None
-        if length == 0:
-            return None
-        if length > _LONGEST_LINE:
-            raise GitProtocolError("a line is longer than any may be")
-        if length >= 4:
-            data = answer.read(length - 4)
-            if len(data) < length - 4:
-                raise GitProtocolError("the answer ends in the middle")
-            return data
-
-
-def _lines(texts: Iterable[str]) -> bytes:
-    return b"".join(pkt_line(f"{text}\n".encode()) for text in texts)

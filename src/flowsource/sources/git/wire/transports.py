@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeAlias
-
-from dulwich.errors import GitProtocolError
+from typing import Protocol, Self, TypeAlias
 
 from flowsource.sources.git.checkpoint import Checkpoint
 from flowsource.sources.git.credentials import Login, SshLogin
@@ -14,14 +13,12 @@ from flowsource.sources.git.urls import Address
 from flowsource.sources.git.wire.client import UPLOAD_PACK, Client, SshClient, check_type
 from flowsource.sources.git.wire.http import GitHttp, NotGit
 from flowsource.sources.git.wire.http_settings import HttpSettings
+from flowsource.sources.git.wire.packets import FLUSH, read_line
 from flowsource.sources.git.wire.patience import Patience, Waiting
 from flowsource.sources.git.wire.ssh_session import SshSession
 
 # What the attempt authenticates with: a Login over HTTP, an SshLogin over SSH, nothing with either.
 AnyLogin: TypeAlias = Login | SshLogin | None
-
-_FLUSH: Final = b"0000"
-_LONGEST_LINE: Final = 65520
 
 
 class Answer(Protocol):
@@ -112,10 +109,10 @@ class _SshAnswer:
     def send(self, body: bytes) -> None:
         """Send a request, and that there is no other, to a server that speaks version 2."""
         # Then what it can do, which was learned before.
-        greeting = list(iter(self._greeting, b""))
-        if greeting[:1] != [b"version 2"]:
+        greeting = list(iter(partial(read_line, self._session), None))
+        if [line.strip() for line in greeting[:1]] != [b"version 2"]:
             raise NotGit(f"{self._address.url} does not speak version 2 of the protocol any more.")
-        self._session.write(body + _FLUSH)
+        self._session.write(body + FLUSH)
 
     def read(self, amt: int | None = None) -> bytes:
         """Exactly `amt` bytes, or fewer where it ends; all of it without `amt`."""
@@ -128,12 +125,3 @@ class _SshAnswer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.__exit__(kind, error, trace)
-
-    def _greeting(self) -> bytes:
-        """The next line of what a server begins with; empty at its end."""
-        head = self._session.read(4)
-        try:
-            length = int(head, 16)
-        except ValueError:
-            raise GitProtocolError("the server says nothing" if not head else "no line begins so") from None
-        return self._session.read(min(length, _LONGEST_LINE) - 4).strip() if length >= 4 else b""

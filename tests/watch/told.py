@@ -15,7 +15,7 @@ from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.source_status import SourceState, SourceStatus
-from flowsource.sources.base import Progress, Report, Source, say_nothing
+from flowsource.sources.base import Progress, Report, Source, resolve_alone, say_nothing
 from flowsource.sources.history import Policy
 from flowsource.sources.writing import TreeWriter
 from flowsource.store.protocol import SourceReport
@@ -80,10 +80,7 @@ class ToldSource:
         return None
 
     async def resolve(self) -> Revision:
-        [answer] = await self.resolve_together([self])
-        if isinstance(answer, SourceError):
-            raise answer
-        return answer
+        return await resolve_alone(self)
 
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
         self.remote.asked += 1

@@ -96,3 +96,11 @@ class Source(Protocol):
         holds a lock on it across processes. `report` is told, from whatever thread, how far it has come. Raises
         RevisionGone when the source no longer has the revision, UnsafeTree when it must not be written.
         """
+
+
+async def resolve_alone(source: Source) -> Revision:
+    """What `source` resolves to, for one whose `resolve_together` has the answer."""
+    [answer] = await source.resolve_together([source])
+    if isinstance(answer, SourceError):
+        raise answer
+    return answer

@@ -91,6 +91,7 @@ def difference(directory: Path, tree: Path) -> bytes | None:
                 return None
             return _difference(repo, commit, directory, tree)
     except Exception as error:
+        # A courtesy too, see `git_facts`.
         logger.debug("no difference from Git for %s: %s", directory, error, extra={"event": "source.git_unreadable"})
         return None
 

@@ -15,7 +15,7 @@ import anyio
 
 from flowsource.errors import InvalidInput, SourceError
 from flowsource.revisions import Revision
-from flowsource.sources.base import Report, Source, say_nothing
+from flowsource.sources.base import Report, Source, resolve_alone, say_nothing
 from flowsource.sources.git.checkpoint import Checkpoint, in_thread
 from flowsource.sources.git.choices import Choice, tag_in
 from flowsource.sources.git.credentials import (
@@ -182,10 +182,7 @@ class GitRepository:
 
     async def resolve(self) -> Revision:
         """The newest commit of what is followed. One given with all its digits is itself, and nobody is asked."""
-        [answer] = await self.resolve_together([self])
-        if isinstance(answer, SourceError):
-            raise answer
-        return answer
+        return await resolve_alone(self)
 
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
         """The same for all of `sources` in one request, and a second one to name what is near a missing ref."""

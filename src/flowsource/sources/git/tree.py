@@ -66,10 +66,6 @@ class Trees:
         self.root = root
         self._measure(root, b"", 0)
 
-    def __getitem__(self, object_id: str) -> tuple[Entry, ...]:
-        """The entries of the tree of that id."""
-        return self._entries[object_id]
-
     def walk(self, goes_into: Callable[[bytes], bool] = lambda path: True) -> Iterator[tuple[bytes, Entry]]:
         """Every entry with its path, each directory before what it holds, of those that `goes_into` says."""
         yield from self._walk(self.root, b"", goes_into)
@@ -122,6 +118,7 @@ def parse_entries(data: bytes, where: bytes, id_size: int) -> tuple[Entry, ...]:
     try:
         parsed = list(parse_tree(data, id_size))
     except Exception as error:
+        # dulwich does not say which exceptions it has for bytes that are no tree.
         raise unsafe(where or b"/", f"the tree cannot be read ({type(error).__name__})") from error
     for name, mode, hex_id in parsed:
         path = where + name

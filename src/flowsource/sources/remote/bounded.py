@@ -20,6 +20,7 @@ async def for_each(items: Iterable[_Item], work: Callable[[_Item], Awaitable[Non
             try:
                 await work(item)
             except Exception as error:
+                # Whatever it is, it is raised below, and not inside a group of exceptions as the task group would.
                 failures.append(error)
                 tasks.cancel_scope.cancel()
                 return

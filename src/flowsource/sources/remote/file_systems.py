@@ -49,6 +49,7 @@ class FsspecStore:
                 found: Mapping[str, Mapping[str, Any]] = await self._call("find", self._root, detail=True)
                 items = await self._described(found)
         except Exception as error:
+            # Each of these libraries has exceptions of its own, which `failures` knows by name; so it is below.
             raise self._failed(error) from None
         if not items:
             raise SourceMissing(f"nothing is at {self._where}. Correct the address, or put the files there.")

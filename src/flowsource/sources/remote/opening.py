@@ -24,6 +24,7 @@ async def open_store(address: Address, settings: Mapping[str, Any]) -> Store:
             work = partial(_file_system, address, settings)
             file_system = await to_thread.run_sync(work, abandon_on_cancel=True)
     except Exception as error:
+        # Each of these libraries has exceptions of its own.
         raise cannot_open(error, where=address.url, protocol=address.protocol) from None
     if hasattr(file_system, "_call_s3"):
         return S3Store(file_system, address)

@@ -46,7 +46,7 @@ class Patterns:
 
 
 def checked(field: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
-    """`given` as patterns, sorted out of nothing: their order counts. Raises InvalidInput naming the `field`."""
+    """`given` as patterns, in the order that they have, which counts. Raises InvalidInput naming the `field`."""
     if given is None:
         return ()
     patterns = (given,) if isinstance(given, str) else tuple(given)

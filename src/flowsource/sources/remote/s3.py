@@ -60,6 +60,7 @@ class S3Store:
             with anyio.fail_after(REQUEST):
                 return await on_its_loop(self._fs, self._get(wanted, at_most=end - start))
         except Exception as error:
+            # Those of botocore and aiohttp, which `failures` knows by name; so it is below.
             if is_change(error):
                 raise ObjectChanged from None
             raise self._failed(error) from None

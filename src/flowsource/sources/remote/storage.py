@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from flowsource.errors import RevisionGone, SourceError, SourceMissing, SourceUnavailable
 from flowsource.revisions import Revision
-from flowsource.sources.base import Report, Source, say_nothing
+from flowsource.sources.base import Report, Source, resolve_alone, say_nothing
 from flowsource.sources.intervals import checked_interval
 from flowsource.sources.remote import record
 from flowsource.sources.remote.address import parse
@@ -123,10 +123,7 @@ class RemoteStorage:
 
     async def resolve(self) -> Revision:
         """The state that the objects are in: one listing when it is the one that was seen before, else two or more."""
-        [answer] = await self.resolve_together([self])
-        if isinstance(answer, SourceError):
-            raise answer
-        return answer
+        return await resolve_alone(self)
 
     async def resolve_together(self, sources: Sequence[Source]) -> list[Revision | SourceError]:
         """The same for all of `sources`, which differ in their patterns only."""

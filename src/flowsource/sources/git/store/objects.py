@@ -158,6 +158,7 @@ def _tagged(object_id: str, data: bytes) -> str:
     try:
         return Tag.from_string(data).object[1].decode("ascii")
     except Exception as error:
+        # dulwich has a dozen exceptions for what is written otherwise than it should be; so it is below.
         raise SourceInvalid(f"tag {object_id} cannot be read ({type(error).__name__}); make it anew.") from error
 
 

@@ -268,6 +268,7 @@ class GitWire:
             except SourceError:
                 raise
             except Exception as error:
+                # As in `_ask`, here and below.
                 raise self._not_understood(error) from error
         return self._advertised(refs, peeled, symrefs)
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import uuid
 from pathlib import Path
+
+from flowsource.sources.replacing import replacing
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace the file `path`: a reader finds the old content or the new, whole, also after a power cut."""
-    beside = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with replacing(path) as beside, beside.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     sync_directory(path.parent)
 
 

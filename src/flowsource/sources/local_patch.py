@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from pathlib import Path
 from typing import Final
 
 from flowsource.revisions import Revision
 from flowsource.sources.local_git import difference
+from flowsource.sources.replacing import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +43,8 @@ def keep_patch(workspace: Path, revision: Revision, directory: Path, tree: Path)
         return
     place = _place(workspace, revision)
     place.parent.mkdir(mode=0o700, exist_ok=True)
-    beside = place.with_name(f".{uuid.uuid4().hex}")
-    try:
+    with replacing(place) as beside:
         beside.write_bytes(patch)
-        beside.replace(place)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
     _forget_oldest(place.parent)
 
 

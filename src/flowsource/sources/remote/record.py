@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from flowsource.sources.remote.listing import Item
+from flowsource.sources.replacing import replacing
 
 _NAME: Final = "objects.json"
 _FORMAT: Final = 1
@@ -31,11 +31,6 @@ def write(workspace: Path, known: Mapping[Item, str], present: Iterable[Item]) -
     """Keep what is `known` of the objects that are `present`."""
     wanted = set(present)
     rows = [(item.path, item.size, item.stamp, digest) for item, digest in known.items() if item in wanted]
-    beside = workspace / f".{uuid.uuid4().hex}"
-    try:
+    with replacing(workspace / _NAME) as beside:
         # Lost in a power cut it is only missed: the objects are then read again.
         beside.write_text(json.dumps({"format": _FORMAT, "objects": rows}))
-        beside.replace(workspace / _NAME)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -50,6 +50,11 @@ async def fetched(source: Source, revision: Revision, at: Path, *, name: str = "
     return into
 
 
+async def written(source: Source, at: Path, *, name: str = "fetched") -> dict[str, bytes]:
+    """The content of each file of the current revision, by path, from a new directory below `at`."""
+    return files_in(await fetched(source, await source.resolve(), at, name=name))
+
+
 class SourceContract:
     """A new kind of source subclasses this, marks it for anyio, and supplies the fixture `remote`."""
 

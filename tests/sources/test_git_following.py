@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from flowsource.revisions import Revision
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.writing import TreeWriter
 from tests.sources.contract import fetched, files_in
-from tests.support.git_server import GitServer, Refuse, git_server
-from tests.support.parts import requires
+from tests.support.git_server import GitServer, Refuse
 from tests.support.repositories import FIXTURES, add_blob, add_tree
 
 pytestmark = pytest.mark.anyio
@@ -27,13 +25,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def repository(tmp_path: Path) -> FixtureRepository:
     return FixtureRepository.create(tmp_path / "served" / "flows.git", steps(FIXTURES / "demo"))
-
-
-@pytest.fixture
-def server(repository: FixtureRepository) -> Iterator[GitServer]:
-    requires("git")
-    with git_server(repository.path.parent) as server:
-        yield server
 
 
 @pytest.fixture(params=["over http", "over http of version 0", "from a directory"])

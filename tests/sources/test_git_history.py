@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from flowsource.sources.history import HasHistory, Policy, hold_rewritten
 from flowsource.watch.latest import latest
 from flowsource.watch.watcher import Watcher
 from tests.support.git_server import GitServer, git_server
-from tests.support.parts import requires
 
 pytestmark = pytest.mark.anyio
 
@@ -32,13 +30,6 @@ def repository(tmp_path: Path) -> FixtureRepository:
     for number in range(5):
         repository.commit_files({"flows.py": f"ANSWER = {number}\n", "data.txt": "x" * 1000})
     return repository
-
-
-@pytest.fixture
-def server(repository: FixtureRepository) -> Iterator[GitServer]:
-    requires("git")
-    with git_server(repository.path.parent) as server:
-        yield server
 
 
 @pytest.fixture(params=["over http", "over http with a filter", "over http of version 0", "from a directory"])

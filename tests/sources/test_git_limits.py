@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -29,8 +28,8 @@ from flowsource.sources.git.wire.exchange import GitWire
 from flowsource.sources.git.wire.patience import Patience
 from tests.sources.contract import fetched, files_in
 from tests.sources.fetching import fetch_into
-from tests.support.git_server import Endless, GitServer, git_server
-from tests.support.parts import requires
+from tests.sources.served import FILES
+from tests.support.git_server import Endless, GitServer
 from tests.support.repositories import add_blob, add_tree
 
 pytestmark = pytest.mark.anyio
@@ -42,20 +41,6 @@ VERSION_2 = pkt_line(b"version 2\n") + pkt_line(b"ls-refs\n") + pkt_line(b"fetch
 OLDER = pkt_line(b"# service=git-upload-pack\n") + b"0000" + pkt_line(b"0" * 40 + b" capabilities^{}\0shallow\n")
 REF = pkt_line(b"a" * 40 + b" refs/heads/main\n")
 PROGRESS = pkt_line(b"\2Counting objects\r")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> FixtureRepository:
-    repository = FixtureRepository.create(tmp_path / "served" / "flows.git")
-    repository.commit_files({"flows.py": "ANSWER = 41\n", "data.bin": random.Random(7).randbytes(5000)})
-    return repository
-
-
-@pytest.fixture
-def server(repository: FixtureRepository) -> Iterator[GitServer]:
-    requires("git")
-    with git_server(repository.path.parent) as server:
-        yield server
 
 
 def at(server: GitServer, patience: Patience) -> GitWire:
@@ -197,7 +182,7 @@ class TestObjects:
             repo.object_store.add_alternate_path(str(repository.path / "objects"))
         borrower.set_ref("refs/heads/main", repository.tip())
         source = GitRepository(borrower.path)
-        assert len(files_in(await fetched(source, await source.resolve(), tmp_path))["data.bin"]) == 5000
+        assert files_in(await fetched(source, await source.resolve(), tmp_path))["data.bin"] == FILES["data.bin"]
 
     def test_the_limits_are_those_that_are_documented(self) -> None:
         assert (tree_limits.MOST_ENTRIES, tree_limits.DEEPEST, tree_limits.MOST_BYTES) == (1_000_000, 256, 20 * 1024**3)

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flowsource.demo.repository import FixtureRepository
 from flowsource.errors import AuthenticationFailed, InvalidInput, SourceUnavailable
 from flowsource.sources.git.repository import GitRepository
 from tests.sources.contract import fetched, files_in
-from tests.support.git_server import GitServer, git_server
+from tests.sources.served import FILES
+from tests.support.git_server import GitServer
 from tests.support.http_proxy import http_proxy
-from tests.support.parts import requires
 
 pytestmark = pytest.mark.anyio
 
 SECRET = "Zz9SecretOfThisTest"
 URL = "http://git.example.org/flows.git"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    requires("git")
-    FixtureRepository.create(tmp_path / "served" / "flows.git").commit_files({"flows.py": "ANSWER = 42\n"})
-    with git_server(tmp_path / "served") as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +35,7 @@ async def test_a_server_is_asked_through_it(
     with http_proxy({"git.example.org": server.port}) as proxy:
         monkeypatch.setenv(variable, form.format(proxy.port))
         source = GitRepository(URL)
-        assert set(files_in(await fetched(source, await source.resolve(), tmp_path))) == {"flows.py"}
+        assert set(files_in(await fetched(source, await source.resolve(), tmp_path))) == set(FILES)
         assert proxy.asked[0] == f"GET {URL}/info/refs?service=git-upload-pack"
         assert len(proxy.asked) == len(server.log)
 

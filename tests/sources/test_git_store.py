@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from flowsource.errors import SourceUnavailable
 from flowsource.sources.git.repository import GitRepository
 from flowsource.sources.git.store import stores
 from tests.sources.contract import fetched, files_in
-from tests.support.git_server import GitServer, Refuse, git_server
-from tests.support.parts import requires
+from tests.support.git_server import GitServer, Refuse
 
 pytestmark = pytest.mark.anyio
 
@@ -28,13 +26,6 @@ def repository(tmp_path: Path) -> FixtureRepository:
     repository = FixtureRepository.create(tmp_path / "served" / "flows.git")
     repository.commit_files(FILES)
     return repository
-
-
-@pytest.fixture
-def server(repository: FixtureRepository) -> Iterator[GitServer]:
-    requires("git")
-    with git_server(repository.path.parent) as server:
-        yield server
 
 
 def packs(tmp_path: Path) -> list[Path]:

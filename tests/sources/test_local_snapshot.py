@@ -14,7 +14,6 @@ from anyio import to_thread
 
 from flowsource.errors import RevisionGone, SourceUnavailable
 from flowsource.snapshots.cache import SnapshotCache
-from flowsource.snapshots.snapshot import Snapshot
 from flowsource.sources import local_contents, local_git
 from flowsource.sources.base import Progress
 from flowsource.sources.kept import KeptFiles, KeptSnapshot
@@ -23,6 +22,7 @@ from flowsource.sources.local_contents import Contents, Edited
 from flowsource.sources.local_patch import read_patch
 from flowsource.sources.local_scan import Found, scan
 from flowsource.sources.writing import TreeWriter
+from tests.sources.caching import newest
 from tests.sources.contract import SourceContract, files_in
 from tests.support.parts import requires
 
@@ -36,11 +36,6 @@ def project(tmp_path: Path) -> Path:
     (directory / "flows.py").write_text("ANSWER = 42\n")
     (directory / "lib" / "rows.csv").write_text("1,2\n")
     return directory
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> SnapshotCache:
-    return SnapshotCache(tmp_path / "cache")
 
 
 class SavedRemote:
@@ -59,10 +54,6 @@ class TestAsASource(SourceContract):
     @pytest.fixture
     def remote(self, project: Path) -> SavedRemote:
         return SavedRemote(project)
-
-
-async def newest(cache: SnapshotCache, source: LocalStorage) -> Snapshot:
-    return await cache.ensure(source, await source.resolve())
 
 
 def test_it_shares_nothing_with_the_directory_in_place(project: Path) -> None:

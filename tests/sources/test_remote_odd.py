@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
@@ -24,6 +23,7 @@ from flowsource.errors import (
 )
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.remote import fetching, file_systems, storage
+from tests.sources.caching import newest, published
 from tests.sources.contract import files_in
 
 pytestmark = pytest.mark.anyio
@@ -92,25 +92,12 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Odd:
     return OddFileSystem.odd
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> SnapshotCache:
-    return SnapshotCache(tmp_path / "cache")
-
-
 def source(**settings: Any) -> RemoteStorage:
     return RemoteStorage("odd://place", **settings)
 
 
-async def newest(cache: SnapshotCache, one: RemoteStorage) -> Path:
-    return (await cache.ensure(one, await one.resolve())).root
-
-
-def published(cache: SnapshotCache) -> list[Path]:
-    return list(cache.root.glob("sources/*/snapshots/*/complete"))
-
-
 async def test_an_honest_one_is_a_source(odd: Odd, cache: SnapshotCache) -> None:
-    assert files_in(await newest(cache, source(token=SECRET))) == odd.files
+    assert files_in((await newest(cache, source(token=SECRET))).root) == odd.files
     assert odd.opened == [{"token": SECRET, "use_listings_cache": False}]
 
 
@@ -121,13 +108,13 @@ async def test_what_is_replaced_while_it_is_read_is_not_published(odd: Odd, cach
         await newest(cache, one)
     assert published(cache) == []
     odd.on_read = lambda name: None
-    assert files_in(await newest(cache, one)) == {"a.py": b"a = 2", "b.py": b"b = 1"}
+    assert files_in((await newest(cache, one)).root) == {"a.py": b"a = 2", "b.py": b"b = 1"}
 
 
 async def test_a_torn_read_of_another_length_is_done_again(odd: Odd, cache: SnapshotCache) -> None:
     torn = iter([b"a =", b"a = 1 and more"])
     odd.on_read = lambda name: next(torn, None) if name == "a.py" else None
-    assert files_in(await newest(cache, source())) == odd.files
+    assert files_in((await newest(cache, source())).root) == odd.files
     assert odd.read.count("a.py") == 3
 
 

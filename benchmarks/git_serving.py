@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             rest = b""
         self.wfile.write(b"0\r\n\r\n")
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that its base gives it
         """Say nothing."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dulwich.protocol import pkt_line
 
@@ -49,9 +50,9 @@ class Stage:
         """What the cache has of a source."""
         return self.home / "cache" / "sources" / source.key
 
-    async def ensure(self, commit: str | None = None, **options: object) -> Snapshot:
+    async def ensure(self, commit: str | None = None, **options: Any) -> Snapshot:
         """The snapshot of `commit`, or of the newest."""
-        source = GitRepository(self.url, commit_sha=commit, **options)  # type: ignore[arg-type]
+        source = GitRepository(self.url, commit_sha=commit, **options)
         return await self.cache.ensure(source, await source.resolve())
 
     def sends(self, made: Made | bytes) -> None:

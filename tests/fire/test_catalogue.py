@@ -57,11 +57,11 @@ CASES = {
     + "test_damage.py::test_a_snapshot_whose_papers_are_lost_or_damaged_is_fetched_again",
     "stale_worktree_timeout": SNAPSHOTS + "test_garbage.py::test_the_young_are_kept",
     "error_slow_git_short_timeout": SOURCES
-    + "test_git_wire.py::test_a_server_that_falls_silent_is_given_up_after_the_stall_deadline",
+    + "test_git_trouble.py::test_a_server_that_falls_silent_is_given_up_after_the_stall_deadline",
     "sync_slow_git_long_timeout": FIRE + "test_catalogue.py::test_a_slow_server_that_keeps_talking_is_waited_for",
     "sync_depth_default_shallow": FIRE + "test_catalogue.py::test_no_history_is_kept_across_updates",
     "sync_depth_across_updates": FIRE + "test_catalogue.py::test_no_history_is_kept_across_updates",
-    "auth_http_password": SOURCES + "test_git_wire.py::test_the_right_ones_open_the_repository",
+    "auth_http_password": SOURCES + "test_git_login.py::test_the_right_ones_open_the_repository",
     "auth_http_password_in_url": SOURCES
     + "test_git_credentials.py::test_credentials_in_the_url_are_used_removed_and_told",
     "auth_http_password_file": SOURCES
@@ -73,8 +73,9 @@ CASES = {
     + "test_faults.py::test_a_refusal_at_any_exchange_is_told_as_what_it_is_and_nobody_else_is_asked",
     "sync_on_signal_sighup": WATCH + "test_watcher.py::test_a_hint_wakes_the_watcher_long_before_its_interval",
     "submodule_sync_off": SOURCES + "test_git_export.py::test_a_submodule_is_an_empty_directory",
-    "submodule_sync_default": SOURCES + "test_git_submodules.py::test_a_submodule_comes_at_the_commit_that_is_named",
-    "submodule_sync_relative": SOURCES + "test_git_submodules.py::test_a_submodule_below_the_url_is_found",
+    "submodule_sync_default": SOURCES
+    + "git_submodules/test_fetching.py::test_a_submodule_comes_at_the_commit_that_is_named",
+    "submodule_sync_relative": SOURCES + "git_submodules/test_fetching.py::test_a_submodule_below_the_url_is_found",
     "sparse_checkout": FIRE + "test_honest_trees.py::test_parts_of_a_commit_are_those_of_gits_sparse_checkout",
     "gc_default": SOURCES + "test_git_store.py::test_many_updates_do_not_make_it_grow_for_ever",
     "exechook_git_archive": FIRE

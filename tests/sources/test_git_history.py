@@ -185,4 +185,4 @@ class TestHolding:
 
     def test_a_policy_that_there_is_not_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="policy: 'rebase' is unknown"):
-            GitRepository("https://example.org/r.git", policy="rebase")  # type: ignore[arg-type]
+            GitRepository("https://example.org/r.git", policy="rebase")  # type: ignore[arg-type]  # refused at run time too

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowsource.errors import InvalidInput
@@ -40,9 +42,9 @@ def test_the_page_of_a_branch_is_the_repository_at_that_branch(page: str, reposi
         ("https://github.com/org/repo", {"ref": "refs/pull/7/head"}),
     ],
 )
-def test_a_page_may_repeat_what_is_given(page: str, given: dict[str, str]) -> None:
+def test_a_page_may_repeat_what_is_given(page: str, given: dict[str, Any]) -> None:
     [(kind, name)] = given.items()
-    assert GitRepository(page, **given).selector == f"{kind} {name}"  # type: ignore[arg-type]
+    assert GitRepository(page, **given).selector == f"{kind} {name}"
 
 
 @pytest.mark.parametrize(
@@ -71,9 +73,9 @@ def test_a_page_may_repeat_what_is_given(page: str, given: dict[str, str]) -> No
         ("https://github.com/org/repo/tree/-x", {}, "branch: '-x' cannot be"),
     ],
 )
-def test_any_other_page_is_answered_with_what_to_write(page: str, given: dict[str, str], why: str) -> None:
+def test_any_other_page_is_answered_with_what_to_write(page: str, given: dict[str, Any], why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
-        GitRepository(page, **given)  # type: ignore[arg-type]
+        GitRepository(page, **given)
 
 
 @pytest.mark.parametrize(

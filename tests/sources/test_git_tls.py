@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -158,17 +159,17 @@ class TestArguments:
         if content is not None:
             (tmp_path / "file.pem").write_text(content)
         with pytest.raises(InvalidInput, match=f"^{name}: .*file.pem.*{why}"):
-            GitRepository("https://example.org/r.git", **{name: tmp_path / "file.pem"})  # type: ignore[arg-type]
+            GitRepository("https://example.org/r.git", **dict[str, Any]({name: tmp_path / "file.pem"}))
 
     @pytest.mark.parametrize("given", [17, "", ("a", "b", "c"), ()])
-    def test_what_is_no_path_is_refused(self, given: object) -> None:
+    def test_what_is_no_path_is_refused(self, given: Any) -> None:
         with pytest.raises(InvalidInput, match=r"^client_certificate: "):
-            GitRepository("https://example.org/r.git", client_certificate=given)  # type: ignore[arg-type]
+            GitRepository("https://example.org/r.git", client_certificate=given)
 
     @pytest.mark.parametrize("given", [17, "", f"socks5://ada:{SECRET}@h:1", f"http://ada:{SECRET}@h:port", "http://"])
-    def test_what_is_no_proxy_is_refused_and_not_repeated(self, given: object) -> None:
+    def test_what_is_no_proxy_is_refused_and_not_repeated(self, given: Any) -> None:
         with pytest.raises(InvalidInput, match=r"^proxy: ") as caught:
-            GitRepository("https://example.org/r.git", proxy=given)  # type: ignore[arg-type]
+            GitRepository("https://example.org/r.git", proxy=given)
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 
     def test_sources_that_are_reached_in_different_ways_are_apart(self, bundle: Path) -> None:

@@ -81,7 +81,7 @@ class Tagging(SimpleHTTPRequestHandler):
         self.send_header("ETag", f'"{facts.st_mtime_ns:x}-{facts.st_ino:x}"')
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- so it is called there
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that its base gives it
         pass
 
 

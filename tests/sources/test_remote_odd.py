@@ -50,7 +50,7 @@ class Odd:
         self.versions[name] = self.versions.get(name, 0) + 1
 
 
-class OddFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class OddFileSystem(AbstractFileSystem):  # type: ignore[misc]  # its base has no types
     odd: ClassVar[Odd]
 
     def __init__(self, **settings: Any) -> None:

@@ -108,6 +108,7 @@ class _Handler(socketserver.BaseRequestHandler):
                         return
 
     def _break(self, how: Fault) -> None:
+        # Who asked may have hung up before the fault came.
         with suppress(OSError):
             if how == "reset":
                 self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

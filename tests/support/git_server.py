@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.git.released.wait(every):
                 return
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that its base gives it
         pass
 
     def _request_body(self) -> bytes:

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_stranger():
             self._refuse(403)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that its base gives it
         pass
 
     def _is_stranger(self) -> bool:

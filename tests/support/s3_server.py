@@ -94,7 +94,7 @@ class _Quiet(WSGIRequestHandler):
     # One connection for many requests, as real servers have it.
     protocol_version = "HTTP/1.1"
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 -- so it is called there
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name that its base gives it
         """Nothing: a test reads the server's own log."""
 
 

@@ -10,5 +10,5 @@ import anyio
 async def until(condition: Callable[[], bool], *, within: float = 10.0) -> None:
     """Return once `condition` holds; raises TimeoutError when it does not `within` that many seconds."""
     with anyio.fail_after(within):
-        while not condition():  # noqa: ASYNC110 -- the condition is not ours to set an event on
+        while not condition():  # noqa: ASYNC110 - the condition is not ours to set an event on
             await anyio.sleep(0.005)

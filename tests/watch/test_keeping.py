@@ -167,7 +167,7 @@ class CountingStore:
 
 @asynccontextmanager
 async def recording(store: CountingStore) -> AsyncIterator[Recorder]:
-    recorder = Recorder(store)  # type: ignore[arg-type]
+    recorder = Recorder(store)  # type: ignore[arg-type]  # it has all that a recorder calls
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(recorder.run)
         yield recorder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ TREE = [
 ]
 
 
-def changed(path: str, /, **to: str | int) -> list[Entry]:
+def changed(path: str, /, **to: Any) -> list[Entry]:
     """The tree with one entry otherwise."""
-    return [entry._replace(**to) if entry.path == path else entry for entry in TREE]  # type: ignore[arg-type]
+    return [entry._replace(**to) if entry.path == path else entry for entry in TREE]
 
 
 @pytest.mark.parametrize("to", [{"digest": "sha256:z"}, {"mode": "0555"}, {"path": "flows/load.py"}])

@@ -24,11 +24,11 @@ class TestArguments:
 
     def test_what_is_no_path_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="verify: ssh_allowed_signers 7 is not a path"):
-            SignedBy(ssh_allowed_signers=7)  # type: ignore[arg-type]
+            SignedBy(ssh_allowed_signers=7)  # type: ignore[arg-type]  # refused at run time too
 
     def test_an_unknown_requirement_is_refused(self, signers: Path) -> None:
         with pytest.raises(InvalidInput, match="require 'both' is unknown"):
-            SignedBy(ssh_allowed_signers=signers, require="both")  # type: ignore[arg-type]
+            SignedBy(ssh_allowed_signers=signers, require="both")  # type: ignore[arg-type]  # refused at run time too
 
     def test_a_tag_can_be_required_only_where_one_is_followed(self, signers: Path) -> None:
         verify = SignedBy(ssh_allowed_signers=signers, require="tag")
@@ -38,4 +38,4 @@ class TestArguments:
 
     def test_anything_else_says_nothing_of_signatures(self) -> None:
         with pytest.raises(InvalidInput, match=r"verify: bool says nothing of signatures; give SignedBy"):
-            GitRepository("https://example.org/x.git", verify=True)  # type: ignore[arg-type]
+            GitRepository("https://example.org/x.git", verify=True)  # type: ignore[arg-type]  # refused at run time too

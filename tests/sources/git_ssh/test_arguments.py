@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
 from flowsource.errors import AuthenticationFailed, InvalidInput
 from flowsource.sources.git.repository import GitRepository
@@ -35,10 +37,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("name", ["proxy", "ca_bundle", "client_certificate"])
     def test_what_is_for_https_is_refused(self, tmp_path: Path, name: str) -> None:
-        if name != "proxy":
-            pytest.importorskip("trustme").CA().issue_cert("h.org").private_key_and_cert_chain_pem.write_to_path(
-                tmp_path / "both.pem"
-            )
-        given = {name: "http://proxy:1" if name == "proxy" else str(tmp_path / "both.pem")}
+        trustme.CA().issue_cert("h.org").private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+        given: dict[str, Any] = {name: "http://proxy:1" if name == "proxy" else tmp_path / "both.pem"}
         with pytest.raises(InvalidInput, match=r"are for https, and git@h\.org:r\.git is reached otherwise"):
-            GitRepository("git@h.org:r.git", **given)  # type: ignore[arg-type]
+            GitRepository("git@h.org:r.git", **given)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,14 +120,11 @@ class TestWhoIsBelieved:
 @contextmanager
 def agent(at: Path) -> Iterator[Path]:
     """An ssh-agent that holds no key yet, listening there."""
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(at)], stdout=subprocess.DEVNULL, env=os.environ)
-    try:
-        for _ in range(1000):
-            if at.exists():
-                break
-            process.poll()
-            threading.Event().wait(0.01)
-        yield at
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen(["ssh-agent", "-D", "-a", at], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        # It tells where it listens once it does.
+        assert process.stdout.readline()
+        try:
+            yield at
+        finally:
+            process.terminate()

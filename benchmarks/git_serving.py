@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.support.git_server import backend_environment
+
 
 @contextmanager
 def serving(root: Path) -> Iterator[str]:
@@ -38,32 +40,14 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    root: str
+    root: Path
 
     def do_GET(self) -> None:
         """Ask Git."""
-        path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        environ = {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": self.root,
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "REQUEST_METHOD": self.command,
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-            "GIT_CONFIG_KEY_1": "uploadpack.allowFilter",
-            "GIT_CONFIG_VALUE_1": "true",
-        }
+        environment = backend_environment(self, self.root, len(body), {"uploadpack.allowFilter": "true"})
         with subprocess.Popen(
-            ["git", "http-backend"], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ["git", "http-backend"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as git:
             assert git.stdin is not None
             assert git.stdout is not None
@@ -95,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main(root: str) -> None:
     """Serve until nobody holds the other end of standard input."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"root": root}))
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"root": Path(root)}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()

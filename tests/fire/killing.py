@@ -15,8 +15,6 @@ import random
 import shutil
 import signal
 import sys
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,29 +29,9 @@ from flowsource.errors import SourceUnavailable
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.git.repository import GitRepository
 from tests.fire.serving import debris, is_unlocked, unsound
+from tests.support.forking import forked
 
 _FILES = 40
-
-
-def forked(action: Callable[[], object], *, kill_after: float | None = None) -> bool:
-    """Whether `action` ended by itself in a process of its own; one that fails ends us too."""
-    child = os.fork()
-    if child == 0:
-        code = 2
-        try:
-            action()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status not in (0, -signal.SIGKILL):
-        sys.exit(f"ended with {status}")
-    return status == 0
 
 
 async def follow(cache: Path, url: str) -> None:

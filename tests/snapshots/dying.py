@@ -14,8 +14,6 @@ import json
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ import anyio
 from flowsource.errors import SourceUnavailable
 from flowsource.snapshots.cache import SnapshotCache
 from tests.snapshots.written import ONE, WrittenSource, below
+from tests.support.forking import forked
 
 TREE = {"flows.py": "ANSWER = 42\n", "data/rows.csv": "1,2\n", "latest -> data": ""}
 
@@ -46,27 +45,6 @@ def arrange_to_stop(number: int, root: Path, how: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     sys.addaudithook(watch)
-
-
-def in_a_process(action: Callable[[], object]) -> bool:
-    """Whether `action` returned; False if it was killed or raised SourceUnavailable. Anything else ends us too."""
-    child = os.fork()
-    if child == 0:
-        code = 2
-        try:
-            action()
-            code = 0
-        except SourceUnavailable:
-            code = 1
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            # Never back into the loop of the parent.
-            os._exit(code)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status not in (0, 1, -signal.SIGKILL):
-        sys.exit(f"ended with {status}")
-    return status == 0
 
 
 def ensure(root: Path, *, stop_at: int, how: str) -> None:
@@ -105,11 +83,11 @@ def main(how: str, directory: Path) -> None:
         root, report = place / "cache", place / "report"
         place.mkdir()
         SnapshotCache(root)
-        in_a_process(partial(ensure, root, stop_at=number, how=how))
+        forked(partial(ensure, root, stop_at=number, how=how), may_raise=(SourceUnavailable,))
         if not (place / "operation").exists():
             return
         left = look(root)
-        assert in_a_process(partial(recover, root, report))
+        assert forked(partial(recover, root, report))
         operation = (place / "operation").read_text()
         print(json.dumps({"operation": operation, "left": left, **json.loads(report.read_text())}), flush=True)
 

@@ -1,4 +1,4 @@
-"""What every test of a source may rely on: a repository and its server, and a cache to take it into."""
+"""What every test of a source may rely on: something to follow, and a cache to take it into."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def _strangers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def cache(tmp_path: Path) -> SnapshotCache:
     return SnapshotCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory of a flow, and data beside it."""
+    directory = tmp_path / "project"
+    (directory / "lib").mkdir(parents=True)
+    (directory / "flows.py").write_text("ANSWER = 42\n")
+    (directory / "lib" / "rows.csv").write_text("1,2\n")
+    return directory
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,36 +21,16 @@ from flowsource.sources.base import Source
 from flowsource.sources.local import LocalStorage
 from flowsource.sources.writing import TreeWriter
 from tests.sources.contract import SourceContract
+from tests.sources.directories import DirectoryRemote
 from tests.support.parts import lacks
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    directory = tmp_path / "project"
-    (directory / "lib").mkdir(parents=True)
-    (directory / "flows.py").write_text("ANSWER = 42\n")
-    (directory / "lib" / "rows.csv").write_text("1,2\n")
-    return directory
-
-
-class DirectoryRemote:
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.source = directory, LocalStorage(directory)
-
-    def push(self, files: Mapping[str, str | bytes]) -> None:
-        shutil.rmtree(self.directory)
-        for name, content in files.items():
-            path = self.directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
 class TestAsASource(SourceContract):
     @pytest.fixture
     def remote(self, project: Path) -> DirectoryRemote:
-        return DirectoryRemote(project)
+        return DirectoryRemote(project, LocalStorage(project))
 
 
 async def resolve(directory: Path) -> Revision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import anyio
@@ -24,36 +24,16 @@ from flowsource.sources.local_scan import Found, scan
 from flowsource.sources.writing import TreeWriter
 from tests.sources.caching import newest
 from tests.sources.contract import SourceContract, files_in
+from tests.sources.directories import DirectoryRemote
 from tests.support.parts import requires
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    directory = tmp_path / "project"
-    (directory / "lib").mkdir(parents=True)
-    (directory / "flows.py").write_text("ANSWER = 42\n")
-    (directory / "lib" / "rows.csv").write_text("1,2\n")
-    return directory
-
-
-class SavedRemote:
-    def __init__(self, directory: Path) -> None:
-        self.directory, self.source = directory, LocalStorage(directory, snapshot=True)
-
-    def push(self, files: Mapping[str, str | bytes]) -> None:
-        shutil.rmtree(self.directory)
-        for name, content in files.items():
-            path = self.directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
 class TestAsASource(SourceContract):
     @pytest.fixture
-    def remote(self, project: Path) -> SavedRemote:
-        return SavedRemote(project)
+    def remote(self, project: Path) -> DirectoryRemote:
+        return DirectoryRemote(project, LocalStorage(project, snapshot=True))
 
 
 def test_it_shares_nothing_with_the_directory_in_place(project: Path) -> None:

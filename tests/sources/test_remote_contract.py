@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -15,6 +14,7 @@ import pytest
 from flowsource import RemoteStorage
 from flowsource.sources.remote import storage
 from tests.sources.contract import SourceContract
+from tests.sources.directories import DirectoryRemote
 from tests.support.s3_server import S3Server, s3_server
 
 pytestmark = pytest.mark.anyio
@@ -23,10 +23,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def settle_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_SETTLE", 0.001)
-
-
-def as_bytes(content: str | bytes) -> bytes:
-    return content if isinstance(content, bytes) else content.encode()
 
 
 class BucketRemote:
@@ -64,7 +60,12 @@ class MemoryRemote:
     def push(self, files: Mapping[str, str | bytes]) -> None:
         if self.files.exists("/code"):
             self.files.rm("/code", recursive=True)
-        self.files.pipe({f"/code/{path}": as_bytes(content) for path, content in files.items()})
+        self.files.pipe(
+            {
+                f"/code/{path}": content if isinstance(content, bytes) else content.encode()
+                for path, content in files.items()
+            }
+        )
 
 
 class TestAMemory(SourceContract):
@@ -85,28 +86,16 @@ class Tagging(SimpleHTTPRequestHandler):
         pass
 
 
-class HttpRemote:
-    def __init__(self, directory: Path, port: int) -> None:
-        self.directory = directory
-        self.source = RemoteStorage(f"http://127.0.0.1:{port}/code/")
-
-    def push(self, files: Mapping[str, str | bytes]) -> None:
-        shutil.rmtree(self.directory / "code", ignore_errors=True)
-        for path, content in files.items():
-            file = self.directory / "code" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(as_bytes(content))
-
-
 class TestAWebServerThatListsItsFiles(SourceContract):
     @pytest.fixture
-    def remote(self, tmp_path: Path) -> Iterator[HttpRemote]:
+    def remote(self, tmp_path: Path) -> Iterator[DirectoryRemote]:
         (tmp_path / "served").mkdir()
         handler = partial(Tagging, directory=str(tmp_path / "served"))
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
-        yield HttpRemote(tmp_path / "served", server.server_port)
+        source = RemoteStorage(f"http://127.0.0.1:{server.server_port}/code/")
+        yield DirectoryRemote(tmp_path / "served" / "code", source)
         server.shutdown()
         server.server_close()
         thread.join()

@@ -15,6 +15,7 @@ from flowsource import RemoteStorage
 from flowsource.errors import AuthenticationFailed, SourceError, SourceMissing, SourceUnavailable
 from flowsource.sources.remote import storage
 from tests.sources.contract import SourceContract
+from tests.sources.directories import fill
 from tests.support.ssh_server import SshServer, make_key, ssh_server
 
 pytestmark = pytest.mark.anyio
@@ -37,14 +38,11 @@ def know(home: Path, server: SshServer) -> None:
 
 
 def push(directory: Path, files: Mapping[str, str | bytes]) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
+    fill(directory, files)
     # The protocol tells times by the second, and no two pushes are to be within one.
     now = next(_seconds)
-    for path, content in files.items():
-        file = directory / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        os.utime(file, (now, now))
+    for path in files:
+        os.utime(directory / path, (now, now))
 
 
 def source(server: SshServer, directory: Path, **settings: Any) -> RemoteStorage:

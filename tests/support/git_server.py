@@ -216,27 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.git.beside(self.command, self.path, body) or self._ask_git(body)
 
     def _ask_git(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        path, _, query = self.path.partition("?")
-        environ = {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": str(self.server.git.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "REQUEST_METHOD": self.command,
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "REMOTE_ADDR": "127.0.0.1",
-            "REMOTE_USER": "somebody",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.server.git.protocol_2 else "",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-        }
+        environment = backend_environment(self, self.server.git.root, len(body))
+        if not self.server.git.protocol_2:
+            del environment["GIT_PROTOCOL"]
         done = subprocess.run(
             ["git", "http-backend"],
-            env=environ,
+            env=environment,
             input=body,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -246,6 +231,32 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
         status = int(headers.pop("Status", "200 OK").split()[0])
         return status, headers, answer
+
+
+def backend_environment(
+    request: BaseHTTPRequestHandler, root: Path, length: int, settings: Mapping[str, str] = {}
+) -> dict[str, str]:
+    """What `git http-backend` is told of a request with a body of that length, and of Git's own `settings`."""
+    path, _, query = request.path.partition("?")
+    told = {
+        "PATH": os.environ["PATH"],
+        "GIT_PROJECT_ROOT": str(root),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "REQUEST_METHOD": request.command,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(length),
+        "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_USER": "somebody",
+        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": str(len(settings) + 1),
+    }
+    for place, (key, value) in enumerate({"safe.directory": "*", **settings}.items()):
+        told |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
+    return told
 
 
 def _bytes_of(data: bytes) -> Iterator[bytes]:

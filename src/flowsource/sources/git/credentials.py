@@ -100,7 +100,9 @@ class GitCredentials:
             raise InvalidInput(f"credentials: {tokens[0]} is for HTTP, and {files[0]} for SSH; leave one out.")
         if len(tokens) != 1 and not files:
             found = f"{' and '.join(tokens)} were given" if tokens else "none was given"
-            raise InvalidInput(f"credentials: give exactly one of {', '.join((*_TOKENS, *_FOR_SSH))}; {found}.")
+            raise InvalidInput(
+                f"credentials: give one of {', '.join(_TOKENS)}, or for SSH {' and '.join(_FOR_SSH)}; {found}."
+            )
         if self.username is not None and (":" in self.username or not self.username.isprintable()):
             raise InvalidInput("credentials: username must not hold ':' or control characters; correct it.")
         self._check_scheme(tokens)

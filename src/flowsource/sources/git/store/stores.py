@@ -87,7 +87,7 @@ class ObjectStore:
         if os.path.lexists(self._path):
             self._path.rename(self._aside)
         self._fresh.rename(self._path)
-        self._sweep()
+        _remove(self._aside)
 
     def _sweep(self) -> None:
         """Finish what a killed process was in the middle of, and remove what it left behind."""

@@ -22,6 +22,7 @@ def a_run(state: RunState) -> Run:
         deployment="etl/nightly",
         state=state,
         scheduled_at=AT,
+        due_at=AT,
         created_at=AT,
         changed_at=AT,
     )

@@ -13,24 +13,39 @@ from flowsource.revisions import Revision
 from flowsource.schedules import Schedule
 
 DependencyPolicy = Literal["report", "hold"]
+CollisionStrategy = Literal["enqueue", "cancel_new"]
+Catchup = Literal["latest", "all", "none"]
+OnLost = Literal["crash", "rerun"]
+WorkDirectory = Literal["snapshot", "private"]
+Freshness = Literal["poll", "every_run"]
+
+# How long a run that is asked to end may take.
+GRACE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFacts:
-    """What the code says about a flow, read from one revision in a clean process."""
+    """What the code says about a flow, read from one revision in a clean process.
+
+    `hooks` names the occasions (`running`, `completion`, `failure`, `cancellation`, `crashed`) that the flow wants to
+    hear of.
+    """
 
     name: str
     description: str | None = None
+    version: str | None = None
     parameter_schema: Mapping[str, Any] = field(default_factory=dict)
+    hooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What a call to `serve` or `to_deployment` says about a deployment, once it was checked (see `declaring`).
 
-    `limit` is how many of its runs may go on at once; None means as many as the server allows. A `description` or
-    `version` of None follows the code. `paths` are the files and directories of the source that its flow is made of;
-    none means all of them.
+    `limit` is how many of its runs may go on at once on one server, `global_limit` on all of them; None means as many
+    as the servers allow. A `description` or `version` of None follows the code. `paths` are the files and directories
+    of the source that its flow is made of; none means all of them. `instance` names the file with the object whose
+    method the flow is. The rest is as in `DeploymentOptions`.
     """
 
     name: str
@@ -44,10 +59,20 @@ class Declaration:
     description: str | None = None
     version: str | None = None
     limit: int | None = None
+    global_limit: int | None = None
+    collision_strategy: CollisionStrategy = "enqueue"
     paused: bool | None = None
     pause_on_shutdown: bool = True
     paths: tuple[str, ...] = ()
     on_dependency_change: DependencyPolicy = "report"
+    catchup: Catchup = "latest"
+    max_lateness: timedelta | None = None
+    on_lost: OnLost = "crash"
+    workdir: WorkDirectory = "snapshot"
+    freshness: Freshness = "poll"
+    preload: tuple[str, ...] = ()
+    grace: timedelta = GRACE
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +176,8 @@ class Deployment:
 
     @property
     def version(self) -> str:
-        """What was given in code, else the active revision."""
-        return self.declared.version or self.active.short
+        """What was given in code, else what the flow says of itself, else the active revision."""
+        return self.declared.version or self.facts.version or self.active.short
 
     @property
     def pin(self) -> Wish | None:
@@ -190,6 +215,14 @@ class DeploymentOptions(TypedDict, total=False):
     `paths` are the files and directories of the source that the flow is made of (by default all): a revision that
     leaves them as they are is promoted without another look. With `on_dependency_change="hold"` a revision that changes
     a file of dependencies (`pyproject.toml`, `requirements*.txt`, `uv.lock`, ...) waits until a person accepts it.
+
+    `limit` holds on one server, `global_limit` on all of them together; a run beyond the latter waits, or with
+    `collision_strategy="cancel_new"` is cancelled. Of the instants that came due while nobody served, `catchup` makes
+    runs of the `latest` (the default), of `all`, or of `none`; a run that could not begin within `max_lateness`
+    (seconds, or a timedelta) is skipped. `on_lost="rerun"` has a run whose server was lost executed again: it may then
+    have been executed twice. With `workdir="private"` a run starts in a copy of its snapshot that it may write to.
+    `freshness="every_run"` has the source asked before each run. `preload` names modules that are imported before any
+    run, once for all. `grace_seconds` (30) is how long a run that is cancelled may take to end by itself.
     """
 
     interval: float | timedelta | None
@@ -201,9 +234,18 @@ class DeploymentOptions(TypedDict, total=False):
     tags: Sequence[str] | None
     version: str | None
     limit: int | None
+    global_limit: int | None
+    collision_strategy: CollisionStrategy
     pause_on_shutdown: bool
     paths: Sequence[str] | None
     on_dependency_change: DependencyPolicy
+    catchup: Catchup
+    max_lateness: float | timedelta | None
+    on_lost: OnLost
+    workdir: WorkDirectory
+    freshness: Freshness
+    preload: Sequence[str] | None
+    grace_seconds: float | timedelta
 
 
 def check_name(name: str) -> str:

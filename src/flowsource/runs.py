@@ -19,6 +19,8 @@ class RunState(StrEnum):
     SCHEDULED = "scheduled"
     CLAIMED = "claimed"
     RUNNING = "running"
+    RETRYING = "retrying"
+    LOST = "lost"
     COMPLETED = "completed"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
@@ -31,14 +33,38 @@ class RunState(StrEnum):
         """Whether a run in this state stays in it for good."""
         return not TRANSITIONS[self]
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a runner may claim a run in this state once it is due."""
+        return RunState.CLAIMED in TRANSITIONS[self]
 
+    @property
+    def is_in_progress(self) -> bool:
+        """Whether a run in this state has a runner, and counts against limits."""
+        return not (self.is_final or self.is_waiting)
+
+
+_ENDS = frozenset(
+    {RunState.COMPLETED, RunState.FAILED, RunState.TIMED_OUT, RunState.CRASHED, RunState.CANCELLED, RunState.RETRYING}
+)
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     RunState.SCHEDULED: frozenset({RunState.CLAIMED, RunState.CANCELLED, RunState.SKIPPED}),
-    # Back to scheduled only when the runner that claimed it gave it up before it started anything.
-    RunState.CLAIMED: frozenset({RunState.SCHEDULED, RunState.RUNNING, RunState.CANCELLED, RunState.CRASHED}),
-    RunState.RUNNING: frozenset(
-        {RunState.COMPLETED, RunState.FAILED, RunState.TIMED_OUT, RunState.CRASHED, RunState.CANCELLED}
+    # Back to waiting only when the runner that claimed it gave it up before it started anything.
+    RunState.CLAIMED: frozenset(
+        {
+            RunState.SCHEDULED,
+            RunState.RETRYING,
+            RunState.RUNNING,
+            RunState.CANCELLED,
+            RunState.CRASHED,
+            RunState.LOST,
+        }
     ),
+    RunState.RUNNING: _ENDS | {RunState.LOST},
+    # Between two attempts. The next one is claimed as the first one was, and keeps its revision.
+    RunState.RETRYING: frozenset({RunState.CLAIMED, RunState.CANCELLED}),
+    # Its runner is out of sight. It comes back, or says how the run ended; or somebody gives it up.
+    RunState.LOST: _ENDS | {RunState.RUNNING},
     RunState.COMPLETED: frozenset(),
     RunState.FAILED: frozenset(),
     RunState.TIMED_OUT: frozenset(),
@@ -57,32 +83,93 @@ class Failure:
     traceback: str = ""
 
 
+class CancelPhase(StrEnum):
+    """How far a cancellation has come. That all its processes are gone is told by the state of the run."""
+
+    TOLD = "told"
+    SIGNALLED = "signalled"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """Somebody wants a run to end: when it was asked for and by whom, and what was done about it since.
+
+    Its runner is told at `told_at`; the processes of the run are asked to end at `signalled_at` (SIGTERM), and made to
+    at `killed_at` (SIGKILL).
+    """
+
+    asked_at: datetime
+    by: str
+    reason: str | None = None
+    told_at: datetime | None = None
+    signalled_at: datetime | None = None
+    killed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One execution of a run, in a process of its own. `state` says how it ended; until then it is that of the run."""
+
+    number: int
+    epoch: int
+    runner_id: UUID
+    claimed_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    state: RunState = RunState.RUNNING
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One step in the life of a run, as it was recorded: `by` is who asked for it, where a person did."""
+
+    seq: int
+    at: datetime
+    state: RunState
+    attempt: int
+    reason: str | None = None
+    by: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a deployment at one revision. All instants are UTC-aware.
 
-    `deployment` is the full name, `flow/deployment`. `epoch` grows with each claim and fences off older claims.
-    `revision` is fixed when the run is claimed. `result` is a JSON value (`has_result` tells None from nothing);
-    `result_note` says what the flow returned when that could not be kept.
+    `deployment` is the full name, `flow/deployment`. `attempt` counts the attempts that were begun, and the next one
+    may begin at `due_at`. `epoch` grows with each claim and fences off older claims. `revision` is fixed when the run
+    is first claimed; `claimed_at` and `started_at` are of the last attempt, and `failure` is of the last that ended.
+    `result` is a JSON value (`has_result` tells None from nothing); `result_note` says what the flow returned when that
+    could not be kept.
+
+    A run that another one asked for has that as its `parent_id`. One that `is_nested` is a flow that was called inside
+    its parent, in the process of that: nobody claims it, and it counts against no limit. `flow` names the flow.
     """
 
     id: UUID
     name: str
     deployment_id: UUID
     deployment: str
+    flow: str = ""
     state: RunState
     scheduled_at: datetime
+    due_at: datetime
     created_at: datetime
     changed_at: datetime
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     schedule: str | None = None
+    parent_id: UUID | None = None
+    is_nested: bool = False
+    attempt: int = 0
     epoch: int = 0
     runner_id: UUID | None = None
     revision: Revision | None = None
     claimed_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    cancellation: Cancellation | None = None
     failure: Failure | None = None
     has_result: bool = False
     result: Any = None

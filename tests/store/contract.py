@@ -518,8 +518,8 @@ class Logging:
         await store.append_lines(run.id, lines(1, 2))
         await store.append_lines(run.id, lines(5, 2, 3))
         assert await store.lines(run.id) == lines(1, 2, 3, 5)
-        assert await store.lines(run.id, after=2, limit=1) == lines(3)
-        assert await store.lines(run.id, after=5) == []
+        assert await store.lines(run.id, after=(1, 2), limit=1) == lines(3)
+        assert await store.lines(run.id, after=(1, 5)) == []
 
     async def test_a_line_that_is_there_is_left_as_it_is(self, store: Store) -> None:
         run = await (await serve(store, registration())).ask()

@@ -129,7 +129,7 @@ def test_a_long_history_costs_nothing_to_whoever_looks_for_runs_in_a_state(
     ask(database, deployment_id)
 
     def look(connection: Connection) -> None:
-        found = finding.newest_runs(connection, deployment_id=None, states=states, limit=1)
+        found = finding.newest_runs(connection, deployment_id=None, states=states, parent_id=None, limit=1)
         assert [run.state for run in found] == states[-1:]
 
     multiply(database, 3, states[-1])

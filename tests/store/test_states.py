@@ -57,7 +57,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         self.now += SECOND
-        claimed = self.database.write(
+        claimed, _ = self.database.write(
             lambda connection: claiming.claim(connection, self.runner, [self.deployment_id], limit=5, now=self.now),
             durable=False,
         )

@@ -12,7 +12,7 @@ from flowsource.cli.output import say, state_cell
 from flowsource.cli.times import clock, duration
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run
-from flowsource.store.protocol import LogLine, Store, about
+from flowsource.store.protocol import BEFORE_ALL, LinePlace, LogLine, Store, about
 from flowsource.text import painted, printable
 
 _LEVEL_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (logging.INFO, "2"))
@@ -25,7 +25,7 @@ async def follow_run(
 
     Woken by whoever writes.
     """
-    seen, state = 0, None
+    seen, state = BEFORE_ALL, None
     async with store.changes(about(run.id)) as ear:
         while True:
             # The state before the lines: those of a run that is final are all there.
@@ -40,12 +40,14 @@ async def follow_run(
             await ear.wait(LOOK_EVERY)
 
 
-async def read_log(store: Store, run: Run, on_line: Callable[[LogLine], None], *, after: int = 0) -> int:
-    """Hand over the lines there are with a `seq` above `after`; returns the last `seq`."""
+async def read_log(
+    store: Store, run: Run, on_line: Callable[[LogLine], None], *, after: LinePlace = BEFORE_ALL
+) -> LinePlace:
+    """Hand over the lines that come `after` that place; returns the place of the last."""
     while lines := await store.lines(run.id, after=after):
         for line in lines:
             on_line(line)
-        after = lines[-1].seq
+        after = lines[-1].place
     return after
 
 

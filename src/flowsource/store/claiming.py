@@ -6,41 +6,35 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, case, func, null, select, update
+from sqlalchemy import Connection, bindparam, func, null, select, update
 
-from flowsource.runs import Run, RunState
+from flowsource.runs import Failure, Run, RunState
+from flowsource.store import steps
 from flowsource.store.presence import require_runner
-from flowsource.store.rows import run_from
-from flowsource.store.tables import deployments, is_in_progress, is_waiting, runs
+from flowsource.store.rows import failure_json, run_from
+from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_waiting, runs
 
 _OF_SAME = runs.c.deployment_id == deployments.c.id
-_HEADS = (
+_IN_PROGRESS = select(func.count()).select_from(runs).where(_OF_SAME, is_in_progress)
+_DUE = (
     select(
         deployments.c.id,
-        select(func.min(runs.c.scheduled_at)).where(_OF_SAME, is_waiting).scalar_subquery().label("oldest"),
-        case(
-            (
-                deployments.c.run_limit.is_not(None),
-                deployments.c.run_limit
-                - select(func.count()).select_from(runs).where(_OF_SAME, is_in_progress).scalar_subquery(),
-            ),
-            else_=bindparam("limit"),
-        ).label("room"),
+        deployments.c.run_limit,
+        deployments.c.global_limit,
+        deployments.c.collision_strategy,
+        deployments.c.max_lateness,
+        select(func.min(runs.c.due_at)).where(_OF_SAME, is_waiting).scalar_subquery().label("oldest"),
+        _IN_PROGRESS.scalar_subquery().label("everywhere"),
+        _IN_PROGRESS.where(runs.c.runner_id == bindparam("runner")).scalar_subquery().label("here"),
     )
     .where(deployments.c.id.in_(bindparam("served", expanding=True)))
     .subquery()
 )
-# The oldest N runs of all belong to at most N deployments: those whose own oldest is among the N oldest.
-_WITH_ROOM = (
-    select(_HEADS.c.id, _HEADS.c.room)
-    .where(_HEADS.c.oldest <= bindparam("now"), _HEADS.c.room > 0)
-    .order_by(_HEADS.c.oldest)
-    .limit(bindparam("limit"))
-)
+_WITH_WORK = select(_DUE).where(_DUE.c.oldest <= bindparam("now"))
 _WAITING = (
-    select(runs.c.id, runs.c.scheduled_at)
-    .where(runs.c.deployment_id == bindparam("of_deployment"), is_waiting, runs.c.scheduled_at <= bindparam("now"))
-    .order_by(runs.c.scheduled_at, runs.c.id)
+    select(runs.c.id, runs.c.due_at)
+    .where(runs.c.deployment_id == bindparam("of_deployment"), is_waiting, runs.c.due_at <= bindparam("now"))
+    .order_by(runs.c.due_at, runs.c.id)
     .limit(bindparam("room"))
 )
 _TAKE = (
@@ -49,18 +43,36 @@ _TAKE = (
     .values(
         state=RunState.CLAIMED,
         epoch=runs.c.epoch + 1,
+        attempt=runs.c.attempt + 1,
         runner_id=bindparam("runner"),
-        revision=select(deployments.c.active).where(_OF_SAME).scalar_subquery(),
+        # A further attempt is made at the revision of the first.
+        revision=func.coalesce(runs.c.revision, select(deployments.c.active).where(_OF_SAME).scalar_subquery()),
         claimed_at=bindparam("now"),
+        started_at=null(),
         changed_at=bindparam("now"),
         transition_id=null(),
     )
     .returning(*runs.c)
 )
-
-
-_NEXT_DUE = select(func.min(runs.c.scheduled_at)).where(
-    runs.c.deployment_id.in_(bindparam("served", expanding=True)), is_waiting, runs.c.scheduled_at > bindparam("after")
+_DROP = (
+    update(runs)
+    .where(
+        runs.c.deployment_id == bindparam("of_deployment"),
+        runs.c.state == RunState.SCHEDULED,
+        runs.c.due_at <= bindparam("before"),
+    )
+    .values(
+        state=bindparam("to"),
+        changed_at=bindparam("now"),
+        ended_at=bindparam("now"),
+        failure=bindparam("why"),
+        transition_id=null(),
+    )
+    .returning(*runs.c)
+)
+_DROP_LATE = _DROP.where(runs.c.schedule.is_not(None))
+_NEXT_DUE = select(func.min(runs.c.due_at)).where(
+    runs.c.deployment_id.in_(bindparam("served", expanding=True)), is_waiting, runs.c.due_at > bindparam("after")
 )
 
 
@@ -74,24 +86,68 @@ def next_due(connection: Connection, deployment_ids: Sequence[UUID], *, after: d
 
 def claim(
     connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime
-) -> list[Run]:
-    """Take the oldest runs that are due, as many as `limit` and the deployments' own limits let pass.
+) -> tuple[list[Run], list[Run]]:
+    """Take runs that are due, as many as `limit` and the deployments' own limits let pass.
 
-    Looks at no more than `limit` deployments and `limit` runs of each, however many are waiting.
+    Returns them, and those that were given up instead: too late, or one too many. Looks at no more than `limit` runs
+    of each deployment, however many are waiting.
     """
     require_runner(connection, runner_id)
     if limit < 1 or not deployment_ids:
-        return []
-    asked = {"served": list(deployment_ids), "limit": limit, "now": now}
+        return [], []
+    asked = {"served": list(deployment_ids), "runner": runner_id, "now": now}
+    with_work = connection.execute(_WITH_WORK, asked).all()
+    given_up = [run for deployment in with_work for run in _too_late(connection, deployment, now)]
     waiting = [
-        (row.scheduled_at, row.id)
-        for deployment in connection.execute(_WITH_ROOM, asked).all()
-        for row in connection.execute(
-            _WAITING, {"of_deployment": deployment.id, "room": min(deployment.room, limit), "now": now}
+        (deployment.everywhere + place, row.due_at, row.id)
+        for deployment in with_work
+        if (room := min(_room(deployment), limit)) > 0
+        for place, row in enumerate(
+            connection.execute(_WAITING, {"of_deployment": deployment.id, "room": room, "now": now})
         )
     ]
-    if not waiting:
+    taken = []
+    if waiting:
+        # Whoever has the fewest runs going on comes first, and of those who have waited longest.
+        chosen = [run_id for _, _, run_id in sorted(waiting)[:limit]]
+        rows = connection.execute(_TAKE, {"chosen": chosen, "runner": runner_id, "now": now}).all()
+        steps.remember(connection, rows, at=now)
+        taken = sorted(map(run_from, rows), key=lambda run: (run.due_at, run.id))
+    given_up += [run for one in with_work for run in _too_many(connection, one, taken, now)]
+    return taken, given_up
+
+
+def _room(deployment: AnyRow) -> int:
+    """How many more runs of a deployment may go on at once."""
+    here = deployment.run_limit - deployment.here if deployment.run_limit is not None else None
+    everywhere = deployment.global_limit - deployment.everywhere if deployment.global_limit is not None else None
+    return min((room for room in (here, everywhere) if room is not None), default=1 << 31)
+
+
+def _too_late(connection: Connection, deployment: AnyRow, now: datetime) -> list[Run]:
+    """Skip scheduled runs that should have begun long ago."""
+    if deployment.max_lateness is None or deployment.oldest > now - deployment.max_lateness:
         return []
-    chosen = [run_id for _, run_id in sorted(waiting)[:limit]]
-    taken = connection.execute(_TAKE, {"chosen": chosen, "runner": runner_id, "now": now})
-    return sorted(map(run_from, taken), key=lambda run: (run.scheduled_at, run.id))
+    why = Failure(kind="too late", message=f"it could not begin within {deployment.max_lateness} of its time")
+    return _drop(connection, deployment, RunState.SKIPPED, why, before=now - deployment.max_lateness, now=now)
+
+
+def _too_many(connection: Connection, deployment: AnyRow, taken: Sequence[Run], now: datetime) -> list[Run]:
+    """Cancel what is due beyond the limit of all servers together, where that is wanted."""
+    if deployment.collision_strategy != "cancel_new" or deployment.global_limit is None:
+        return []
+    if deployment.everywhere + sum(run.deployment_id == deployment.id for run in taken) < deployment.global_limit:
+        return []
+    count = deployment.global_limit
+    why = Failure(kind="limit", message=f"{count} run{'s' if count > 1 else ''} of its deployment went on already")
+    return _drop(connection, deployment, RunState.CANCELLED, why, before=now, now=now)
+
+
+def _drop(
+    connection: Connection, deployment: AnyRow, to: RunState, why: Failure, *, before: datetime, now: datetime
+) -> list[Run]:
+    statement = _DROP_LATE if to is RunState.SKIPPED else _DROP
+    asked = {"of_deployment": deployment.id, "to": to, "before": before, "why": failure_json(why), "now": now}
+    dropped = connection.execute(statement, asked).all()
+    steps.remember(connection, dropped, at=now, reason=why.message)
+    return [run_from(row) for row in dropped]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from flowsource.errors import DeploymentNotFound
 from flowsource.runs import Run, RunState
+from flowsource.store import steps
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.protocol import NewRun
 from flowsource.store.rows import new_run_columns, run_from
@@ -44,6 +45,7 @@ def create_run(connection: Connection, new: NewRun, *, now: datetime) -> Run:
     """Create a run, or find the one that has its idempotency key, or its schedule and instant."""
     run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
     if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
+        steps.remember(connection, [run], at=now)
         return run
     existing = connection.execute(
         _EXISTING,
@@ -73,6 +75,7 @@ def create_scheduled(
         run = _new_run(deployment, NewRun(deployment_id=deployment_id, scheduled_at=instant, schedule=key), now)
         if connection.execute(_INSERT_ONCE, new_run_columns(run, None)).rowcount:
             created.append(run)
+    steps.remember(connection, created, at=now)
     connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})
     return created
 
@@ -90,11 +93,14 @@ def _new_run(deployment: AnyRow, new: NewRun, now: datetime) -> Run:
         name=new.name or new_run_name(),
         deployment_id=deployment.id,
         deployment=f"{deployment.flow}/{deployment.name}",
+        flow=deployment.flow,
         state=RunState.SCHEDULED,
         scheduled_at=new.scheduled_at,
+        due_at=new.scheduled_at,
         created_at=now,
         changed_at=now,
         parameters={**deployment.parameters, **new.parameters},
         tags=tuple(dict.fromkeys((*deployment.tags, *new.tags))),
         schedule=new.schedule,
+        parent_id=new.parent_id,
     )

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from flowsource.errors import RunNotFound
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import LogLine
+from flowsource.store.protocol import LinePlace, LogLine
 from flowsource.store.rows import line_columns, line_from, run_from
 from flowsource.store.tables import AnyRow, insert_unless_there, is_not_completed, log_lines, runs
 
@@ -21,8 +21,11 @@ _NEWEST = select(runs).order_by(runs.c.id.desc()).limit(bindparam("limit"))
 _KEEP_LINE = insert_unless_there(log_lines)
 _LINES_AFTER = (
     select(log_lines)
-    .where(log_lines.c.run_id == bindparam("run"), log_lines.c.seq > bindparam("after"))
-    .order_by(log_lines.c.seq)
+    .where(
+        log_lines.c.run_id == bindparam("run"),
+        tuple_(log_lines.c.attempt, log_lines.c.seq) > tuple_(bindparam("after_attempt"), bindparam("after_seq")),
+    )
+    .order_by(log_lines.c.attempt, log_lines.c.seq)
     .limit(bindparam("limit"))
 )
 _PART_OF_ID = re.compile(r"[0-9a-f]{4,32}")
@@ -45,10 +48,16 @@ def find_run(connection: Connection, text: str) -> Run:
 
 
 def newest_runs(
-    connection: Connection, *, deployment_id: UUID | None, states: Sequence[RunState], limit: int
+    connection: Connection,
+    *,
+    deployment_id: UUID | None,
+    states: Sequence[RunState],
+    parent_id: UUID | None,
+    limit: int,
 ) -> list[Run]:
-    """The newest runs first, those of a deployment or of certain states when asked."""
+    """The newest runs first, those of a deployment, of certain states, or of a parent when asked."""
     wanted = _NEWEST
+    wanted = wanted.where(runs.c.is_nested.is_(False) if parent_id is None else runs.c.parent_id == parent_id)
     if deployment_id is not None:
         wanted = wanted.where(runs.c.deployment_id == deployment_id)
     if states:
@@ -69,7 +78,8 @@ def keep_lines(connection: Connection, run_id: UUID, lines: Sequence[LogLine]) -
         raise RunNotFound(str(run_id)) from None
 
 
-def read_lines(connection: Connection, run_id: UUID, *, after: int, limit: int) -> list[LogLine]:
+def read_lines(connection: Connection, run_id: UUID, *, after: LinePlace, limit: int) -> list[LogLine]:
     """Lines of the log of a run, in order."""
-    found = connection.execute(_LINES_AFTER, {"run": run_id, "after": after, "limit": limit})
+    asked = {"run": run_id, "after_attempt": after[0], "after_seq": after[1], "limit": limit}
+    found = connection.execute(_LINES_AFTER, asked)
     return [line_from(row) for row in found]

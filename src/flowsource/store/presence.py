@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, null, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, null, select, update
 
 from flowsource.errors import NotFound
 from flowsource.runs import Failure, Run, RunState
+from flowsource.store import nesting, steps
+from flowsource.store.protocol import LOST_FOR, RERUN_AFTER, Outcome
 from flowsource.store.rows import failure_json, run_from
-from flowsource.store.tables import deployments, is_in_progress, presence, runners, runs
+from flowsource.store.tables import AnyRow, deployments, is_in_progress, presence, runners, runs
 
 _LEASE = select(runners.c.lease_until).where(runners.c.id == bindparam("runner"))
 _RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=bindparam("until"))
@@ -23,6 +25,7 @@ _RESUME = (
     )
     .values(stopped=False)
 )
+_REGISTERED = select(runners.c.id).order_by(runners.c.id)
 _LAPSED = select(runners.c.id).where(runners.c.lease_until < bindparam("now"))
 # The deployments that a live runner serves, at the instant `now`.
 SERVED = (
@@ -45,21 +48,43 @@ _STOP_ABANDONED = (
     .returning(deployments.c.id)
 )
 _FORGET = delete(runners).where(runners.c.id.in_(bindparam("gone", expanding=True)))
-_CRASH_ORPHANS = (
+_HAS_NO_RUNNER = ~exists().where(runners.c.id == runs.c.runner_id)
+_ORPHANS = select(runs).where(is_in_progress, _HAS_NO_RUNNER, runs.c.state != RunState.LOST)
+_OF_RUNNERS = select(runs).where(is_in_progress, runs.c.runner_id.in_(bindparam("of", expanding=True)))
+_RUN_AGAIN = exists().where(deployments.c.id == runs.c.deployment_id, deployments.c.on_lost == "rerun")
+_LOST_FOR_GOOD = select(runs).where(runs.c.state == RunState.LOST, runs.c.changed_at < bindparam("before"), ~_RUN_AGAIN)
+_TO_RUN_AGAIN = select(runs).where(runs.c.state == RunState.LOST, runs.c.changed_at < bindparam("before"), _RUN_AGAIN)
+_IDS_TO_RUN_AGAIN = select(runs.c.id).where(runs.c.id.in_(bindparam("which", expanding=True)), _RUN_AGAIN)
+_CHANGE = update(runs).where(runs.c.id.in_(bindparam("which", expanding=True)))
+_LOSE = _CHANGE.values(
+    state=RunState.LOST, changed_at=bindparam("now"), failure=bindparam("why"), transition_id=null()
+).returning(*runs.c)
+_CRASH = _CHANGE.values(
+    state=RunState.CRASHED,
+    changed_at=bindparam("now"),
+    ended_at=bindparam("now"),
+    failure=bindparam("why"),
+    transition_id=null(),
+).returning(*runs.c)
+_AGAIN = _CHANGE.values(
+    state=RunState.RETRYING,
+    changed_at=bindparam("now"),
+    due_at=bindparam("now"),
+    failure=bindparam("why"),
+    # Whoever still executes it is told so by the next claim, and may not have the last word before that.
+    epoch=runs.c.epoch + 1,
+    transition_id=null(),
+).returning(*runs.c)
+_FIND_AGAIN = (
     update(runs)
-    .where(is_in_progress, ~exists().where(runners.c.id == runs.c.runner_id))
-    .values(
-        state=RunState.CRASHED,
-        changed_at=bindparam("now"),
-        ended_at=bindparam("now"),
-        failure=bindparam("why"),
-        transition_id=null(),
-    )
+    .where(runs.c.state == RunState.LOST, runs.c.runner_id == bindparam("runner"), runs.c.started_at.is_not(None))
+    .values(state=RunState.RUNNING, changed_at=bindparam("now"), failure=null())
     .returning(*runs.c)
 )
-_RUNNER_LOST = Failure(
-    kind="RunnerLost",
-    message="its runner is gone, or was out of sight for longer than its lease; how far it got is not known",
+_SERVER_ENDED = Failure(kind="server ended", message="its server ended while it ran; how far it got is not known")
+_OUT_OF_SIGHT = Failure(
+    kind="out of sight",
+    message="its server was not heard of for longer than its lease; whether it still runs is not known",
 )
 
 
@@ -103,11 +128,61 @@ def retire(connection: Connection, runner_ids: Sequence[UUID], *, now: datetime)
     return stopped
 
 
-def reap(connection: Connection, *, now: datetime) -> list[Run]:
-    """Retire the runners whose lease has ended, and crash every run in progress that has no runner."""
-    retire(connection, list(connection.execute(_LAPSED, {"now": now}).scalars()), now=now)
-    crashed = connection.execute(_CRASH_ORPHANS, {"now": now, "why": failure_json(_RUNNER_LOST)})
-    return sorted(map(run_from, crashed), key=lambda run: run.id)
+def find_again(connection: Connection, runner_id: UUID, *, now: datetime) -> list[Run]:
+    """Have the lost runs of a runner that is back go on."""
+    found = connection.execute(_FIND_AGAIN, {"runner": runner_id, "now": now}).all()
+    steps.remember(connection, found, at=now, reason="its server is back")
+    return [run_from(row) for row in found]
+
+
+def reap(connection: Connection, *, now: datetime, dead: Collection[UUID] = ()) -> list[Run]:
+    """Retire the runners that are gone, and move the runs that they leave behind."""
+    moved = []
+    lapsed = set(connection.execute(_LAPSED, {"now": now}).scalars()) - set(dead)
+    retire(connection, [*dead, *lapsed], now=now)
+    left = connection.execute(_OF_RUNNERS.where(runs.c.state != RunState.LOST), {"of": list(lapsed)}).all()
+    moved += _move(connection, _LOSE, left, _OUT_OF_SIGHT, now=now)
+    # Of the dead it is known that nothing goes on, and so it is of runs whose runner took leave.
+    ended = list(connection.execute(_ORPHANS).all())
+    if dead:
+        ended += connection.execute(_OF_RUNNERS.where(runs.c.state == RunState.LOST), {"of": list(dead)}).all()
+    moved += _end(connection, ended, _SERVER_ENDED, now=now)
+    for overdue, patience in ((_TO_RUN_AGAIN, RERUN_AFTER), (_LOST_FOR_GOOD, LOST_FOR)):
+        found = connection.execute(overdue, {"before": now - patience}).all()
+        moved += _end(connection, found, _OUT_OF_SIGHT, now=now)
+    return sorted(moved, key=lambda run: run.id)
+
+
+def _end(connection: Connection, ended: Sequence[AnyRow], why: Failure, *, now: datetime) -> list[Run]:
+    """Crash these runs, or have them run again where that is wanted."""
+    if not ended:
+        return []
+    ids = [row.id for row in ended]
+    again = set(connection.execute(_IDS_TO_RUN_AGAIN, {"which": ids}).scalars())
+    for row in ended:
+        steps.end_attempt(connection, row, state=RunState.CRASHED, failure=why, at=now)
+        if row.has_nested:
+            nesting.end_all(connection, row.id, Outcome(state=RunState.CRASHED), at=now)
+    return [
+        *_move(connection, _AGAIN, [row for row in ended if row.id in again and not row.cancellation], why, now=now),
+        *_move(connection, _CRASH, [row for row in ended if row.id not in again or row.cancellation], why, now=now),
+    ]
+
+
+def _move(
+    connection: Connection, change: Update, chosen: Sequence[AnyRow], why: Failure, *, now: datetime
+) -> list[Run]:
+    if not chosen:
+        return []
+    asked = {"which": [row.id for row in chosen], "now": now, "why": failure_json(why)}
+    moved = connection.execute(change, asked).all()
+    steps.remember(connection, moved, at=now, reason=why.message)
+    return [run_from(row) for row in moved]
+
+
+def registered(connection: Connection) -> list[UUID]:
+    """Every runner that is registered."""
+    return list(connection.execute(_REGISTERED).scalars())
 
 
 def _forgotten(runner_id: UUID) -> NotFound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from uuid import UUID
 from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
-from flowsource.runs import Failure, Run, RunState
+from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule
 from flowsource.source_status import Poll, SourceStatus
 
@@ -50,7 +50,10 @@ class ScheduleState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to be created. With an `idempotency_key` a second one of that key for the deployment is the first one."""
+    """A run to be created, for `parent_id` if another run asks for it.
+
+    With an `idempotency_key` a second one of that key for the deployment is the first one.
+    """
 
     deployment_id: UUID
     scheduled_at: datetime
@@ -58,31 +61,63 @@ class NewRun:
     tags: tuple[str, ...] = ()
     name: str | None = None
     schedule: str | None = None
+    parent_id: UUID | None = None
     idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended. Without a result, `result` is a note of what was returned and could not be kept, or None."""
+    """How an attempt ended, and with it the run, unless `retry_at` says when there is to be another.
+
+    Without a result, `result` is a note of what was returned and could not be kept, or None.
+    """
 
     state: RunState
     failure: Failure | None = None
     has_result: bool = False
     result: Any = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NestedRun:
+    """A flow that was called inside a run, as that tells it: `state` is `running`, or how it ended."""
+
+    id: UUID
+    name: str
+    flow: str
+    state: RunState
+    started_at: datetime
+    ended_at: datetime | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """One line of a run. `seq` counts from 1 without a gap within the run; `level` is a number of `logging`.
+    """One line of a run. `seq` counts from 1 without a gap within an attempt; `level` is a number of `logging`.
 
-    `logger` is None for what was written to standard output or standard error.
+    `logger` is None for what was written to standard output or standard error. `extra` is what a record carried
+    beside its text: JSON values by name.
     """
 
+    attempt: int = 1
     seq: int
     at: datetime
     level: int
     text: str
     logger: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> LinePlace:
+        """Where it is in the log of its run."""
+        return self.attempt, self.seq
+
+
+# Number of an attempt, and of a line in it: lines are in the order of these.
+LinePlace = tuple[int, int]
+BEFORE_ALL: LinePlace = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +165,12 @@ class KnownSource:
 # Entries of the history of each deployment.
 HISTORY_KEPT = 200
 
+# How long a run stays lost, and how long after its lease a lost one that may be run again is.
+LOST_FOR = timedelta(minutes=10)
+RERUN_AFTER = timedelta(seconds=15)
+
 WORK = "work"
+CANCELS = "cancels"
 DEPLOYMENTS = "deployments"
 SOURCES = "sources"
 WISHES = "wishes"
@@ -185,12 +225,20 @@ class Store(Protocol):
         """Take leave: the runner is gone, and what it served with `pause_on_shutdown` and no other live runner serves
         is marked `stopped`. Returns the deployments that were stopped by this."""
 
-    async def reap(self, *, now: datetime) -> list[Run]:
-        """Crash the runs of every runner whose lease ended before `now`, retire those runners, and return the runs.
+    async def reap(self, *, now: datetime, dead: Collection[UUID] = ()) -> list[Run]:
+        """Retire the runners that are gone, and return the runs of theirs that were moved by this.
+
+        Of those in `dead`, which the caller knows to have ended, runs are `crashed`. Of those whose lease ended before
+        `now` they are `lost`, until their runner comes back (`register`), says how they ended, or `LOST_FOR` has passed
+        since: then they are `crashed`. Where the deployment says `on_lost="rerun"` they get another attempt instead:
+        at once for the dead, and `RERUN_AFTER` the end of the lease for others.
 
         The store has no clock of its own, and while a machine sleeps every lease on it runs out. Whoever finds that its
         own clock has jumped must renew, and reap no sooner than the others had time to renew as well.
         """
+
+    async def runners(self) -> list[UUID]:
+        """The runners that are registered, whether or not their lease has ended."""
 
     async def deployments(self) -> list[Deployment]:
         """All deployments, by full name."""
@@ -244,18 +292,24 @@ class Store(Protocol):
         """Create a run on request, with `new.parameters` over the deployment's own."""
 
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
-        """Take up to `limit` runs that are due, oldest first, for `runner_id`: state `claimed`, epoch one higher, and
-        the active revision of their deployment fixed on them.
+        """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
+        the first attempt the active revision of their deployment fixed on them.
 
-        No deployment gets more runs in progress (claimed or running) than its own limit. A run is given to one claim
-        only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
+        Deployments take turns, and of each the run that is due longest comes first. No deployment gets more runs in
+        progress (claimed, running or lost) than its `limit` on this runner, nor than its `global_limit` on all of them;
+        those beyond the latter wait, or are cancelled where its `collision_strategy` says so. A run is given to one
+        claim only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
         """
 
     async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
         """The instant at which the first of the runs of these deployments comes due that is not due at `after`."""
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
-        """From claimed to running; raises Superseded for another epoch, InvalidTransition for another state."""
+        """From claimed (or lost) to running; raises Superseded for another epoch, InvalidTransition for another
+        state."""
+
+    async def rename(self, run_id: UUID, epoch: int, name: str) -> Run:
+        """Give a run the name that its flow says it is to have; raises Superseded, or RunNotFound."""
 
     async def finish(
         self,
@@ -267,29 +321,60 @@ class Store(Protocol):
         transition_id: UUID,
         lines: Sequence[LogLine] = (),
     ) -> Run:
-        """To the final state of `outcome`, with the last lines of its log; same errors as `start`.
+        """To the state of `outcome`, with the last lines of its log; same errors as `start`.
 
-        From running, and from claimed or scheduled where `TRANSITIONS` has a way: so a run that waits is cancelled,
-        by the epoch it was seen with. Durable when it returns.
+        That is `retrying` where the outcome has a `retry_at`, unless the run is to be cancelled: then it is
+        `cancelled`. Its nested runs that go on end with it, in the same way. Durable when it returns.
         """
 
     async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
-        """From claimed back to scheduled, for a runner that will not start it; same errors as `start`."""
+        """From claimed back to where it waited, for a runner that will not start it; same errors as `start`."""
+
+    async def ask_cancel(self, run_id: UUID, author: Author, *, now: datetime) -> Run:
+        """Have a run end: at once while it waits, else by its runner, which hears of it on `CANCELS`.
+
+        One that is lost is `crashed`, since nobody knows what it does. One that has ended, or is to end already, stays
+        as it is. Raises RunNotFound. Durable when it returns.
+        """
+
+    async def note_cancel(self, run_id: UUID, epoch: int, phase: CancelPhase, *, at: datetime) -> Run:
+        """Note what was done about a cancellation; the first instant of each phase stays. Raises Superseded."""
+
+    async def to_cancel(self, runner_id: UUID) -> list[Run]:
+        """The runs that `runner_id` has in progress and that are to end."""
+
+    async def nest(self, run_id: UUID, epoch: int, nested: Sequence[NestedRun]) -> None:
+        """Keep what a run tells of flows that were called inside it: new ones are added, and none leaves a final state.
+        Raises Superseded, or RunNotFound."""
+
+    async def attempts(self, run_id: UUID) -> list[Attempt]:
+        """The attempts of a run, in order."""
+
+    async def transitions(self, run_id: UUID) -> list[Transition]:
+        """The steps in the life of a run, in order."""
 
     async def run(self, run: str) -> Run:
         """The run of that id, of a unique beginning of an id (4 characters or more) or of that name (the newest);
         raises RunNotFound."""
 
     async def runs(
-        self, *, deployment_id: UUID | None = None, states: Sequence[RunState] = (), limit: int = 50
+        self,
+        *,
+        deployment_id: UUID | None = None,
+        states: Sequence[RunState] = (),
+        parent_id: UUID | None = None,
+        limit: int = 50,
     ) -> list[Run]:
-        """The newest runs first, those of a deployment or of certain states when asked."""
+        """The newest runs first, those of a deployment, of certain states, or that one run asked for or called.
+
+        Nested runs are left out unless they are asked for by their parent.
+        """
 
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
-        """Keep lines of a run's log. A `seq` that is there already is left as it is. Raises RunNotFound."""
+        """Keep lines of a run's log. What is at the same place already is left as it is. Raises RunNotFound."""
 
-    async def lines(self, run_id: UUID, *, after: int = 0, limit: int = 1000) -> list[LogLine]:
-        """Up to `limit` lines of a run's log with `seq` above `after`, in order."""
+    async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
+        """Up to `limit` lines of a run's log that come `after` that place, in order."""
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:
         """Keep what a server tells of its sources, in place of what was told before. Not durable: it is told again."""
@@ -312,7 +397,7 @@ class Store(Protocol):
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.
 
-        Topics are `WORK` (a run may be claimed that could not before), `DEPLOYMENTS` (one of them, or a schedule,
-        changed), `SOURCES` (one was reported), `WISHES` (something is wanted of a source) and `about(run_id)` (its
-        state or its log).
+        Topics are `WORK` (a run may be claimed that could not before), `CANCELS` (one is to end), `DEPLOYMENTS` (one of
+        them, or a schedule, changed), `SOURCES` (one was reported), `WISHES` (something is wanted of a source) and
+        `about(run_id)` (its state or its log).
         """

@@ -23,7 +23,9 @@ from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
-_LIMIT = select(deployments.c.run_limit).where(deployments.c.id == bindparam("which"))
+_IS_LIMITED = select(deployments.c.run_limit.is_not(None) | deployments.c.global_limit.is_not(None)).where(
+    deployments.c.id == bindparam("which")
+)
 _SCHEDULES_OF = (
     select(schedules, deployments.c.paused, deployments.c.stopped)
     .join(deployments, deployments.c.id == schedules.c.deployment_id)
@@ -91,7 +93,7 @@ def get_several(connection: Connection, ids: Sequence[UUID]) -> list[Deployment]
 
 def is_limited(connection: Connection, deployment_id: UUID) -> bool:
     """Whether the deployment has a limit of its own."""
-    return connection.execute(_LIMIT, {"which": deployment_id}).scalar() is not None
+    return bool(connection.execute(_IS_LIMITED, {"which": deployment_id}).scalar())
 
 
 def find_deployment(connection: Connection, name: str) -> Deployment:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flowsource.deployments import Declaration, Deployment
 from flowsource.revisions import Revision
-from flowsource.runs import Failure, Run, RunState
+from flowsource.runs import Attempt, Cancellation, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule, schedule_from_json
 from flowsource.store.protocol import LogLine, ScheduleState
 from flowsource.store.standing_rows import standing_from
@@ -28,6 +29,18 @@ def declaration_columns(declared: Declaration) -> dict[str, Any]:
         "description": declared.description,
         "version": declared.version,
         "run_limit": declared.limit,
+        "global_limit": declared.global_limit,
+        "collision_strategy": declared.collision_strategy,
+        "max_lateness": declared.max_lateness,
+        "on_lost": declared.on_lost,
+        "options": {
+            "catchup": declared.catchup,
+            "workdir": declared.workdir,
+            "freshness": declared.freshness,
+            "preload": declared.preload,
+            "grace": declared.grace.total_seconds(),
+            "instance": declared.instance,
+        },
         "declared_paused": declared.paused,
         "pause_on_shutdown": declared.pause_on_shutdown,
         "paths": declared.paths,
@@ -52,6 +65,16 @@ def deployment_from(row: AnyRow, schedules: Iterable[Schedule]) -> Deployment:
             description=row.description,
             version=row.version,
             limit=row.run_limit,
+            global_limit=row.global_limit,
+            collision_strategy=row.collision_strategy,
+            max_lateness=row.max_lateness,
+            on_lost=row.on_lost,
+            catchup=row.options["catchup"],
+            workdir=row.options["workdir"],
+            freshness=row.options["freshness"],
+            preload=tuple(row.options["preload"]),
+            grace=timedelta(seconds=row.options["grace"]),
+            instance=row.options["instance"],
             paused=row.declared_paused,
             pause_on_shutdown=row.pause_on_shutdown,
             paths=tuple(row.paths),
@@ -77,20 +100,26 @@ def schedule_state_from(row: AnyRow) -> ScheduleState:
 
 
 def new_run_columns(run: Run, idempotency_key: str | None) -> dict[str, Any]:
-    """The columns of a run that nobody has claimed yet."""
+    """The columns of a run that is new."""
     return {
         "id": run.id,
         "name": run.name,
         "deployment_id": run.deployment_id,
         "deployment": run.deployment,
+        "flow": run.flow,
         "state": run.state,
         "scheduled_at": run.scheduled_at,
+        "due_at": run.due_at,
         "created_at": run.created_at,
         "changed_at": run.changed_at,
         "parameters": run.parameters,
         "tags": run.tags,
         "schedule": run.schedule,
         "idempotency_key": idempotency_key,
+        "parent_id": run.parent_id,
+        "is_nested": run.is_nested,
+        "has_nested": False,
+        "attempt": run.attempt,
         "epoch": run.epoch,
         "has_result": run.has_result,
     }
@@ -103,19 +132,25 @@ def run_from(row: AnyRow) -> Run:
         name=row.name,
         deployment_id=row.deployment_id,
         deployment=row.deployment,
+        flow=row.flow,
         state=RunState(row.state),
         scheduled_at=row.scheduled_at,
+        due_at=row.due_at,
         created_at=row.created_at,
         changed_at=row.changed_at,
         parameters=row.parameters,
         tags=tuple(row.tags),
         schedule=row.schedule,
+        parent_id=row.parent_id,
+        is_nested=row.is_nested,
+        attempt=row.attempt,
         epoch=row.epoch,
         runner_id=row.runner_id,
         revision=Revision.from_json(row.revision) if row.revision else None,
         claimed_at=row.claimed_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        cancellation=_cancellation_from(row.cancellation) if row.cancellation else None,
         failure=Failure(**row.failure) if row.failure else None,
         has_result=row.has_result,
         result=row.result if row.has_result else None,
@@ -133,11 +168,13 @@ def line_columns(run_id: UUID, lines: Sequence[LogLine]) -> list[dict[str, Any]]
     return [
         {
             "run_id": run_id,
+            "attempt": line.attempt,
             "seq": line.seq,
             "at": line.at,
             "level": line.level,
             "text": line.text,
             "logger": line.logger,
+            "extra": dict(line.extra) or None,
         }
         for line in lines
     ]
@@ -145,4 +182,67 @@ def line_columns(run_id: UUID, lines: Sequence[LogLine]) -> list[dict[str, Any]]
 
 def line_from(row: AnyRow) -> LogLine:
     """The line of a row of its table."""
-    return LogLine(seq=row.seq, at=row.at, level=row.level, text=row.text, logger=row.logger)
+    return LogLine(
+        attempt=row.attempt,
+        seq=row.seq,
+        at=row.at,
+        level=row.level,
+        text=row.text,
+        logger=row.logger,
+        extra=row.extra or {},
+    )
+
+
+def attempt_columns(run: AnyRow, *, state: RunState, failure: dict[str, Any] | None, at: datetime) -> dict[str, Any]:
+    """The row of the attempt that `run` has just ended in `state`, of which it still has the rest."""
+    return {
+        "run_id": run.id,
+        "number": run.attempt,
+        "epoch": run.epoch,
+        "runner_id": run.runner_id,
+        "claimed_at": run.claimed_at,
+        "started_at": run.started_at,
+        "ended_at": at,
+        "state": state,
+        "failure": failure,
+    }
+
+
+def attempt_from(row: AnyRow) -> Attempt:
+    """The attempt of a row of its table."""
+    return Attempt(
+        number=row.number,
+        epoch=row.epoch,
+        runner_id=row.runner_id,
+        claimed_at=row.claimed_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        state=RunState(row.state),
+        failure=Failure(**row.failure) if row.failure else None,
+    )
+
+
+def transition_columns(
+    run: Run | AnyRow, *, at: datetime, reason: str | None = None, by: str | None = None
+) -> dict[str, Any]:
+    """The row that tells how `run` came to the state that it is in now."""
+    return {"run_id": run.id, "at": at, "state": run.state, "attempt": run.attempt, "reason": reason, "by": by}
+
+
+def transition_from(row: AnyRow) -> Transition:
+    """The step of a row of its table."""
+    return Transition(
+        seq=row.seq, at=row.at, state=RunState(row.state), attempt=row.attempt, reason=row.reason, by=row.by
+    )
+
+
+def cancellation_json(cancellation: Cancellation) -> dict[str, Any]:
+    """A mapping of JSON values that says all of `cancellation`."""
+    said = asdict(cancellation)
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
+
+
+def _cancellation_from(data: dict[str, Any]) -> Cancellation:
+    told = {name: value for name, value in data.items() if name.endswith("_at") and value is not None}
+    instants = {name: datetime.fromisoformat(value) for name, value in told.items()}
+    return Cancellation(**{**data, **instants})

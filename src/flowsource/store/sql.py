@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
@@ -15,10 +15,24 @@ from sqlalchemy import Connection
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
-from flowsource.runs import Run, RunState
-from flowsource.store import claiming, creating, finding, moving, presence, promoting, registering, sources
+from flowsource.runs import Attempt, CancelPhase, Run, RunState, Transition
+from flowsource.store import (
+    cancelling,
+    claiming,
+    creating,
+    finding,
+    moving,
+    nesting,
+    presence,
+    promoting,
+    registering,
+    sources,
+    steps,
+)
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import (
+    BEFORE_ALL,
+    CANCELS,
     DEPLOYMENTS,
     HISTORY_KEPT,
     SOURCES,
@@ -26,7 +40,9 @@ from flowsource.store.protocol import (
     WORK,
     Changes,
     KnownSource,
+    LinePlace,
     LogLine,
+    NestedRun,
     NewRun,
     Outcome,
     Registration,
@@ -70,8 +86,12 @@ class SqlStore:
     async def register(
         self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
     ) -> list[Deployment]:
-        registered = await self._write(registering.register, runner_id, registrations, lease_until=lease_until, now=now)
-        self._doorbell.ring(DEPLOYMENTS)
+        def register(connection: Connection) -> tuple[list[Deployment], list[Run]]:
+            registered = registering.register(connection, runner_id, registrations, lease_until=lease_until, now=now)
+            return registered, presence.find_again(connection, runner_id, now=now)
+
+        registered, found = await self._write(register)
+        self._doorbell.ring(DEPLOYMENTS, *(about(run.id) for run in found))
         return registered
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
@@ -84,11 +104,14 @@ class SqlStore:
 
         return await self._write(take_leave)
 
-    async def reap(self, *, now: datetime) -> list[Run]:
-        crashed = await self._write(presence.reap, now=now)
-        if crashed:
-            self._doorbell.ring(WORK, *(about(run.id) for run in crashed))
-        return crashed
+    async def reap(self, *, now: datetime, dead: Collection[UUID] = ()) -> list[Run]:
+        moved = await self._write(presence.reap, now=now, dead=dead)
+        if moved:
+            self._doorbell.ring(WORK, *(about(run.id) for run in moved))
+        return moved
+
+    async def runners(self) -> list[UUID]:
+        return await self._read(presence.registered)
 
     async def deployments(self) -> list[Deployment]:
         return await self._read(registering.all_deployments)
@@ -142,9 +165,9 @@ class SqlStore:
         return run
 
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
-        claimed = await self._write(claiming.claim, runner_id, deployment_ids, limit=limit, now=now)
-        if claimed:
-            self._doorbell.ring(*(about(run.id) for run in claimed))
+        claimed, given_up = await self._write(claiming.claim, runner_id, deployment_ids, limit=limit, now=now)
+        if claimed or given_up:
+            self._doorbell.ring(*(about(run.id) for run in (*claimed, *given_up)))
         return claimed
 
     async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
@@ -152,6 +175,11 @@ class SqlStore:
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         run = await self._write_soon(moving.start, run_id, epoch, at=at, transition_id=transition_id)
+        self._doorbell.ring(about(run_id))
+        return run
+
+    async def rename(self, run_id: UUID, epoch: int, name: str) -> Run:
+        run = await self._write_soon(moving.rename, run_id, epoch, name)
         self._doorbell.ring(about(run_id))
         return run
 
@@ -172,7 +200,8 @@ class SqlStore:
 
         run, is_limited = await self._write(end)
         # A place within the limit of its deployment has become free, if it has one.
-        self._doorbell.ring(about(run_id), *([WORK] if is_limited else []))
+        has_work = is_limited or run.state.is_waiting
+        self._doorbell.ring(about(run_id), *([WORK] if has_work else []))
         return run
 
     async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
@@ -180,19 +209,49 @@ class SqlStore:
         self._doorbell.ring(WORK, about(run_id))
         return run
 
+    async def ask_cancel(self, run_id: UUID, author: Author, *, now: datetime) -> Run:
+        run = await self._write(cancelling.ask, run_id, author, now=now)
+        self._doorbell.ring(about(run_id), CANCELS)
+        return run
+
+    async def note_cancel(self, run_id: UUID, epoch: int, phase: CancelPhase, *, at: datetime) -> Run:
+        run = await self._write_soon(cancelling.note, run_id, epoch, phase, at=at)
+        self._doorbell.ring(about(run_id))
+        return run
+
+    async def to_cancel(self, runner_id: UUID) -> list[Run]:
+        return await self._read(cancelling.wanted_of, runner_id)
+
+    async def nest(self, run_id: UUID, epoch: int, nested: Sequence[NestedRun]) -> None:
+        await self._write_soon(nesting.nest, run_id, epoch, nested)
+        self._doorbell.ring(about(run_id))
+
+    async def attempts(self, run_id: UUID) -> list[Attempt]:
+        return await self._read(steps.attempts_of, run_id)
+
+    async def transitions(self, run_id: UUID) -> list[Transition]:
+        return await self._read(steps.of_run, run_id)
+
     async def run(self, run: str) -> Run:
         return await self._read(finding.find_run, run)
 
     async def runs(
-        self, *, deployment_id: UUID | None = None, states: Sequence[RunState] = (), limit: int = 50
+        self,
+        *,
+        deployment_id: UUID | None = None,
+        states: Sequence[RunState] = (),
+        parent_id: UUID | None = None,
+        limit: int = 50,
     ) -> list[Run]:
-        return await self._read(finding.newest_runs, deployment_id=deployment_id, states=states, limit=limit)
+        return await self._read(
+            finding.newest_runs, deployment_id=deployment_id, states=states, parent_id=parent_id, limit=limit
+        )
 
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
         await self._write_soon(finding.keep_lines, run_id, lines)
         self._doorbell.ring(about(run_id))
 
-    async def lines(self, run_id: UUID, *, after: int = 0, limit: int = 1000) -> list[LogLine]:
+    async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         return await self._read(finding.read_lines, run_id, after=after, limit=limit)
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:

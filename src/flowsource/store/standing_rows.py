@@ -35,7 +35,7 @@ def standing_from(row: AnyRow) -> dict[str, Any]:
     """The fields of a deployment that `standing_columns` gave; `updated_at` is left to others."""
     return {
         "active": Revision.from_json(row.active),
-        "facts": FlowFacts(**row.facts),
+        "facts": _facts_from(row.facts),
         "rejected": _unless_none(_rejection_from, row.rejected),
         "held": _unless_none(_hold_from, row.held),
         "wish": _unless_none(_wish_from, row.wish),
@@ -83,8 +83,14 @@ def _facts_json(facts: FlowFacts) -> dict[str, Any]:
     return {
         "name": facts.name,
         "description": facts.description,
+        "version": facts.version,
         "parameter_schema": dict(facts.parameter_schema),
+        "hooks": facts.hooks,
     }
+
+
+def _facts_from(data: dict[str, Any]) -> FlowFacts:
+    return FlowFacts(**{**data, "hooks": tuple(data["hooks"])})
 
 
 def _loaded_json(loaded: Loaded) -> dict[str, Any]:
@@ -92,7 +98,7 @@ def _loaded_json(loaded: Loaded) -> dict[str, Any]:
 
 
 def _loaded_from(data: dict[str, Any]) -> Loaded:
-    return Loaded(Revision.from_json(data["revision"]), FlowFacts(**data["facts"]))
+    return Loaded(Revision.from_json(data["revision"]), _facts_from(data["facts"]))
 
 
 def _rejection_json(rejection: Rejection) -> dict[str, Any]:

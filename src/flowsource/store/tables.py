@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
     Index,
@@ -22,13 +23,14 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
     literal_column,
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from flowsource.runs import RunState
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 AnyRow = Row[*tuple[Any, ...]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +47,19 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Span(TypeDecorator[timedelta]):
+    """A length of time, kept as whole microseconds, so that it can be taken from an instant."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
+        return None if value is None else value // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:
+        return None if value is None else value * _MICROSECOND
 
 
 class Plain(TypeDecorator[str]):
@@ -90,6 +105,12 @@ deployments = Table(
     Column("description", Plain),
     Column("version", Plain),
     Column("run_limit", Integer),
+    Column("global_limit", Integer),
+    Column("collision_strategy", Plain, nullable=False),
+    Column("max_lateness", Span),
+    Column("on_lost", Plain, nullable=False),
+    # What no statement asks for.
+    Column("options", Json, nullable=False),
     Column("declared_paused", Boolean),
     Column("pause_on_shutdown", Boolean, nullable=False),
     Column("paths", Json, nullable=False),
@@ -159,14 +180,21 @@ runs = Table(
     Column("deployment_id", ForeignKey("deployments.id"), nullable=False),
     # The full name again: it never changes, and each answer about a run would need a join for it.
     Column("deployment", Plain, nullable=False),
+    Column("flow", Plain, nullable=False),
     Column("state", Plain, nullable=False),
     Column("scheduled_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("parameters", Json, nullable=False),
     Column("tags", Json, nullable=False),
     Column("schedule", Plain),
     Column("idempotency_key", Plain),
+    Column("parent_id", ForeignKey("runs.id", ondelete="CASCADE")),
+    Column("is_nested", Boolean, nullable=False),
+    # Whether flows were called inside it, so that its end is theirs.
+    Column("has_nested", Boolean, nullable=False),
+    Column("attempt", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
     # No foreign key: a run remembers its runner when that one is gone.
     Column("runner_id", Uuid),
@@ -174,22 +202,53 @@ runs = Table(
     Column("claimed_at", Instant),
     Column("started_at", Instant),
     Column("ended_at", Instant),
+    Column("cancellation", Json),
     Column("failure", Json),
     Column("has_result", Boolean, nullable=False),
     Column("result", Json),
     Column("transition_id", Uuid),
 )
 
+# Those that have ended; one that goes on is told by its run.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("runner_id", Uuid, nullable=False),
+    Column("claimed_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant, nullable=False),
+    Column("state", Plain, nullable=False),
+    Column("failure", Json),
+    PrimaryKeyConstraint("run_id", "number"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("state", Plain, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("reason", Plain),
+    Column("by", Plain),
+)
+
 log_lines = Table(
     "log_lines",
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt", Integer, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("at", Instant, nullable=False),
     Column("level", Integer, nullable=False),
     Column("text", Plain, nullable=False),
     Column("logger", Plain),
-    PrimaryKeyConstraint("run_id", "seq"),
+    Column("extra", Json),
+    PrimaryKeyConstraint("run_id", "attempt", "seq"),
     sqlite_with_rowid=False,
 )
 
@@ -222,19 +281,23 @@ source_wishes = Table(
     Column("hints", Integer, nullable=False),
 )
 
-# Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the same.
-is_waiting = runs.c.state == literal_column("'scheduled'")
-is_in_progress = runs.c.state.in_([literal_column("'claimed'"), literal_column("'running'")])
-is_not_completed = runs.c.state.in_(
-    [literal_column(f"'{state}'") for state in RunState if state is not RunState.COMPLETED]
-)
+
+def _is_one_of(*states: RunState) -> ColumnElement[bool]:
+    # Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the
+    # same.
+    return runs.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+is_waiting = _is_one_of(*(state for state in RunState if state.is_waiting))
+is_in_progress = _is_one_of(*(state for state in RunState if state.is_in_progress)) & runs.c.is_nested.is_(false())
+is_not_completed = _is_one_of(*(state for state in RunState if state is not RunState.COMPLETED))
 
 
 def _partial(name: str, *columns: Column[Any], where: Any, unique: bool = False) -> Index:
     return Index(name, *columns, unique=unique, sqlite_where=where)
 
 
-_partial("runs_waiting", runs.c.deployment_id, runs.c.scheduled_at, runs.c.id, where=is_waiting)
+_partial("runs_waiting", runs.c.deployment_id, runs.c.due_at, runs.c.id, where=is_waiting)
 # With the state as a column too, or SQLite may count through the whole history of a deployment instead.
 _partial("runs_in_progress", runs.c.deployment_id, runs.c.state, where=is_in_progress)
 # What people look for is rare in a long history, of which nearly all has completed.
@@ -254,6 +317,7 @@ _partial(
 # Ids sort by time, so these three (with the primary key) give the newest first.
 Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
+_partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 
 def insert_unless_there(table: Table) -> Insert:

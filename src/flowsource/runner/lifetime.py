@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from signal import SIGHUP, SIGINT, SIGTERM
 from uuid import uuid4
 
@@ -15,14 +15,13 @@ import anyio.lowlevel
 from flowsource.deployments import Declaration
 from flowsource.runner.origin import Origin
 from flowsource.runner.processes import ForkServer
-from flowsource.runner.service import Runner, Served, Workshop
+from flowsource.runner.service import Runner
 from flowsource.runner.startup import register
 from flowsource.runner.terminal import Terminal
+from flowsource.runner.workshop import Served, Workshop
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
-
-GRACE = timedelta(seconds=20)
 
 Declared = Sequence[tuple[Declaration, Origin]]
 
@@ -73,7 +72,7 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
             served: list[Served] = []
             try:
                 served = await register(runner_id, declared, shop)
-                runner = Runner(runner_id, served, shop, limit=limit, grace=GRACE)
+                runner = Runner(runner_id, served, shop, limit=limit)
                 signals.on_stop, signals.on_hint = runner.stop, runner.look_now
                 terminal.started([entry.deployment for entry in served])
                 await runner.run()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.runner.claims import Slots, claim_runs
+from flowsource.runner.fencing import Pulse, fence
 from flowsource.runner.following import Following
 from flowsource.runner.hand import Hand
-from flowsource.runner.presence import LEASE, stay_present
+from flowsource.runner.presence import FENCE_AFTER, LEASE, stay_present
 from flowsource.runner.scheduling import create_scheduled
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Run
@@ -47,7 +49,7 @@ class Runner:
     async def run(self) -> None:
         """Serve until stopped. When this returns or raises, no process of a run is left."""
         async with anyio.create_task_group() as presence:
-            presence.start_soon(stay_present, self._shop.store, self._id, self._register_again)
+            self._show_presence(presence)
             # A run may be cancelled as long as there is one.
             presence.start_soon(self._hand.cancel_what_is_to_end)
             await self._following.carry_out_wishes(self._stopping)
@@ -58,6 +60,13 @@ class Runner:
                     chores.cancel_scope.cancel()
                 await self._hand.drain(self._stopping_now)
             presence.cancel_scope.cancel()
+
+    def _show_presence(self, tasks: TaskGroup) -> None:
+        pulse, hand = Pulse(), self._hand
+        stay = partial(stay_present, pulse=pulse, signs=self._shop.signs)
+        tasks.start_soon(stay, self._shop.store, self._id, self._register_again)
+        if any(entry.deployment.declared.on_lost == "rerun" for entry in self._served.values()):
+            tasks.start_soon(fence, pulse, FENCE_AFTER, lambda: hand.has_any_to_fence, hand.fence)
 
     def _start_chores(self, chores: TaskGroup, executions: TaskGroup) -> None:
         ids, store = list(self._served), self._shop.store

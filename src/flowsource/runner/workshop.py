@@ -31,10 +31,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What a runner works with. `scratch` holds a directory for each run."""
+    """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host."""
 
     store: Store
     cache: SnapshotCache
     server: ForkServer
     terminal: Terminal
     scratch: Path
+    signs: Path

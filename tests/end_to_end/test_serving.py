@@ -258,7 +258,7 @@ async def test_two_servers_of_one_deployment_share_its_runs(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ("f.serve(name='a', interval=60, cron='* * * * *')", "interval, cron: only one schedule may be given"),
+        ("f.serve(name='a', interval=60, cron='* * * * *')", "interval, cron: only one of these may be given"),
         ("serve(f.to_deployment('a'), f.to_deployment('a'))", "'f/a' is declared more than once"),
         ("f.serve(name='a', parameters={'n': 'x'})", "n: input should be a valid integer"),
         ("f.serve(name='a/b')", "name: 'a/b' contains '/'"),

@@ -7,27 +7,23 @@ right before the flow is called, `nested` for the flows that are called in it, t
 
 from __future__ import annotations
 
-import builtins
 import contextlib
-import logging
 import os
 import socket
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from flowsource.context import LOGGER_NAME, enter_run_process
+from flowsource.context import enter_run_process
 from flowsource.runner import frames
 from flowsource.runner.child_calling import outcome_of_run
 from flowsource.runner.child_hooks import call_back
 from flowsource.runner.child_inspecting import inspected
 from flowsource.runner.child_nesting import Send
+from flowsource.runner.child_output import ChannelHandler, capture_logging, prints_as_records
 from flowsource.runner.child_terminating import Termination
 from flowsource.runner.modules import use_digest_loader
 from flowsource.runner.protection import protect
-
-_MAX_RECORD_CHARACTERS = 64 * 1024
 
 # Whether what holds for everybody else, that a snapshot is only to be read, can be made to hold for root.
 protects_snapshots = False
@@ -51,12 +47,12 @@ def main(channel: socket.socket, output: int) -> None:
     if order["kind"] == "inspect":
         send(inspected(order))
         return
-    _capture_logging(_ChannelHandler(send, output, bytes.fromhex(order["mark"])))
+    capture_logging(ChannelHandler(send, output, bytes.fromhex(order["mark"])))
     if order["kind"] == "hook":
         call_back(order)
         send({"type": "hooked"})
     else:
-        send({"type": "outcome", **outcome_of_run(order, send, termination, _prints_as_records)})
+        send({"type": "outcome", **outcome_of_run(order, send, termination, prints_as_records)})
         termination.over()
 
 
@@ -72,59 +68,3 @@ def _sender(channel: socket.socket, termination: Termination) -> Send:
             channel.sendall(frames.encode(message))
 
     return send
-
-
-@contextlib.contextmanager
-def _prints_as_records() -> Any:
-    """While open, `print` to standard output makes a record of the run."""
-    logger, really_print = logging.getLogger(LOGGER_NAME), builtins.print
-
-    def record(*values: Any, sep: str | None = " ", file: Any = None, **others: Any) -> None:
-        if file in (None, sys.stdout):
-            logger.info("%s", (" " if sep is None else sep).join(map(str, values)))
-        else:
-            really_print(*values, sep=sep, file=file, **others)
-
-    builtins.print = record
-    try:
-        yield
-    finally:
-        builtins.print = really_print
-
-
-class _ChannelHandler(logging.Handler):
-    """Sends each record to the runner, and marks its place among what is printed.
-
-    The mark is written to the pipe itself: descriptor 1 may be anything by now.
-    """
-
-    def __init__(self, send: Send, output: int, mark: bytes) -> None:
-        super().__init__()
-        self._send, self._output, self._mark = send, output, mark
-        self._owner = os.getpid()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            text = self.format(record)
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            cut = text[:_MAX_RECORD_CHARACTERS]
-            if len(text) > len(cut):
-                cut += f" ... [{len(text) - len(cut)} characters more]"
-            if os.getpid() != self._owner:
-                # A process that the flow forked: what two wrote to the channel at once would be no message.
-                sys.stderr.write(f"{record.levelname} {cut}\n")
-                return
-            self._send(
-                {"type": "log", "at": record.created, "level": record.levelno, "logger": record.name, "text": cut}
-            )
-            os.write(self._output, self._mark)
-        except Exception:
-            self.handleError(record)
-
-
-def _capture_logging(handler: logging.Handler) -> None:
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)

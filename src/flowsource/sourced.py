@@ -87,8 +87,9 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             asyncio.get_running_loop()
         except RuntimeError:
             return anyio.run(work)
+        here = copy_context()
         with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(copy_context().run, anyio.run, work).result()
+            return thread.submit(lambda: here.run(lambda: anyio.run(work))).result()
     except FlowsourceError as error:
         # Where in our tasks a person's mistake came to light tells that person nothing.
         raise error.with_traceback(None) from None

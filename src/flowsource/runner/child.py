@@ -7,38 +7,32 @@ or one `facts` or `rejected` (for an inspection). What the process prints goes t
 from __future__ import annotations
 
 import asyncio
-import builtins
 import contextlib
 import inspect
 import json
-import logging
 import os
 import socket
-import sys
 import traceback
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flowsource.context import LOGGER_NAME, RunContext, enter_run, enter_run_process
+from flowsource.context import RunContext, enter_run, enter_run_process
 from flowsource.entrypoints import load, parse, user_traceback
 from flowsource.errors import EntrypointError, EntrypointLoadFailed, FlowsourceError, InvalidParameters
 from flowsource.flows import Flow
 from flowsource.parameters import parameters_of
 from flowsource.revisions import Revision
 from flowsource.runner import frames
+from flowsource.runner.child_output import ChannelHandler, capture_logging, prints_as_records
 from flowsource.runner.modules import use_digest_loader
 from flowsource.runner.protection import protect
 
 MAX_RESULT_BYTES = 256 * 1024
-_MAX_RECORD_CHARACTERS = 64 * 1024
 
 # Whether what holds for everybody else, that a snapshot is only to be read, can be made to hold for root.
 protects_snapshots = False
-
-Send = Callable[[dict[str, Any]], None]
 
 
 def main(channel: socket.socket, output: int) -> None:
@@ -66,7 +60,7 @@ def main(channel: socket.socket, output: int) -> None:
     if order["kind"] == "inspect":
         send(_inspect(order, root))
     else:
-        _capture_logging(_ChannelHandler(send, output, bytes.fromhex(order["mark"])))
+        capture_logging(ChannelHandler(send, output, bytes.fromhex(order["mark"])))
         send({"type": "outcome", **_run(order, root)})
 
 
@@ -126,67 +120,11 @@ def _run(order: dict[str, Any], root: Path) -> dict[str, Any]:
 
 def _call(flow: Flow[..., Any], values: dict[str, Any]) -> Any:
     positional, named = parameters_of(flow.fn).arguments(values)
-    with _prints_as_records() if flow.log_prints else contextlib.nullcontext():
+    with prints_as_records() if flow.log_prints else contextlib.nullcontext():
         result = flow.fn(*positional, **named)
         if inspect.iscoroutine(result):
             result = asyncio.run(result)
     return result
-
-
-@contextlib.contextmanager
-def _prints_as_records() -> Any:
-    """While open, `print` to standard output makes a record of the run."""
-    logger, really_print = logging.getLogger(LOGGER_NAME), builtins.print
-
-    def record(*values: Any, sep: str | None = " ", file: Any = None, **others: Any) -> None:
-        if file in (None, sys.stdout):
-            logger.info("%s", (" " if sep is None else sep).join(map(str, values)))
-        else:
-            really_print(*values, sep=sep, file=file, **others)
-
-    builtins.print = record
-    try:
-        yield
-    finally:
-        builtins.print = really_print
-
-
-class _ChannelHandler(logging.Handler):
-    """Sends each record to the runner, and marks its place among what is printed.
-
-    The mark is written to the pipe itself: descriptor 1 may be anything by now.
-    """
-
-    def __init__(self, send: Send, output: int, mark: bytes) -> None:
-        super().__init__()
-        self._send, self._output, self._mark = send, output, mark
-        self._owner = os.getpid()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            text = self.format(record)
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            cut = text[:_MAX_RECORD_CHARACTERS]
-            if len(text) > len(cut):
-                cut += f" ... [{len(text) - len(cut)} characters more]"
-            if os.getpid() != self._owner:
-                # A process that the flow forked: what two wrote to the channel at once would be no message.
-                sys.stderr.write(f"{record.levelname} {cut}\n")
-                return
-            self._send(
-                {"type": "log", "at": record.created, "level": record.levelno, "logger": record.name, "text": cut}
-            )
-            os.write(self._output, self._mark)
-        except Exception:
-            self.handleError(record)
-
-
-def _capture_logging(handler: logging.Handler) -> None:
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
 
 
 def _result(value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from flowsource.declaring import check_tags
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidInput, InvalidParameters
 from flowsource.json_values import json_problems
+from flowsource.runner.lifesigns import while_burying
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.sourced import run_blocking
@@ -42,7 +43,8 @@ async def arun_deployment(
     """
     if scheduled_time is not None and (not isinstance(scheduled_time, datetime) or scheduled_time.utcoffset() is None):
         raise InvalidInput(f"scheduled_time: {scheduled_time!r} is not an aware datetime; give one.")
-    async with open_store(Settings.load().store) as store:
+    settings = Settings.load()
+    async with open_store(settings.store) as store:
         run = await request_run(
             store,
             name,
@@ -53,7 +55,7 @@ async def arun_deployment(
             run_name=run_name,
         )
         with anyio.move_on_after(timeout):
-            return await wait_until_final(store, run)
+            return await while_burying(store, settings.signs, lambda: wait_until_final(store, run))
         return await store.run(str(run.id))
 
 

@@ -24,7 +24,21 @@ PARTS: Mapping[str, frozenset[str]] = {
     "snapshots": frozenset({"snapshots"}),
     "sources": frozenset({"sources"}),
     "store": frozenset({"store"}),
-    "flow": frozenset({"flows", "parameters", "entrypoints", "context"}),
+    "flow": frozenset(
+        {
+            "flows",
+            "calls",
+            "watched_calls",
+            "parameters",
+            "entrypoints",
+            "context",
+            "run_names",
+            "prints",
+            "lines_here",
+            "hooking",
+            "trying_again",
+        }
+    ),
     "words": frozenset(
         {
             "errors",
@@ -36,6 +50,9 @@ PARTS: Mapping[str, frozenset[str]] = {
             "promotions",
             "standing",
             "schedules",
+            "retries",
+            "hooks",
+            "flow_options",
             "triggers",
             "events",
             "settings",

@@ -32,7 +32,7 @@ def origin_of(flow: Flow[..., Any]) -> Origin:
     load it from there."""
     if isinstance(flow, SourcedFlow):
         return Origin(source=flow.source, entrypoint=flow.entrypoint.text, found=flow.found)
-    if flow.is_bound:
+    if flow.bound_to is not None:
         raise InvalidDeployment(f"{flow!r}: a method of an instance cannot be served yet; serve a function instead.")
     function = inspect.unwrap(flow.fn)
     file = _file_of(function)

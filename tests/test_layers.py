@@ -19,7 +19,7 @@ ROOT = Path(flowsource.__file__).parent
 PARTS: Mapping[str, frozenset[str]] = {
     "doors": frozenset({"flowsource", "__main__", "cli", "server", "demo"}),
     "runner": frozenset({"runner"}),
-    "sourced flows": frozenset({"sourced"}),
+    "sourced flows": frozenset({"sourced", "isolation"}),
     "watch": frozenset({"watch"}),
     "snapshots": frozenset({"snapshots"}),
     "sources": frozenset({"sources"}),

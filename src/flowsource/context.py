@@ -81,6 +81,11 @@ def current_run() -> RunContext | None:
     return nested or _current
 
 
+def process_run() -> RunContext | None:
+    """The run that this process executes, whatever is called inside it."""
+    return _current
+
+
 @contextmanager
 def tags(*names: str) -> Iterator[tuple[str, ...]]:
     """While open, runs that are asked for and flows that are called have these tags too; those of several add up.

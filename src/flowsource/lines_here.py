@@ -9,7 +9,7 @@ from typing import Any
 
 from flowsource.calls import Call, Lines, current_call
 from flowsource.context import LOGGER_NAME
-from flowsource.hooks import state_after
+from flowsource.hooks import State, state_after
 
 ENGINE = "flowsource.engine"
 
@@ -27,7 +27,8 @@ class LinesHere(Lines):
 
     def ended(self, error: BaseException | None) -> None:
         """Tell how the call ended."""
-        state = state_after(error)
+        known: State | None = getattr(self._call, "state", None)
+        state = known or state_after(error)
         level = logging.INFO if state.is_completed() else logging.ERROR
         logging.getLogger(LOGGER_NAME).log(level, "Finished in state %s", state)
 

@@ -30,7 +30,7 @@ class WatchedCall(Call):
         self.parent_id: UUID | None = outer.id if isinstance(outer, WatchedCall) else None
         self.tags = current_tags()
         self._attempt = 1
-        self._state = RUNNING
+        self.state = RUNNING
         self._is_too_late = False
         self._while_open = ExitStack()
 
@@ -60,7 +60,7 @@ class WatchedCall(Call):
             name=self.name,
             flow=self.flow.name,
             parameters=self.parameters,
-            state=self._state,
+            state=self.state,
             attempt=self._attempt,
             tags=self.tags,
             parent_id=self.parent_id,
@@ -81,7 +81,7 @@ class WatchedCall(Call):
             lines_of(self)
 
     def end(self, error: BaseException | None) -> None:
-        self._state = self._state_after(error)
+        self.state = self._state_after(error)
         try:
             self._call_hooks()
         finally:
@@ -132,6 +132,6 @@ class WatchedCall(Call):
         return replace(state, type="timed_out", name="TimedOut") if self._is_too_late and error is not None else state
 
     def _call_hooks(self) -> None:
-        occasion = occasion_of(self._state)
+        occasion = occasion_of(self.state)
         if occasion is not None and occasion in self.flow.hooks:
             call_hooks(self.flow, self.run, occasion)

@@ -20,7 +20,7 @@ from flowsource.runner.child_calling import outcome_of_run
 from flowsource.runner.child_hooks import call_back
 from flowsource.runner.child_inspecting import inspected
 from flowsource.runner.child_nesting import Send
-from flowsource.runner.child_output import ChannelHandler, capture_logging, prints_as_records
+from flowsource.runner.child_output import ChannelHandler, capture_logging
 from flowsource.runner.child_terminating import Termination
 from flowsource.runner.modules import use_digest_loader
 from flowsource.runner.protection import protect
@@ -52,7 +52,7 @@ def main(channel: socket.socket, output: int) -> None:
         call_back(order)
         send({"type": "hooked"})
     else:
-        send({"type": "outcome", **outcome_of_run(order, send, termination, prints_as_records)})
+        send({"type": "outcome", **outcome_of_run(order, send, termination)})
         termination.over()
 
 

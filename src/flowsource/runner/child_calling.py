@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,25 +15,24 @@ from uuid import UUID
 
 from flowsource.calls import open_calls_with
 from flowsource.context import RunContext, enter_run
-from flowsource.entrypoints import load, parse
 from flowsource.errors import EntrypointError, EntrypointLoadFailed
 from flowsource.flows import Flow
 from flowsource.hooks import FlowRun, State, state_after
 from flowsource.parameters import parameters_of
 from flowsource.revisions import Revision
 from flowsource.run_names import run_name_of
+from flowsource.runner.child_loading import load_flow
 from flowsource.runner.child_nesting import NestedCalls, Send
+from flowsource.runner.child_output import prints_as_records
 from flowsource.runner.child_results import failed, failure_of, result_of
 from flowsource.runner.child_terminating import Termination
 from flowsource.trying_again import seconds_until_retry, seconds_until_retry_of_timeout
 
-Recording = Callable[[], AbstractContextManager[None]]
 
-
-def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination, recording: Recording) -> dict[str, Any]:
+def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination) -> dict[str, Any]:
     """Do the run of `order`, and return how it ended, as it is told to the runner.
 
-    `recording` makes records of what a flow with `log_prints` prints. Sends `loaded` right before the call.
+    Sends `loaded` right before the call.
     """
     root = Path(order["root"])
     context = context_of(order)
@@ -51,7 +50,7 @@ def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination, 
             enter_run(context)
             open_calls_with(NestedCalls(send, root).open)
             flow = loaded
-            with recording() if flow.log_prints else nullcontext():
+            with prints_as_records() if flow.log_prints else nullcontext():
                 result = _call(flow, values, termination)
     except EntrypointLoadFailed as error:
         return _ended("failed", failed(type(error).__name__, error.reason, error.details))
@@ -86,11 +85,6 @@ def context_of(order: dict[str, Any]) -> RunContext:
         fencing_token=run["epoch"],
         scratch=Path(run["scratch"]),
     )
-
-
-def load_flow(order: dict[str, Any]) -> Flow[..., Any]:
-    """The flow that the order names, bound to its instance where it is the method of one; raises EntrypointError."""
-    return load(parse(order["entrypoint"]), Path(order["root"]))
 
 
 def flow_run_of(context: RunContext, state: State) -> FlowRun:

@@ -8,7 +8,8 @@ from flowsource.context import enter_run, get_run_logger
 from flowsource.errors import EntrypointError
 from flowsource.hooking import call_hooks
 from flowsource.hooks import State
-from flowsource.runner.child_calling import context_of, flow_run_of, load_flow
+from flowsource.runner.child_calling import context_of, flow_run_of
+from flowsource.runner.child_loading import load_flow
 
 
 def call_back(order: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from flowsource.context import RunContext, current_run
 from flowsource.flows import Flow
-from flowsource.hooks import State
 from flowsource.json_values import json_problems
 from flowsource.runner.child_results import failure_of
 from flowsource.watched_calls import WatchedCall
@@ -73,9 +72,9 @@ class NestedCall(WatchedCall):
         self._tell("running", None, None)
 
     def tell_end(self, error: BaseException | None) -> None:
-        is_failure = error is not None and not self._state.is_completed()
+        is_failure = error is not None and not self.state.is_completed()
         failure = failure_of(error, self._calls.root) if error is not None and is_failure else None
-        self._tell(_told(self._state), time.time(), failure)
+        self._tell(self.state.type, time.time(), failure)
 
     def _tell(self, state: str, ended_at: float | None, failure: dict[str, Any] | None) -> None:
         self._calls.send(
@@ -91,10 +90,6 @@ class NestedCall(WatchedCall):
                 "failure": failure,
             }
         )
-
-
-def _told(state: State) -> str:
-    return "failed" if state.is_failed() else state.type
 
 
 def _json_or_note(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -39,6 +39,8 @@ from flowsource.store.protocol import LogLine, Outcome
 
 logger = logging.getLogger(__name__)
 
+Freshen = Callable[[], Awaitable[str | None]]
+
 # How long a run may take to end whose time is over, or whose server has no more time.
 SHORT_GRACE = timedelta(seconds=5)
 _FLUSH_EVERY = timedelta(milliseconds=100)
@@ -49,6 +51,9 @@ _HIGHEST_LEVEL = 1000
 class Execution:
     """Executes one attempt: starts its process, keeps what it writes, ends it when it must, and records what became
     of it.
+
+    `freshen` is called before anything else, where there is one: it says what stands in the way of the newest code, if
+    anything, and a run whose deployment serves another revision then goes back to be claimed again.
 
     `on_process_gone` is called as soon as the process is gone, before the end is recorded: its slot is free then.
     `hooking` limits how many processes call hooks at once.
@@ -61,11 +66,13 @@ class Execution:
         shop: Workshop,
         *,
         hooking: anyio.CapacityLimiter,
+        freshen: Freshen | None,
         on_process_gone: Callable[[], None],
     ) -> None:
         self._served, self._shop = served, shop
         self._deployment = served.deployment
         self._hooking, self._on_process_gone = hooking, on_process_gone
+        self._freshen = freshen
         self._record = RunRecord(run, shop.store, shop.terminal, on_refused=self._end_what_is_not_ours)
         self._attempt = run.attempt
         self._hooks = frozenset(self._deployment.facts.hooks)
@@ -150,6 +157,9 @@ class Execution:
             place: Workplace | None = None
             try:
                 with self._preparation:
+                    if self._freshen is not None and await self._is_outdated(self._freshen):
+                        await self._record.release()
+                        return
                     place = await held.enter_async_context(workplace(self.run, self._served, self._shop))
             except anyio.get_cancelled_exc_class():
                 await self._record.release()
@@ -158,6 +168,13 @@ class Execution:
                 await self._leave_unbegun()
             else:
                 await self._execute_at(place)
+
+    async def _is_outdated(self, freshen: Freshen) -> bool:
+        """Whether there is a newer revision than the one the run was claimed at, once its source was asked."""
+        if (trouble := await freshen()) is not None:
+            said = f"{trouble}; this run goes on with what served last."
+            self._add(said, at=datetime.now(UTC), level=logging.WARNING, source=__name__)
+        return self._served.deployment.active != self.run.revision
 
     async def _leave_unbegun(self) -> None:
         """End, or give back, what was stopped while its code was brought."""

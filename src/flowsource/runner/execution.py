@@ -18,7 +18,8 @@ from anyio.abc import TaskGroup
 from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runner.conversation import converse
 from flowsource.runner.lines import LineSplitter
-from flowsource.runner.processes import ForkServer, RunProcess
+from flowsource.runner.processes import RunProcess
+from flowsource.runner.starter import Starter
 from flowsource.runner.terminal import Terminal
 from flowsource.runs import Failure, Run, RunState
 from flowsource.snapshots.snapshot import Snapshot
@@ -60,7 +61,7 @@ class Execution:
         assignment: Assignment,
         *,
         store: Store,
-        server: ForkServer,
+        server: Starter,
         terminal: Terminal,
         on_process_gone: Callable[[], None],
     ) -> None:
@@ -115,7 +116,7 @@ class Execution:
 
         status, lost = 0, None
         try:
-            status = await converse(
+            how = await converse(
                 self._server,
                 self._order(),
                 on_output=self._on_output,
@@ -123,6 +124,7 @@ class Execution:
                 on_start=on_start,
                 until_room=self._until_room,
             )
+            status = how.status
         except FlowsourceError as error:
             lost = str(error)
         if self._process is not None:

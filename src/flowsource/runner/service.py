@@ -23,8 +23,8 @@ from flowsource.runner.claims import Slots, claim_runs
 from flowsource.runner.execution import Assignment, Execution
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.presence import LEASE, stay_present
-from flowsource.runner.processes import ForkServer
 from flowsource.runner.scheduling import create_scheduled
+from flowsource.runner.starter import Starter
 from flowsource.runner.terminal import Terminal
 from flowsource.runner.tidying import TIDY_EVERY, collect_garbage
 from flowsource.runs import Failure, Run, RunState
@@ -68,7 +68,7 @@ class Workshop:
 
     store: Store
     cache: SnapshotCache
-    server: ForkServer
+    server: Starter
     terminal: Terminal
     scratch: Path
 

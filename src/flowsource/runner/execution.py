@@ -29,7 +29,7 @@ from flowsource.runner.outcomes import (
     timed_out,
     with_hint,
 )
-from flowsource.runner.processes import RunProcess
+from flowsource.runner.processes import Exit, RunProcess
 from flowsource.runner.record import RunRecord
 from flowsource.runner.stopping import Stopper
 from flowsource.runner.workplace import Workplace, workplace
@@ -193,7 +193,7 @@ class Execution:
                 outcome = await self._converse(place)
             except anyio.get_cancelled_exc_class():
                 stop = self._stopper.reason or SHUTDOWN
-                await self._end(outcome_of(self._answer, 0, stop=stop, now=datetime.now(UTC)), place)
+                await self._end(outcome_of(self._answer, Exit(0), stop=stop, now=datetime.now(UTC)), place)
                 raise
             if await self._end(outcome, place):
                 await self._follow_up(place)
@@ -206,15 +206,16 @@ class Execution:
             assert self._beside is not None, "tasks go on beside the run"
             self._stopper.watch(process, self._beside)
 
-        status, lost = 0, None
+        how, lost = Exit(0), None
         try:
-            status = await converse(
+            how = await converse(
                 self._shop.server,
                 order_for_run(self.run, self._deployment, place),
                 on_output=self._on_output,
                 on_message=partial(self._on_message, place),
                 on_start=on_start,
                 until_room=self._until_room,
+                preload=self._deployment.declared.preload,
             )
         except FlowsourceError as error:
             lost = Failure(kind="process", message=str(error))
@@ -222,7 +223,7 @@ class Execution:
             self._add(text, at=datetime.now(UTC))
         if lost is not None and self._answer is None and self._stopper.reason is None:
             return Outcome(state=RunState.CRASHED, failure=lost)
-        return outcome_of(self._answer, status, stop=self._stopper.reason, now=datetime.now(UTC))
+        return outcome_of(self._answer, how, stop=self._stopper.reason, now=datetime.now(UTC))
 
     async def _end(self, outcome: Outcome, place: Workplace) -> bool:
         """Record how it ended, with its last lines; whether that was taken."""

@@ -59,6 +59,10 @@ if __name__ == "__main__":
 """
 
 
+def files(number: int) -> dict[str, str]:
+    return {"flows.py": FLOW.format(number=number), "data/in.csv": "1\n"}
+
+
 @dataclass
 class Place:
     server: Serving
@@ -70,7 +74,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
     requires("git")
     top = tmp_path_factory.mktemp("workplaces")
     repository = FixtureRepository.create(top / "served" / "flows.git")
-    repository.commit_files({"flows.py": FLOW.format(number=0), "data/in.csv": "1\n"})
+    repository.commit_files(files(0))
     with git_server(top / "served") as remote:
         (top / "serve.py").write_text(dedent(SCRIPT.format(url=remote.url("flows.git"))))
         async with serving(top / "serve.py", top / "home") as server:
@@ -80,7 +84,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
 
 async def test_each_run_begins_with_the_newest_code_where_that_is_wanted(place: Place) -> None:
     for number in (1, 2):
-        pushed = place.repository.commit_files({"flows.py": FLOW.format(number=number)})
+        pushed = place.repository.commit_files(files(number))
         runs = [await request_run(place.server.store, "greet/greet", {}) for _ in range(3)]
         for run in runs:
             ended = await place.server.until_final(run)

@@ -1,7 +1,7 @@
 """What a run's process does: load the entrypoint, call the flow, tell how it ended.
 
-It reads one order from the channel and answers with messages: `log` for each record, then one `outcome` (for a run)
-or one `facts` or `rejected` (for an inspection). What the process prints goes through its file descriptors instead.
+It reads one order from the channel and answers with messages: one `outcome` (for a run) or one `facts` or `rejected`
+(for an inspection). What the process prints and logs goes through its file descriptors instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flowsource.flows import Flow
 from flowsource.parameters import parameters_of
 from flowsource.revisions import Revision
 from flowsource.runner import frames
-from flowsource.runner.child_output import ChannelHandler, capture_logging, prints_as_records
+from flowsource.runner.child_output import capture_output, prints_as_records
 from flowsource.runner.modules import use_digest_loader
 from flowsource.runner.protection import protect
 
@@ -60,7 +60,7 @@ def main(channel: socket.socket, output: int) -> None:
     if order["kind"] == "inspect":
         send(_inspect(order, root))
     else:
-        capture_logging(ChannelHandler(send, output, bytes.fromhex(order["mark"])))
+        capture_output(output, bytes.fromhex(order["mark"]))
         send({"type": "outcome", **_run(order, root)})
 
 

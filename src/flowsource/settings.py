@@ -26,6 +26,12 @@ class Settings:
     cache: Path
     store: str
 
+    @property
+    def signs(self) -> Path:
+        """The directory in which the servers of this store on this host show that they live."""
+        file = store_file(self.store)
+        return file.with_name(f"{file.name}.runners")
+
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read FLOWSOURCE_HOME, FLOWSOURCE_CACHE and FLOWSOURCE_STORE; raises InvalidSettings naming each problem.

@@ -14,6 +14,8 @@ MARKS: Mapping[RunState, tuple[str, str]] = {
     RunState.SCHEDULED: ("○", "36"),
     RunState.CLAIMED: ("◔", "36"),
     RunState.RUNNING: ("●", "34"),
+    RunState.RETRYING: ("↻", "33"),
+    RunState.LOST: ("?", "31"),
     RunState.COMPLETED: ("✔", "32"),
     RunState.FAILED: ("✖", "31"),
     RunState.CRASHED: ("⚡", "31"),

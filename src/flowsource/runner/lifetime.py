@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from signal import SIGHUP, SIGINT, SIGTERM
 from uuid import uuid4
 
@@ -13,16 +13,16 @@ import anyio
 import anyio.lowlevel
 
 from flowsource.deployments import Declaration
+from flowsource.runner.lifesigns import alive, bury_the_dead
 from flowsource.runner.origin import Origin
 from flowsource.runner.processes import ForkServer
-from flowsource.runner.service import Runner, Served, Workshop
+from flowsource.runner.service import Runner
 from flowsource.runner.startup import register
 from flowsource.runner.terminal import Terminal
+from flowsource.runner.workshop import Served, Workshop
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
-
-GRACE = timedelta(seconds=20)
 
 Declared = Sequence[tuple[Declaration, Origin]]
 
@@ -67,18 +67,29 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
             await server.start()
             cache = SnapshotCache(settings.cache, is_protected=server.protects_from_root)
             shop = Workshop(
-                store=store, cache=cache, server=server, terminal=terminal, scratch=settings.cache / "scratch"
+                store=store,
+                cache=cache,
+                server=server,
+                terminal=terminal,
+                scratch=settings.cache / "scratch",
+                signs=settings.signs,
             )
-            runner_id = uuid4()
-            served: list[Served] = []
-            try:
-                served = await register(runner_id, declared, shop)
-                runner = Runner(runner_id, served, shop, limit=limit, grace=GRACE)
-                signals.on_stop, signals.on_hint = runner.stop, runner.look_now
-                terminal.started([entry.deployment for entry in served])
-                await runner.run()
-            finally:
-                with anyio.CancelScope(shield=True):
-                    paused = await store.retire(runner_id, now=datetime.now(UTC))
-                if served:
-                    terminal.stopped(paused)
+            await bury_the_dead(store, settings.signs)
+            await _serve(declared, shop, signals, limit=limit)
+
+
+async def _serve(declared: Declared, shop: Workshop, signals: _Signals, *, limit: int | None) -> None:
+    runner_id = uuid4()
+    served: list[Served] = []
+    with alive(shop.signs, runner_id):
+        try:
+            served = await register(runner_id, declared, shop)
+            runner = Runner(runner_id, served, shop, limit=limit)
+            signals.on_stop, signals.on_hint = runner.stop, runner.look_now
+            shop.terminal.started([entry.deployment for entry in served])
+            await runner.run()
+        finally:
+            with anyio.CancelScope(shield=True):
+                paused = await shop.store.retire(runner_id, now=datetime.now(UTC))
+            if served:
+                shop.terminal.stopped(paused)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 SCRIPT = """
     import ctypes, os, signal, subprocess, sys, time
     from pathlib import Path
-    from flowsource import current_run, flow, serve
+    from flowsource import current_run, flow
 
     def nap_in_c():
         ctypes.CDLL(None).sleep(600)
@@ -96,6 +96,8 @@ SCRIPT = """
             time.sleep(600)
 
     if __name__ == "__main__":
+        from flowsource import serve
+
         serve(
             slow.to_deployment("slow", grace_seconds=0.2),
             slow_at_first.to_deployment("slow-at-first"),

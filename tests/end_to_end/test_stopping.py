@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 SCRIPT = """
     import os, signal, time
     from pathlib import Path
-    from flowsource import flow, serve
+    from flowsource import flow
 
     def wait_for(path):
         while not os.path.exists(path):
@@ -59,6 +59,8 @@ SCRIPT = """
     def hooked(begun: str, until: str): ...
 
     if __name__ == "__main__":
+        from flowsource import serve
+
         serve(
             wait.to_deployment("wait"),
             tidy.to_deployment("tidy", grace_seconds=0.1),

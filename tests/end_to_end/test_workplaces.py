@@ -59,7 +59,7 @@ if __name__ == "__main__":
 """
 
 
-def files(number: int) -> dict[str, str]:
+def files(number: int) -> dict[str, str | bytes]:
     return {"flows.py": FLOW.format(number=number), "data/in.csv": "1\n"}
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 SCRIPT = """
 import os, random, subprocess, sys, time
-from flowsource import current_run, flow, serve
+from flowsource import current_run, flow
 
 def sign():
     run = current_run()
@@ -48,6 +48,8 @@ def shaky():
         raise ValueError("not yet")
 
 if __name__ == "__main__":
+    from flowsource import serve
+
     serve(
         quick.to_deployment("quick"),
         slow.to_deployment("slow"),
@@ -90,7 +92,7 @@ async def test_killed_at_any_moment_no_attempt_is_made_twice_and_no_run_is_stuck
 
 def kill(server: Serving, victim: str, chance: random.Random) -> bool:
     """Kill one process, if there is one of that kind just now."""
-    [guardian] = children_of(server.process.pid)[:1] or [None]
+    guardian = next(iter(children_of(server.process.pid)), None)
     runs = children_of(guardian) if guardian is not None else []
     chosen = {"server": server.process.pid, "guardian": guardian, "run": chance.choice(runs) if runs else None}[victim]
     if chosen is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flowsource.context import RunContext, current_run, get_run_logger
+    from flowsource.context import RunContext, current_run, get_run_logger, tags
     from flowsource.deployments import ConcurrencyLimitConfig, Deployment
     from flowsource.errors import FlowsourceError
     from flowsource.flows import Flow, flow
@@ -46,6 +46,7 @@ _HOMES = {
     "get_run_logger": "context",
     "run_deployment": "runner.requests",
     "serve": "runner.serving",
+    "tags": "context",
 }
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "get_run_logger",
     "run_deployment",
     "serve",
+    "tags",
 ]
 
 

@@ -46,6 +46,12 @@ class Parameters:
         self.required = tuple(p.name for p in named if _is_required(p))
         self.filled = tuple(p.name for p in named if isinstance(p.default, FieldInfo) and not _is_required(p))
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults by name, without those that pydantic's `Field` makes."""
+        given = ((name, self.signature.parameters[name].default) for name in self.names if name not in self.required)
+        return {name: value for name, value in given if not isinstance(value, FieldInfo)}
+
     @cached_property
     def model(self) -> type[BaseModel]:
         """Made when it is first needed; raises InvalidInput when an annotation cannot be used."""

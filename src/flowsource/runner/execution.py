@@ -267,6 +267,8 @@ class Execution:
             done.set()
 
     async def _give_up(self, why: str) -> None:
+        if self._has_ended:
+            return
         failure = Failure(kind="not started", message=why)
         await self._record.finish(Outcome(state=RunState.CRASHED, failure=failure))
 

@@ -93,6 +93,7 @@ def deployment_of(
         freshness=options.get("freshness", "poll"),
         preload=check_modules(options.get("preload")),
         grace=check_length(options.get("grace_seconds", GRACE), name="grace_seconds"),
+        instance=str(origin.instance) if origin.instance is not None else None,
     )
     return RunnerDeployment(declared=declared, origin=origin)
 

@@ -37,7 +37,7 @@ class Stopper:
         if self._kill_at is not None and self._kill_at <= kill_at:
             return
         self._kill_at = kill_at
-        if self._process is None:
+        if self._process is None or self._process.is_gone:
             return
         if is_first:
             self._signal()
@@ -47,8 +47,6 @@ class Stopper:
 
     def _signal(self) -> None:
         assert self._process is not None, "there is a process to end"
-        if self._process.is_gone:
-            return
         self._process.signal_group(SIGTERM)
         self._on_phase(CancelPhase.SIGNALLED)
         self._kill_in_time()

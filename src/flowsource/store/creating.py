@@ -12,6 +12,7 @@ from flowsource.errors import DeploymentNotFound
 from flowsource.runs import Run, RunState
 from flowsource.store import steps
 from flowsource.store.names import new_run_id, new_run_name
+from flowsource.store.owning import get_row
 from flowsource.store.protocol import NewRun
 from flowsource.store.rows import new_run_columns, run_from
 from flowsource.store.tables import AnyRow, deployments, insert_unless_there, runs, schedules
@@ -43,6 +44,8 @@ _MOVE_CURSOR = (
 
 def create_run(connection: Connection, new: NewRun, *, now: datetime) -> Run:
     """Create a run, or find the one that has its idempotency key, or its schedule and instant."""
+    if new.parent_id is not None:
+        get_row(connection, new.parent_id)
     run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
     if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
         steps.remember(connection, [run], at=now)

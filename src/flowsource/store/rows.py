@@ -193,7 +193,9 @@ def line_from(row: AnyRow) -> LogLine:
     )
 
 
-def attempt_columns(run: AnyRow, *, state: RunState, failure: dict[str, Any] | None, at: datetime) -> dict[str, Any]:
+def attempt_columns(
+    run: AnyRow, *, state: RunState, failure: dict[str, Any] | None, at: datetime, transition_id: UUID | None
+) -> dict[str, Any]:
     """The row of the attempt that `run` has just ended in `state`, of which it still has the rest."""
     return {
         "run_id": run.id,
@@ -205,6 +207,7 @@ def attempt_columns(run: AnyRow, *, state: RunState, failure: dict[str, Any] | N
         "ended_at": at,
         "state": state,
         "failure": failure,
+        "transition_id": transition_id,
     }
 
 

@@ -167,7 +167,8 @@ class SqlStore:
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
         claimed, given_up = await self._write(claiming.claim, runner_id, deployment_ids, limit=limit, now=now)
         if claimed or given_up:
-            self._doorbell.ring(*(about(run.id) for run in (*claimed, *given_up)))
+            # Where some were given up there may be more that wait behind them.
+            self._doorbell.ring(*(about(run.id) for run in (*claimed, *given_up)), *([WORK] if given_up else []))
         return claimed
 
     async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:

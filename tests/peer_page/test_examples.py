@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,6 +141,49 @@ def until_running(flowsource: CommandLine, run: str) -> None:
     while (state := flowsource("runs", "show", run, "--json").json["state"]) != "running":
         assert monotonic() < deadline, state
         sleep(0.05)
+
+
+def test_a_method_of_an_instance_is_served_with_what_the_instance_was_given(tmp_path: Path) -> None:
+    with example("data_processor", tmp_path) as (_, flowsource):
+        deployment = flowsource("deployments", "show", "process-batch/batch-processor", "--json").json
+        assert deployment["parameter_schema"]["required"] == ["batch_id"]
+        assert set(deployment["parameter_schema"]["properties"]) == {"batch_id"}
+
+        done = flowsource("run", "batch-processor", "-p", "batch_id=b-7", "--watch", "--json").json
+        assert done["state"] == "completed"
+        assert log_of(flowsource, done["id"]) == [
+            "Processing batch b-7",
+            "API URL: https://staging.example.com",
+            "Batch size: 100",
+        ]
+        assert flowsource("run", "batch-processor").code == 2
+
+
+def test_a_flow_from_a_repository_is_called_and_says_what_it_does(tmp_path: Path) -> None:
+    requires("git")
+    repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
+    repository.commit_files({"flows/hello_world.py": HELLO})
+    with git_server(tmp_path / "served") as remote:
+        script = script_of("load_from_url", tmp_path, remote=remote.url("repo.git"))
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("FLOWSOURCE_")}
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env={**environ, "FLOWSOURCE_HOME": str(tmp_path / "home")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+
+    created, hello, finished = done.stdout.splitlines()
+    time = r"^\d\d:\d\d:\d\d\.\d{3} \| INFO    \| "
+    name = re.search(time + r".* - Created flow run '([\w-]+)' for flow 'hello'$", created)
+    assert name is not None, created
+    assert re.search(time + f"Flow run '{name[1]}' - Hello world!$", hello), hello
+    assert re.search(time + rf"Flow run '{name[1]}' - Finished in state Completed\(\)$", finished), finished
+    assert not (tmp_path / "home" / "flowsource.db").exists()
 
 
 def test_a_flow_from_a_repository_is_served_and_a_push_is_its_next_run(tmp_path: Path) -> None:

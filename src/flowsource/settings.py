@@ -12,6 +12,8 @@ import platformdirs
 from flowsource.errors import InvalidSettings
 
 _SQLITE = "sqlite:///"
+# How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
+START_METHODS = ("fork-server", "spawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +22,13 @@ class Settings:
 
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store.
+    `start_method`, one of START_METHODS, is how runs get their processes.
     """
 
     state: Path
     cache: Path
     store: str
+    start_method: str = START_METHODS[0]
 
     @property
     def signs(self) -> Path:
@@ -34,7 +38,7 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read FLOWSOURCE_HOME, FLOWSOURCE_CACHE and FLOWSOURCE_STORE; raises InvalidSettings naming each problem.
+        """Read FLOWSOURCE_HOME, _CACHE, _STORE and _START_METHOD; raises InvalidSettings naming each problem.
 
         Without them, or where they are empty, the user's data and cache directories serve, and a SQLite file in the
         former.
@@ -50,9 +54,20 @@ class Settings:
             store_file(store)
         except InvalidSettings as error:
             problems.append(f"FLOWSOURCE_STORE: {error}")
+        method = environ.get("FLOWSOURCE_START_METHOD") or START_METHODS[0]
+        try:
+            check_start_method(method)
+        except InvalidSettings as error:
+            problems.append(f"FLOWSOURCE_START_METHOD: {error}")
         if problems:
             raise InvalidSettings(" ".join([*problems, "Correct the environment."]))
-        return cls(state=state, cache=cache, store=store)
+        return cls(state=state, cache=cache, store=store, start_method=method)
+
+
+def check_start_method(method: str) -> None:
+    """Raise InvalidSettings for what is no way to start runs."""
+    if method not in START_METHODS:
+        raise InvalidSettings(f"{method!r} is no way to start runs. Give {' or '.join(map(repr, START_METHODS))}.")
 
 
 def store_file(address: str) -> Path:

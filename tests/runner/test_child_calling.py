@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter, open_starter
 from tests.support.orders import execute
 
 pytestmark = pytest.mark.anyio
@@ -16,12 +16,12 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[ForkServer]:
-    async with ForkServer() as server:
+async def server() -> AsyncIterator[Starter]:
+    async with open_starter() as server:
         yield server
 
 
-async def test_before_it_calls_the_flow_it_says_what_the_code_says_of_the_run(server: ForkServer, write: Write) -> None:
+async def test_before_it_calls_the_flow_it_says_what_the_code_says_of_the_run(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow
@@ -52,7 +52,7 @@ async def test_before_it_calls_the_flow_it_says_what_the_code_says_of_the_run(se
     assert (third.of_type("loaded")[0]["retry_after_timeout"], third.outcome["retry_in"]) == (None, None)
 
 
-async def test_another_attempt_is_wanted_only_where_the_policy_wants_one(server: ForkServer, write: Write) -> None:
+async def test_another_attempt_is_wanted_only_where_the_policy_wants_one(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow
@@ -86,7 +86,7 @@ async def test_another_attempt_is_wanted_only_where_the_policy_wants_one(server:
     assert (wrong.outcome["failure"]["kind"], wrong.outcome["retry_in"]) == ("InvalidParameters", None)
 
 
-async def test_a_name_of_runs_that_cannot_be_made_fails_the_run(server: ForkServer, write: Write) -> None:
+async def test_a_name_of_runs_that_cannot_be_made_fails_the_run(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow
@@ -99,7 +99,7 @@ async def test_a_name_of_runs_that_cannot_be_made_fails_the_run(server: ForkServ
     assert (heard.outcome["retry_in"], heard.others) == (None, [])
 
 
-async def test_every_kind_of_flow_is_called_to_its_end(server: ForkServer, write: Write) -> None:
+async def test_every_kind_of_flow_is_called_to_its_end(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import asyncio
@@ -163,7 +163,7 @@ async def test_every_kind_of_flow_is_called_to_its_end(server: ForkServer, write
         assert heard.said == (["0", "1", "2"] if "generator" in path else [])
 
 
-async def test_a_run_knows_all_about_itself(server: ForkServer, write: Write) -> None:
+async def test_a_run_knows_all_about_itself(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import current_run, flow
@@ -182,7 +182,7 @@ async def test_a_run_knows_all_about_itself(server: ForkServer, write: Write) ->
     assert heard.outcome["result"] == known
 
 
-async def test_the_load_check_tells_version_and_hooks(server: ForkServer, write: Write) -> None:
+async def test_the_load_check_tells_version_and_hooks(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow
@@ -195,7 +195,7 @@ async def test_the_load_check_tells_version_and_hooks(server: ForkServer, write:
 
 
 async def test_the_load_check_refuses_options_that_cannot_be_used_with_their_name(
-    server: ForkServer, write: Write
+    server: Starter, write: Write
 ) -> None:
     root = write(flows="from flowsource import flow\n@flow(retries=-1)\ndef main(): ...\n")
     [told] = (await execute(server, root, kind="inspect")).others

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter, open_starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
@@ -18,18 +18,18 @@ CRASHED = {"type": "crashed", "name": "Crashed", "message": "its process was kil
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[ForkServer]:
-    async with ForkServer() as server:
+async def server() -> AsyncIterator[Starter]:
+    async with open_starter() as server:
         yield server
 
 
-async def called(server: ForkServer, root: Path, hook: str, state: dict[str, Any], **run: Any) -> Heard:
+async def called(server: Starter, root: Path, hook: str, state: dict[str, Any], **run: Any) -> Heard:
     heard = await execute(server, root, kind="hook", hook=hook, state=state, parameters={"n": 1}, run=run)
     assert [message["type"] for message in heard.others] == ["hooked"]
     return heard
 
 
-async def test_each_is_called_with_the_flow_its_run_and_the_state(server: ForkServer, write: Write) -> None:
+async def test_each_is_called_with_the_flow_its_run_and_the_state(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import current_run, flow, get_run_logger
@@ -59,7 +59,7 @@ async def test_each_is_called_with_the_flow_its_run_and_the_state(server: ForkSe
 
 
 async def test_one_that_fails_is_logged_and_does_not_keep_the_next_from_being_called(
-    server: ForkServer, write: Write
+    server: Starter, write: Write
 ) -> None:
     root = write(
         flows="""
@@ -83,7 +83,7 @@ async def test_one_that_fails_is_logged_and_does_not_keep_the_next_from_being_ca
     assert {record["level"] for record in heard.records} == {40}
 
 
-async def test_where_the_flow_does_not_load_that_is_logged(server: ForkServer, write: Write) -> None:
+async def test_where_the_flow_does_not_load_that_is_logged(server: Starter, write: Write) -> None:
     heard = await called(server, write(flows="1 / 0"), "crashed", CRASHED)
     [record] = heard.records
     assert record["text"].startswith("The hooks on_crashed were not called: 'flows.py:main' fails while it is imported")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter, open_starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
@@ -15,8 +15,8 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[ForkServer]:
-    async with ForkServer() as server:
+async def server() -> AsyncIterator[Starter]:
+    async with open_starter() as server:
         yield server
 
 
@@ -24,7 +24,7 @@ def steps(heard: Heard) -> list[tuple[str, str]]:
     return [(message["name"], message["state"]) for message in heard.of_type("nested")]
 
 
-async def test_calls_tell_of_their_beginning_and_end_however_deep_they_are(server: ForkServer, write: Write) -> None:
+async def test_calls_tell_of_their_beginning_and_end_however_deep_they_are(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import current_run, flow, get_run_logger, tags
@@ -61,9 +61,7 @@ async def test_calls_tell_of_their_beginning_and_end_however_deep_they_are(serve
     assert ended["started_at"] == begun["started_at"] <= ended["ended_at"]
 
 
-async def test_a_call_that_fails_is_told_with_its_traceback_and_may_be_survived(
-    server: ForkServer, write: Write
-) -> None:
+async def test_a_call_that_fails_is_told_with_its_traceback_and_may_be_survived(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow
@@ -96,7 +94,7 @@ async def test_a_call_that_fails_is_told_with_its_traceback_and_may_be_survived(
     assert "hook 2" in heard.said
 
 
-async def test_calls_from_tasks_threads_and_generators_are_told_too(server: ForkServer, write: Write) -> None:
+async def test_calls_from_tasks_threads_and_generators_are_told_too(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import asyncio, threading
@@ -135,7 +133,7 @@ async def test_calls_from_tasks_threads_and_generators_are_told_too(server: Fork
     assert len({message["id"] for message in heard.of_type("nested")}) == 44
 
 
-async def test_a_call_with_its_prints_logged_and_one_without_are_told_apart(server: ForkServer, write: Write) -> None:
+async def test_a_call_with_its_prints_logged_and_one_without_are_told_apart(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow

@@ -9,7 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.runner.processes import ForkServer, RunProcess
+from flowsource.runner.processes import RunProcess
+from flowsource.runner.starter import Starter, open_starter
 from tests.support.orders import Heard, execute
 from tests.support.waiting import until
 
@@ -18,12 +19,12 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[ForkServer]:
-    async with ForkServer() as server:
+async def server() -> AsyncIterator[Starter]:
+    async with open_starter() as server:
         yield server
 
 
-async def ended_by(server: ForkServer, root: Path, entrypoint: str, *, signals: int = 1) -> Heard:
+async def ended_by(server: Starter, root: Path, entrypoint: str, *, signals: int = 1) -> Heard:
     """What comes of a flow that makes a file `ready`, once for each signal that it is to get."""
     ready = root / "ready"
     ready.unlink(missing_ok=True)
@@ -107,28 +108,28 @@ def logs_without_end():
 
 
 @pytest.mark.parametrize("name", ["plain", "asynchronous", "own_loop", "generator", "wraps_it"])
-async def test_a_flow_that_ends_when_it_is_asked_to_was_cancelled(server: ForkServer, write: Write, name: str) -> None:
+async def test_a_flow_that_ends_when_it_is_asked_to_was_cancelled(server: Starter, write: Write, name: str) -> None:
     heard = await ended_by(server, write(flows=FLOWS), f"flows.py:{name}")
     assert (heard.outcome["state"], heard.said, heard.status) == ("cancelled", ["put in order"], 0)
     assert heard.outcome["retry_in"] is None
 
 
-async def test_a_flow_that_completes_all_the_same_has_completed(server: ForkServer, write: Write) -> None:
+async def test_a_flow_that_completes_all_the_same_has_completed(server: Starter, write: Write) -> None:
     heard = await ended_by(server, write(flows=FLOWS), "flows.py:completes")
     assert (heard.outcome["state"], heard.outcome["result"]) == ("completed", "saved")
 
 
-async def test_processes_that_a_flow_forked_end_as_they_would_without_us(server: ForkServer, write: Write) -> None:
+async def test_processes_that_a_flow_forked_end_as_they_would_without_us(server: Starter, write: Write) -> None:
     heard = await ended_by(server, write(flows=FLOWS), "flows.py:forks")
     assert heard.outcome["state"] == "cancelled"
 
 
-async def test_a_second_signal_ends_a_flow_that_will_not(server: ForkServer, write: Write) -> None:
+async def test_a_second_signal_ends_a_flow_that_will_not(server: Starter, write: Write) -> None:
     heard = await ended_by(server, write(flows=FLOWS), "flows.py:stubborn", signals=2)
     assert (heard.status, heard.outcome, heard.said) == (-signal.SIGTERM, {}, ["never"])
 
 
-async def test_a_signal_in_the_middle_of_a_message_does_not_spoil_it(server: ForkServer, write: Write) -> None:
+async def test_a_signal_in_the_middle_of_a_message_does_not_spoil_it(server: Starter, write: Write) -> None:
     heard = await ended_by(server, write(flows=FLOWS), "flows.py:logs_without_end")
     assert heard.outcome["state"] == "cancelled"
     assert {len(record["text"]) for record in heard.records} == {60_000}

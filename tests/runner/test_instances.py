@@ -19,7 +19,7 @@ import flowsource
 from flowsource import flow
 from flowsource.errors import InvalidDeployment
 from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter, open_starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
@@ -27,8 +27,8 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-async def server() -> AsyncIterator[ForkServer]:
-    async with ForkServer() as server:
+async def server() -> AsyncIterator[Starter]:
+    async with open_starter() as server:
         yield server
 
 
@@ -147,11 +147,11 @@ def served(root: Path, make: str) -> Origin:
     return Origin(source=None, entrypoint=entrypoint, instance=Path(instance))  # type: ignore[arg-type]
 
 
-async def called(server: ForkServer, root: Path, origin: Origin, **more: Any) -> Heard:
+async def called(server: Starter, root: Path, origin: Origin, **more: Any) -> Heard:
     return await execute(server, root, origin.entrypoint, instance=str(origin.instance), **more)
 
 
-async def test_a_run_has_the_object_and_its_class_as_the_code_is_by_then(server: ForkServer, write: Write) -> None:
+async def test_a_run_has_the_object_and_its_class_as_the_code_is_by_then(server: Starter, write: Write) -> None:
     root = write(flows=CODE, near="class Thing:\n    def __init__(self): self.n = 5\n")
     origin = served(root, "Greeter('hello').greet")
     assert origin.entrypoint == "flows.py:Greeter.greet"
@@ -170,7 +170,7 @@ async def test_a_run_has_the_object_and_its_class_as_the_code_is_by_then(server:
     assert "the object whose method it is cannot be made again (AttributeError: " in failure["message"]
 
 
-async def test_a_file_that_is_not_what_was_kept_is_not_opened(server: ForkServer, write: Write, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_what_was_kept_is_not_opened(server: Starter, write: Write, tmp_path: Path) -> None:
     root = write(flows=CODE, near="class Thing: n = 5\n")
     origin = served(root, "Greeter('hello').greet")
     assert origin.instance is not None

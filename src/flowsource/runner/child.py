@@ -1,8 +1,8 @@
 """What a run's process is told to do, and how it answers.
 
-It reads one order from the channel and answers with messages. For a run these are `log` for each record, `loaded`
-right before the flow is called, `nested` for the flows that are called in it, then one `outcome`; for an inspection
-`facts` or `rejected`; for hooks `log` and `hooked`. What the process prints goes through its file descriptors instead.
+It reads one order from the channel and answers with messages. For a run these are `loaded` right before the flow is
+called, `nested` for the flows that are called in it, then one `outcome`; for an inspection `facts` or `rejected`; for
+hooks `hooked`. What the process prints and logs goes through its file descriptors instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flowsource.runner.child_calling import outcome_of_run
 from flowsource.runner.child_hooks import call_back
 from flowsource.runner.child_inspecting import inspected
 from flowsource.runner.child_nesting import Send
-from flowsource.runner.child_output import ChannelHandler, capture_logging
+from flowsource.runner.child_output import capture_output
 from flowsource.runner.child_terminating import Termination
 from flowsource.runner.modules import use_digest_loader
 from flowsource.runner.protection import protect
@@ -47,7 +47,7 @@ def main(channel: socket.socket, output: int) -> None:
     if order["kind"] == "inspect":
         send(inspected(order))
         return
-    capture_logging(ChannelHandler(send, output, bytes.fromhex(order["mark"])))
+    capture_output(output, bytes.fromhex(order["mark"]))
     if order["kind"] == "hook":
         call_back(order)
         send({"type": "hooked"})

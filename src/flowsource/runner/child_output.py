@@ -1,20 +1,68 @@
-"""What a run's process logs, sent to its runner in order with what it prints."""
+"""What a run's process logs, put in order into what it prints."""
 
 from __future__ import annotations
 
 import builtins
 import contextlib
+import faulthandler
 import logging
 import os
+import select
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from flowsource.context import LOGGER_NAME
+from flowsource.runner.child_records import told
+from flowsource.runner.child_streams import open_streams, share_lines_of_c
+from flowsource.runner.marks import marked
 
-_MAX_RECORD_CHARACTERS = 64 * 1024
+_STANDARD_ERROR, _STANDARD_OUTPUT = 2, 1
 
-Send = Callable[[dict[str, Any]], None]
+
+def capture_output(output: int, mark: bytes) -> None:
+    """Have all that this process prints heard by its runner, its records from INFO on, and what a crash leaves.
+
+    `output` is the pipe that standard output and error lead to.
+    """
+    open_streams()
+    share_lines_of_c()
+    root = logging.getLogger()
+    root.handlers[:] = [OutputHandler(output, mark)]
+    root.setLevel(logging.INFO)
+    faulthandler.enable(_STANDARD_ERROR)
+
+
+class OutputHandler(logging.Handler):
+    """Writes each record into the pipe of what is printed, behind `mark`; see `marks`.
+
+    It works the same in threads, and in processes that the flow forks.
+    """
+
+    def __init__(self, output: int, mark: bytes) -> None:
+        super().__init__()
+        self._output, self._mark = output, mark
+        self._pipe = _file_of(output)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`."""
+        try:
+            pieces = marked(told(record, self.format), self._mark)
+            _flush()
+            if (descriptor := self._descriptor()) is not None:
+                for piece in pieces:
+                    _write(descriptor, piece)
+        except OSError:
+            pass  # The runner is gone, and with it whoever could hear of that.
+        except Exception:
+            self.handleError(record)
+
+    def _descriptor(self) -> int | None:
+        """One that still leads to the pipe. A flow may close ours, and open a file of its own in its place."""
+        for descriptor in (self._output, _STANDARD_ERROR, _STANDARD_OUTPUT):
+            with contextlib.suppress(OSError):
+                if _file_of(descriptor) == self._pipe:
+                    return descriptor
+        return None
 
 
 @contextlib.contextmanager
@@ -22,11 +70,11 @@ def prints_as_records() -> Iterator[None]:
     """While open, `print` to standard output makes a record of the run."""
     logger, really_print = logging.getLogger(LOGGER_NAME), builtins.print
 
-    def record(*values: Any, sep: str | None = " ", file: Any = None, **others: Any) -> None:
+    def record(*values: object, sep: str | None = " ", file: object = None, **others: object) -> None:
         if file in (None, sys.stdout):
             logger.info("%s", (" " if sep is None else sep).join(map(str, values)))
         else:
-            really_print(*values, sep=sep, file=file, **others)
+            really_print(*values, sep=sep, file=file, **others)  # type: ignore[call-overload]
 
     builtins.print = record
     try:
@@ -35,40 +83,23 @@ def prints_as_records() -> Iterator[None]:
         builtins.print = really_print
 
 
-class ChannelHandler(logging.Handler):
-    """Sends each record to the runner, and marks its place among what is printed.
+def _file_of(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
-    The mark is written to the pipe itself: descriptor 1 may be anything by now.
-    """
 
-    def __init__(self, send: Send, output: int, mark: bytes) -> None:
-        super().__init__()
-        self._send, self._output, self._mark = send, output, mark
-        self._owner = os.getpid()
+def _flush() -> None:
+    """Have what was printed before stand before; the flow may have put anything in the place of a stream."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
 
-    def emit(self, record: logging.LogRecord) -> None:
+
+def _write(descriptor: int, piece: bytes) -> None:
+    while True:
         try:
-            text = self.format(record)
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            cut = text[:_MAX_RECORD_CHARACTERS]
-            if len(text) > len(cut):
-                cut += f" ... [{len(text) - len(cut)} characters more]"
-            if os.getpid() != self._owner:
-                # A process that the flow forked: what two wrote to the channel at once would be no message.
-                sys.stderr.write(f"{record.levelname} {cut}\n")
-                return
-            self._send(
-                {"type": "log", "at": record.created, "level": record.levelno, "logger": record.name, "text": cut}
-            )
-            os.write(self._output, self._mark)
-        except Exception:
-            self.handleError(record)
-
-
-def capture_logging(handler: logging.Handler) -> None:
-    """Have all records of this process handed to `handler`, from INFO on."""
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+            os.write(descriptor, piece)
+            return
+        except BlockingIOError:
+            # Some programs that a flow starts make their standard output, which is ours too, one that does not wait.
+            select.select([], [descriptor], [])

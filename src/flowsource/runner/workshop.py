@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from flowsource.deployments import Deployment
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from flowsource.runner.terminal import Terminal
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.base import Source
@@ -35,7 +35,7 @@ class Workshop:
 
     store: Store
     cache: SnapshotCache
-    server: ForkServer
+    server: Starter
     terminal: Terminal
     scratch: Path
     signs: Path

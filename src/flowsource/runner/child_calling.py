@@ -17,7 +17,7 @@ from flowsource.calls import open_calls_with
 from flowsource.context import RunContext, enter_run
 from flowsource.errors import EntrypointError, EntrypointLoadFailed
 from flowsource.flows import Flow
-from flowsource.hooks import FlowRun, State, state_after
+from flowsource.hooks import FlowRun, State
 from flowsource.parameters import parameters_of
 from flowsource.revisions import Revision
 from flowsource.run_names import run_name_of
@@ -58,12 +58,16 @@ def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination) 
         return _ended("failed", failed(type(error).__name__, str(error), ""))
     except BaseException as error:  # Whatever a flow raises is how it ended.
         if termination.is_asked:
-            return _ended("cancelled", failure_of(error, root))
+            return _ended("cancelled", failure_of(error, root, is_over=True))
         if isinstance(error, SystemExit) and error.code in (None, 0):
             return {"state": "completed", "has_result": False, "result": None}
         # What fails before the flow is called will fail again: its code and its parameters stay what they are.
-        again = None if flow is None else seconds_until_retry(flow, flow_run_of(context, state_after(error)), error)
-        return _ended("failed", _failure(error, root), retry_in=again)
+        failure = _failure(error, root)
+        if flow is None:
+            return _ended("failed", failure)
+        said = f"{failure['kind']}: {failure['message']}"
+        run = flow_run_of(context, State(type="failed", name="Failed", message=said, error=error))
+        return _ended("failed", failure, retry_in=seconds_until_retry(flow, run, error))
     return {"state": "completed", **result_of(result)}
 
 
@@ -157,7 +161,7 @@ async def _awaited(work: Awaitable[Any], termination: Termination) -> Any:
 
 
 def _failure(error: BaseException, root: Path) -> dict[str, Any]:
-    told = failure_of(error, root)
+    told = failure_of(error, root, is_over=True)
     if isinstance(error, SystemExit):
         return {**told, "message": f"the flow left with exit code {told['message']}"}
     return told

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flowsource.calls import open_calls_with
+from flowsource.calls import Call, Inside, open_calls_with
 from flowsource.context import RunContext, enter_run
 from flowsource.errors import EntrypointError, EntrypointLoadFailed
 from flowsource.flows import Flow
 from flowsource.hooks import FlowRun, State
 from flowsource.parameters import parameters_of
+from flowsource.prints import prints_as_records
 from flowsource.revisions import Revision
 from flowsource.run_names import run_name_of
 from flowsource.runner.child_loading import load_flow
 from flowsource.runner.child_nesting import NestedCalls, Send
-from flowsource.runner.child_output import prints_as_records
 from flowsource.runner.child_results import failed, failure_of, result_of
 from flowsource.runner.child_terminating import Termination
 from flowsource.trying_again import seconds_until_retry, seconds_until_retry_of_timeout
@@ -50,7 +50,8 @@ def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination) 
             enter_run(context)
             open_calls_with(NestedCalls(send, root).open)
             flow = loaded
-            with prints_as_records() if flow.log_prints else nullcontext():
+            recording = prints_as_records(everywhere=True) if flow.log_prints else nullcontext()
+            with Inside(Call(flow, (), values)), recording:
                 result = _call(flow, values, termination)
     except EntrypointLoadFailed as error:
         return _ended("failed", failed(type(error).__name__, error.reason, error.details))

@@ -1,4 +1,4 @@
-"""Methods that are served: each object gives its own results, whichever way it is served."""
+"""Methods that are served: each object gives its own results."""
 
 from __future__ import annotations
 
@@ -25,25 +25,15 @@ class Greeter:
 if __name__ == "__main__":
     from flowsource import serve
     hello, bye = Greeter("hello"), Greeter("bye")
+    serve(hello.greet.to_deployment("hello"), bye.greet.to_deployment("bye"))
 """
-WAYS = {
-    "together": "    serve(hello.greet.to_deployment('hello'), bye.greet.to_deployment('bye'))\n",
-    "alone": "    bye.greet.serve('bye')\n",
-}
 
 
 async def test_two_objects_of_one_class_give_two_results(tmp_path: Path) -> None:
-    results = {}
-    for way, call in WAYS.items():
-        script, home = tmp_path / f"{way}.py", tmp_path / way
-        script.write_text(SCRIPT + call)
-        async with serving(script, home) as server:
-            for deployment in await server.store.deployments():
-                run = await request_run(server.store, deployment.full_name, {"name": "Ada"})
-                results[way, deployment.full_name] = (await server.until_final(run)).result
-            await server.stop()
-    assert results == {
-        ("together", "greet/hello"): "hello Ada",
-        ("together", "greet/bye"): "bye Ada",
-        ("alone", "greet/bye"): "bye Ada",
-    }
+    script, results = tmp_path / "greeters.py", {}
+    script.write_text(SCRIPT)
+    async with serving(script, tmp_path / "home") as server:
+        for deployment in await server.store.deployments():
+            run = await request_run(server.store, deployment.full_name, {"name": "Ada"})
+            results[deployment.full_name] = (await server.until_final(run)).result
+    assert results == {"greet/hello": "hello Ada", "greet/bye": "bye Ada"}

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 import flowsource
-from flowsource import flow
+from flowsource import RunnerDeployment, flow
 from flowsource.errors import InvalidDeployment
+from flowsource.runner import serving
 from flowsource.runner.origin import Origin, origin_of
 from flowsource.runner.starter import Starter
 from tests.support.orders import Heard, execute
@@ -75,6 +76,16 @@ def test_each_instance_has_an_origin_of_its_own_in_a_file_for_us_alone(home: Pat
     assert stat.S_IMODE(first.instance.stat().st_mode) == 0o600
     assert stat.S_IMODE(first.instance.parent.stat().st_mode) == 0o700
     assert len(list(first.instance.parent.iterdir())) == 2
+
+
+def test_served_alone_and_together_an_object_is_kept_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = [Greeter(word).greet.to_deployment(word) for word in ("hello", "bye")]
+    alone: list[RunnerDeployment] = []
+    monkeypatch.setattr(serving, "serve", lambda deployment, **_: alone.append(deployment))
+    for word in ("hello", "bye"):
+        Greeter(word).greet.serve(word)
+    assert [entry.declared.instance for entry in alone] == [entry.declared.instance for entry in together]
+    assert len({entry.declared.instance for entry in alone}) == 2
 
 
 def test_a_method_is_looked_for_in_the_class_of_its_object_and_one_of_a_class_needs_no_object() -> None:
@@ -186,13 +197,11 @@ async def test_a_file_that_is_not_what_was_kept_is_not_opened(server: Starter, w
 def test_objects_are_opened_by_the_process_of_a_run_and_nowhere_else() -> None:
     top = Path(flowsource.__file__).parent
     found = {}
+    wanted = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
     for file in top.rglob("*.py"):
-        names = {
-            name
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-            for name in _imported(node)
-            if name.partition(".")[0] in {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
-        }
+        text = file.read_text(encoding="utf-8")
+        tree = ast.parse(text) if any(word in text for word in wanted) else ast.Module([], [])
+        names = {name for node in ast.walk(tree) for name in _imported(node) if name.partition(".")[0] in wanted}
         if names:
             found[file.relative_to(top).as_posix()] = names
     assert found == {

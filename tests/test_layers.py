@@ -36,6 +36,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "promotions",
             "standing",
             "schedules",
+            "catching_up",
             "triggers",
             "events",
             "settings",

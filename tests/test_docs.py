@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from flowsource import errors
 from flowsource.cli.commands import commands
 from flowsource.deployments import GRACE, Declaration, DeploymentOptions
 from flowsource.flows import Flow, FlowOptions
+from flowsource.runner.requests import run_deployment
 from flowsource.runs import RunState
 from flowsource.source_status import SourceState
 from flowsource.sources import limits, local_scan
@@ -187,11 +189,15 @@ def test_the_page_on_flows_has_every_option_of_a_deployment_with_its_default() -
         assert told[name] == "none" and not plain.get(name)
 
 
+def test_the_page_on_flows_has_every_argument_of_a_run_on_request() -> None:
+    assert set(_options_told("Runs that ask for runs")) == set(signature(run_deployment).parameters)
+
+
 def _options_told(heading: str) -> dict[str, str]:
     """The options in the table under a heading of the page on flows, each with the default that it says."""
-    _, _, section = FLOWS.read_text(encoding="utf-8").partition(f"### {heading}\n")
+    _, _, section = FLOWS.read_text(encoding="utf-8").partition(f"## {heading}\n")
     rows = _rows(re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0])
-    return {row[0].strip("`"): row[1] for row in rows if row[0] != "option"}
+    return {row[0].strip("`"): row[1] for row in rows if row[0].startswith("`")}
 
 
 def test_the_page_on_sources_tells_of_each_state_and_each_error() -> None:

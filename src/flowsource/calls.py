@@ -174,11 +174,11 @@ async def _awaited(
 
 
 def _iterated(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Generator[Any, Any, Any]:
-    made: Generator[Any, Any, Any] | None = None
+    function: Callable[..., Generator[Any, Any, Any]] = call.flow.fn
+    made = function(*args, **kwargs)
     try:
         with _Inside(call):
             call.begin()
-            made = call.flow.fn(*args, **kwargs)
         step: Callable[[Any], Any] = made.send
         given: Any = None
         while True:
@@ -197,8 +197,7 @@ def _iterated(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Gen
         return ended.value
     except GeneratorExit:
         with _Inside(call):
-            if made is not None:
-                made.close()
+            made.close()
             call.end(None)
         raise
     except BaseException as error:
@@ -208,11 +207,11 @@ def _iterated(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Gen
 
 
 async def _iterated_async(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, Any]:
-    made: AsyncGenerator[Any, Any] | None = None
+    function: Callable[..., AsyncGenerator[Any, Any]] = call.flow.fn
+    made = function(*args, **kwargs)
     try:
         with _Inside(call):
             call.begin()
-            made = call.flow.fn(*args, **kwargs)
         step: Callable[[Any], Awaitable[Any]] = made.asend
         given: Any = None
         while True:
@@ -230,8 +229,7 @@ async def _iterated_async(call: Call, args: Sequence[Any], kwargs: Mapping[str, 
             call.end(None)
     except GeneratorExit:
         with _Inside(call):
-            if made is not None:
-                await made.aclose()
+            await made.aclose()
             call.end(None)
         raise
     except BaseException as error:

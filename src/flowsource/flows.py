@@ -354,7 +354,7 @@ def _hooks_in(options: Mapping[str, Any]) -> dict[str, tuple[Hook, ...]]:
 
 def _name_of(fn: Callable[..., Any]) -> str:
     """What a flow of `fn` is called where nobody said: as the function, or what that was made of, or its class."""
-    named = fn
+    named: Any = fn
     while not hasattr(named, "__name__") and hasattr(named, "func"):
         named = named.func  # As that of a functools.partial.
     own = getattr(named, "__name__", None) or type(named).__name__

@@ -118,8 +118,9 @@ class WatchedCall(Call):
     async def _within(self, seconds: float, work: Awaitable[Any]) -> Any:
         import asyncio
 
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit:
                 return await work
         except TimeoutError:
             if not limit.expired():

@@ -18,6 +18,7 @@ from flowsource.runner.origin import Origin
 from flowsource.runner.service import Runner
 from flowsource.runner.starter import open_starter
 from flowsource.runner.startup import register
+from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runner.terminal import Terminal
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.settings import Settings
@@ -78,6 +79,7 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
                     signs=settings.signs,
                 )
                 await bury_the_dead(store, settings.signs)
+                await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))
                 await _serve(runner_id, declared, shop, signals, limit=limit)
 
 

@@ -36,6 +36,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "prints",
             "lines_here",
             "hooking",
+            "refusing",
             "trying_again",
         }
     ),

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from flowsource import refusing
 from flowsource.context import is_run_process
 from flowsource.declaring import (
     check_global_limit,
@@ -193,7 +194,4 @@ def _check_deployments(deployments: Sequence[object]) -> None:
 
 def _refuse_in_a_run() -> None:
     if is_run_process():
-        raise InvalidDeployment(
-            "serve() was called while this file was imported to load a flow from it; "
-            'put the call under `if __name__ == "__main__":`.'
-        )
+        refusing.serve()

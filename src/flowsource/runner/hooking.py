@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 
 from flowsource.errors import FlowsourceError
-from flowsource.runner.conversation import OnMessage, OnOutput, converse
+from flowsource.runner.conversation import converse
+from flowsource.runner.listening import OnMessage, OnOutput
 from flowsource.runner.processes import ForkServer
 from flowsource.runs import RunState
 

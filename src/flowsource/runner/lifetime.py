@@ -73,6 +73,7 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
                 terminal=terminal,
                 scratch=settings.cache / "scratch",
                 signs=settings.signs,
+                log_limits=settings.log_limits,
             )
             await bury_the_dead(store, settings.signs)
             await _serve(declared, shop, signals, limit=limit)

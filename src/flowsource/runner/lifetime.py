@@ -77,6 +77,7 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
                     terminal=terminal,
                     scratch=settings.cache / "scratch",
                     signs=settings.signs,
+                    log_limits=settings.log_limits,
                 )
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))

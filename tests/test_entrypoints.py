@@ -127,6 +127,32 @@ def test_a_plain_function_and_any_callable_are_flows(tmp_path: Path) -> None:
     assert loaded_elsewhere(tmp_path, "plain.py:obj") == "9"
 
 
+def test_a_flow_of_another_framework_is_called_with_the_signature_of_its_function(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "foreign.py": """
+class Foreign:
+    def __init__(self, fn): self.fn, self.name, self.description = fn, "its-name", "What it says."
+    def __call__(self, *args, **kwargs): return ["foreign", self.fn(*args, **kwargs)]
+
+def work(day: str, n: int = 2): return [day, n]
+
+main = Foreign(work)
+"""
+        },
+    )
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", "('monday')") == "['foreign', ['monday', 2]]"
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", ".name") == "its-name"
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", ".description") == "What it says."
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", ".parameter_schema['required']") == "['day']"
+
+
+def test_an_object_that_can_be_called_is_named_by_its_variable(tmp_path: Path) -> None:
+    write(tmp_path, {"objects.py": "class C:\n    def __call__(self): ...\nmy_object = C()\n"})
+    assert loaded_elsewhere(tmp_path, "objects.py:my_object", ".name") == "my-object"
+
+
 def test_a_callable_that_does_not_tell_its_parameters_is_refused(tmp_path: Path) -> None:
     write(tmp_path, {"no_signature.py": "main = dict\n"})
     with pytest.raises(InvalidInput, match="does not tell its parameters"):

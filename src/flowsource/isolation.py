@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, ModuleType
 from typing import Any
@@ -17,11 +18,12 @@ class Isolation:
     belong to the whole process: threads that call flows of two sources at once may see modules of each other.
     """
 
-    def __init__(self, root: Path, *, is_mounted: bool) -> None:
-        self._root, self._is_mounted = root, is_mounted
+    def __init__(self, root: Path, *, beside: Path, is_mounted: bool) -> None:
+        """Keep apart what is imported from `root`, and from the directory `beside` the file that is loaded."""
+        self._is_mounted = is_mounted
         self._top = os.path.realpath(root) + os.sep
         self._modules: dict[str, ModuleType] = {}
-        self._path: list[str] = []
+        self._path = [str(beside), str(root)]
         self._depth = 0
 
     def __enter__(self) -> None:
@@ -63,8 +65,8 @@ class Isolation:
     def _names(self) -> set[str]:
         """The modules that can be imported from here, but for those that Python itself has in use by such names."""
         found: set[str] = set()
-        for place in {str(self._root), *self._path}:
-            with os.scandir(place) as entries:
+        for place in set(self._path):
+            with suppress(FileNotFoundError), os.scandir(place) as entries:
                 found |= {entry.name.removesuffix(".py") for entry in entries}
         return found - sys.stdlib_module_names - {"flowsource", "__main__"}
 

@@ -7,7 +7,7 @@ import inspect
 import typing
 import warnings
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -154,7 +154,7 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Any, Any]:
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations that can be evaluated; one that names what exists only for type checkers counts as anything."""
-    target = function if inspect.isroutine(function) else type(function).__call__
+    target = _annotated(function)
     try:
         return typing.get_type_hints(target, include_extras=True)
     except (NameError, AttributeError, TypeError):
@@ -164,6 +164,16 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
             with contextlib.suppress(NameError, AttributeError, TypeError):
                 hints |= typing.get_type_hints(one, getattr(target, "__globals__", {}), include_extras=True)
         return hints
+
+
+def _annotated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What has the annotations of a callable: a function, that inside a partial, a constructor or `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isroutine(function):
+        return function
+    method: Callable[..., Any] = function.__init__ if inspect.isclass(function) else type(function).__call__
+    return method
 
 
 def _problems(error: ValidationError) -> dict[str, str]:

@@ -14,6 +14,8 @@ from flowsource.errors import InvalidSettings
 _SQLITE = "sqlite:///"
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
+# How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
+START_METHODS = ("fork-server", "spawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,14 @@ class Settings:
     """The settings of one process.
 
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
-    what can be fetched again. Both are absolute. `store` is the address of the store. `log_format`, one of LOG_FORMATS,
-    is how a server says what happens.
+    what can be fetched again. Both are absolute. `store` is the address of the store. `start_method`, one of
+    START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a server says what happens.
     """
 
     state: Path
     cache: Path
     store: str
+    start_method: str = START_METHODS[0]
     log_format: str = LOG_FORMATS[0]
     log_limits: LogLimits = LogLimits()
 
@@ -47,8 +50,9 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read FLOWSOURCE_HOME, _CACHE, _STORE, _LOG_FORMAT, _LOG_LINES and _LOG_MIB; raises InvalidSettings naming
-        each problem.
+        """Read FLOWSOURCE_HOME, _CACHE, _STORE, _START_METHOD, _LOG_FORMAT, _LOG_LINES and _LOG_MIB.
+
+        Raises InvalidSettings naming each problem.
 
         Without them, or where they are empty, the user's data and cache directories serve, and a SQLite file in the
         former. The last two are how much of what one attempt of a run writes is kept.
@@ -64,11 +68,16 @@ class Settings:
             store_file(store)
         except InvalidSettings as error:
             problems.append(f"FLOWSOURCE_STORE: {error}")
+        method = environ.get("FLOWSOURCE_START_METHOD") or START_METHODS[0]
         log_format = environ.get("FLOWSOURCE_LOG_FORMAT") or LOG_FORMATS[0]
-        try:
-            check_log_format(log_format)
-        except InvalidSettings as error:
-            problems.append(f"FLOWSOURCE_LOG_FORMAT: {error}")
+        for name, check, given in (
+            ("FLOWSOURCE_START_METHOD", check_start_method, method),
+            ("FLOWSOURCE_LOG_FORMAT", check_log_format, log_format),
+        ):
+            try:
+                check(given)
+            except InvalidSettings as error:
+                problems.append(f"{name}: {error}")
         limits = LogLimits()
         lines = _number("FLOWSOURCE_LOG_LINES", limits.lines, environ, problems)
         mebibytes = _number("FLOWSOURCE_LOG_MIB", limits.size >> 20, environ, problems)
@@ -78,9 +87,16 @@ class Settings:
             state=state,
             cache=cache,
             store=store,
+            start_method=method,
             log_format=log_format,
             log_limits=LogLimits(lines=lines, size=mebibytes << 20),
         )
+
+
+def check_start_method(method: str) -> None:
+    """Raise InvalidSettings for what is no way to start runs."""
+    if method not in START_METHODS:
+        raise InvalidSettings(f"{method!r} is no way to start runs. Give {' or '.join(map(repr, START_METHODS))}.")
 
 
 def check_log_format(log_format: str) -> None:

@@ -30,7 +30,9 @@ class SourcedFlow(Flow[..., Any]):
     def __init__(self, source: Source, entrypoint: Entrypoint, found: Latest) -> None:
         self.source, self.entrypoint, self.found = source, entrypoint, found
         self._loaded: Flow[..., Any] | None = None
-        self._isolation = Isolation(found.snapshot.root, is_mounted=found.snapshot.is_mounted)
+        root, file = found.snapshot.root, entrypoint.file
+        beside = (root / file).parent if file is not None else root
+        self._isolation = Isolation(root, beside=beside, is_mounted=found.snapshot.is_mounted)
 
     def load(self) -> Flow[..., Any]:
         """The flow itself, imported into this process; raises EntrypointError."""

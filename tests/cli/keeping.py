@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -15,12 +15,15 @@ from tests.store.words import Server, registration, serve
 T = TypeVar("T")
 
 
-def keep(alone: CommandLine, work: Callable[[Server], Awaitable[T]]) -> T:
-    """What `work` returns for a server of `etl/nightly`, which writes to the store and executes nothing."""
+def keep(alone: CommandLine, work: Callable[[Server], Awaitable[T]], **said: Any) -> T:
+    """What `work` returns for a server of `etl/nightly`, which writes to the store and executes nothing.
+
+    Whatever else is `said` is declared of that deployment.
+    """
 
     async def use() -> T:
         async with opened(alone) as store:
-            return await work(await serve(store, registration()))
+            return await work(await serve(store, registration(**said)))
 
     return anyio.run(use)
 

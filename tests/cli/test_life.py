@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+import anyio
 import pytest
 
 from flowsource.cli.output import state_cell
@@ -12,7 +13,7 @@ from flowsource.promotions import Author
 from flowsource.runs import CancelPhase, Failure, Run, RunState
 from flowsource.store.protocol import NestedRun, Outcome
 from tests.cli.calling import CommandLine
-from tests.cli.keeping import keep
+from tests.cli.keeping import keep, opened
 from tests.store.words import NOW, SECOND, Server, end
 
 BROKEN = Failure(kind="ValueError", message="no such day", traceback="Traceback ...\nValueError: no such day")
@@ -157,6 +158,25 @@ def test_a_cancellation_is_told_phase_by_phase(alone: CommandLine) -> None:
         "its processes were asked to end (SIGTERM)",
         "its processes were made to end (SIGKILL)",
     ]
+
+
+def test_following_tells_of_each_attempt(alone: CommandLine) -> None:
+    run = keep(alone, fail_and_wait)
+
+    async def go_on() -> None:
+        async with opened(alone) as store:
+            [again] = await store.claim(run.runner_id or uuid4(), [run.deployment_id], limit=1, now=run.due_at)
+            again = await store.start(again.id, again.epoch, at=run.due_at, transition_id=uuid4())
+            await end(store, again)
+
+    with alone.start("logs", "again", "--follow") as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        anyio.run(go_on)
+        last = process.stderr.read().splitlines()[-1]
+
+    assert "↻ retrying after attempt 1, again in 58 s: ValueError: no such day" in first
+    assert "✔ completed" in last
 
 
 def test_a_lost_run_is_told_as_such(alone: CommandLine) -> None:

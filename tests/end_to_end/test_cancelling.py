@@ -21,7 +21,7 @@ ADA = Author(by="ada", reason="it is late")
 SCRIPT = """
     import os, signal, subprocess, sys, time
     from pathlib import Path
-    from flowsource import flow, serve
+    from flowsource import flow
 
     @flow
     def nap(note: str, seconds: float = 600):
@@ -53,6 +53,8 @@ SCRIPT = """
         time.sleep(600)
 
     if __name__ == "__main__":
+        from flowsource import serve
+
         serve(
             nap.to_deployment("nap"),
             deaf.to_deployment("deaf", grace_seconds=0.2),

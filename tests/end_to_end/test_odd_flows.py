@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 SCRIPT = """
     import ctypes, os, signal, subprocess, sys, time
-    from flowsource import flow, serve
+    from flowsource import flow
 
     @flow
     def odd(how: str):

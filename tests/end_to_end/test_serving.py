@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -217,6 +218,14 @@ async def test_a_killed_server_takes_its_runs_along(tmp_path: Path) -> None:
         with anyio.fail_after(10):
             while processes_below(tmp_path / "home"):  # noqa: ASYNC110 - other processes set no event for us
                 await anyio.sleep(0.02)
+        # Nothing is set up for it: whoever looks next finds out.
+        looked = await anyio.run_process(
+            [sys.executable, "-m", "flowsource", "runs", "show", run.name],
+            env={**os.environ, "FLOWSOURCE_HOME": str(tmp_path / "home")},
+        )
+        assert "crashed" in looked.stdout.decode()
+        assert "its server ended while it ran" in looked.stdout.decode()
+        assert (await server.store.run(str(run.id))).state is RunState.CRASHED
 
 
 async def test_a_run_whose_process_is_killed_has_crashed_and_serving_goes_on(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from tests.support.orders import execute
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
 
 
-async def test_records_keep_their_level_logger_extras_and_exception(server: ForkServer, write: Write) -> None:
+async def test_records_keep_their_level_logger_extras_and_exception(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import logging
@@ -49,7 +49,7 @@ async def test_records_keep_their_level_logger_extras_and_exception(server: Fork
     assert failed["text"].splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
-async def test_a_record_that_cannot_be_formatted_is_heard_all_the_same(server: ForkServer, write: Write) -> None:
+async def test_a_record_that_cannot_be_formatted_is_heard_all_the_same(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import logging
@@ -70,7 +70,7 @@ async def test_a_record_that_cannot_be_formatted_is_heard_all_the_same(server: F
 
 
 async def test_records_of_threads_and_of_forked_processes_are_whole_and_each_in_its_order(
-    server: ForkServer, write: Write
+    server: Starter, write: Write
 ) -> None:
     root = write(
         flows="""
@@ -102,9 +102,7 @@ async def test_records_of_threads_and_of_forked_processes_are_whole_and_each_in_
     assert "from another interpreter" in heard.said
 
 
-async def test_what_a_flow_does_to_its_streams_costs_no_record_and_no_other_file(
-    server: ForkServer, write: Write
-) -> None:
+async def test_what_a_flow_does_to_its_streams_costs_no_record_and_no_other_file(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import io, logging, os, sys
@@ -134,7 +132,7 @@ async def test_what_a_flow_does_to_its_streams_costs_no_record_and_no_other_file
     assert heard.outcome["result"] == 0
 
 
-async def test_an_output_that_does_not_wait_loses_no_record(server: ForkServer, write: Write) -> None:
+async def test_an_output_that_does_not_wait_loses_no_record(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import logging, os
@@ -147,7 +145,7 @@ async def test_an_output_that_does_not_wait_loses_no_record(server: ForkServer, 
     assert len((await execute(server, root)).records) == 3000
 
 
-async def test_lines_of_c_stand_where_they_were_written(server: ForkServer, write: Write) -> None:
+async def test_lines_of_c_stand_where_they_were_written(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import ctypes
@@ -167,7 +165,7 @@ async def test_lines_of_c_stand_where_they_were_written(server: ForkServer, writ
     [("os._exit(3)", 3, ""), ("os.kill(os.getpid(), 9)", -9, ""), ("ctypes.string_at(0)", -11, "line 7 in crash")],
 )
 async def test_the_last_words_of_a_process_are_heard_also_half_a_line(
-    server: ForkServer, write: Write, end: str, status: int, says: str
+    server: Starter, write: Write, end: str, status: int, says: str
 ) -> None:
     root = write(
         flows=f"""
@@ -184,7 +182,7 @@ async def test_the_last_words_of_a_process_are_heard_also_half_a_line(
     assert any(line.endswith(says) for line in heard.said)
 
 
-async def test_text_of_any_kind_is_heard_in_a_c_locale(server: ForkServer, write: Write) -> None:
+async def test_text_of_any_kind_is_heard_in_a_c_locale(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         import logging, os, subprocess, sys

@@ -19,6 +19,7 @@ from flowsource.runner.outcomes import (
     timed_out,
     with_hint,
 )
+from flowsource.runner.processes import Exit
 from flowsource.runs import Cancellation, Failure, RunState
 from flowsource.store.protocol import Outcome
 
@@ -32,31 +33,31 @@ ENDED = {"state": "cancelled", "failure": {"kind": "cancelled", "message": "it w
 
 @pytest.mark.parametrize("stop", [None, CANCEL, TIME_OUT, SHUTDOWN, FENCED])
 def test_what_completed_has_completed_even_while_it_was_being_ended(stop: Stop | None) -> None:
-    outcome = outcome_of(COMPLETED, 0, stop=stop, now=NOW)
+    outcome = outcome_of(COMPLETED, Exit(0), stop=stop, now=NOW)
     assert outcome == Outcome(state=RunState.COMPLETED, has_result=True, result=6)
 
 
 @pytest.mark.parametrize("answer", [FAILED, ENDED, None])
 @pytest.mark.parametrize("stop", [CANCEL, TIME_OUT, SHUTDOWN, FENCED])
 def test_anything_else_that_happens_then_comes_of_the_end(answer: dict[str, Any] | None, stop: Stop) -> None:
-    outcome = outcome_of(answer, -signal.SIGTERM, stop=stop, now=NOW)
+    outcome = outcome_of(answer, Exit(-signal.SIGTERM), stop=stop, now=NOW)
     assert (outcome.state, outcome.failure) == (stop.state, stop.failure)
 
 
 def test_a_failure_is_told_as_the_flow_told_it() -> None:
-    outcome = outcome_of(FAILED, 0, stop=None, now=NOW)
+    outcome = outcome_of(FAILED, Exit(0), stop=None, now=NOW)
     assert outcome == Outcome(state=RunState.FAILED, failure=Failure(kind="ValueError", message="no good"))
 
 
 @pytest.mark.parametrize("delay", [0, 2.5])
 def test_a_failure_that_wants_another_attempt_says_when(delay: float) -> None:
-    outcome = outcome_of({**FAILED, "retry_in": delay}, 0, stop=None, now=NOW)
+    outcome = outcome_of({**FAILED, "retry_in": delay}, Exit(0), stop=None, now=NOW)
     assert outcome.retry_at == NOW + timedelta(seconds=delay)
 
 
 def test_a_time_out_may_want_another_attempt_and_a_cancellation_never_does() -> None:
     assert outcome_of_stop(TIME_OUT, now=NOW).retry_at == NOW + timedelta(seconds=10)
-    assert outcome_of({**FAILED, "retry_in": 1}, 0, stop=CANCEL, now=NOW).retry_at is None
+    assert outcome_of({**FAILED, "retry_in": 1}, Exit(0), stop=CANCEL, now=NOW).retry_at is None
 
 
 def test_what_is_fenced_is_to_be_run_again_at_once() -> None:
@@ -76,7 +77,7 @@ def test_what_is_fenced_is_to_be_run_again_at_once() -> None:
     ],
 )
 def test_a_crash_says_how(status: int, others: dict[str, Any], said: str) -> None:
-    outcome = outcome_of(None, status, stop=None, now=NOW, **others)
+    outcome = outcome_of(None, Exit(status, **others), stop=None, now=NOW)
     assert outcome.state is RunState.CRASHED
     assert outcome.failure is not None
     assert said in outcome.failure.message

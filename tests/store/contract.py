@@ -24,7 +24,12 @@ from flowsource.revisions import Revision
 from flowsource.runs import Failure, RunState
 from flowsource.schedules import Cron, Interval, content_key
 from flowsource.store.protocol import DEPLOYMENTS, WORK, LogLine, NewRun, Outcome, Store, about
+from tests.store.attempts_contract import AttemptsContract
+from tests.store.cancelling_contract import CancellingContract
+from tests.store.loss_contract import LossContract
+from tests.store.nesting_contract import NestingContract
 from tests.store.promoting_contract import PromotingContract
+from tests.store.turns_contract import TurnsContract
 from tests.store.words import (
     COMPLETED,
     FIRST,
@@ -627,5 +632,20 @@ class Listening:
             assert not await changes.wait(timedelta(milliseconds=1))
 
 
-class StoreContract(Registering, Presence, Creating, Claiming, Moving, Finding, Logging, Listening, PromotingContract):
+class StoreContract(
+    Registering,
+    Presence,
+    Creating,
+    Claiming,
+    Moving,
+    Finding,
+    Logging,
+    Listening,
+    PromotingContract,
+    AttemptsContract,
+    CancellingContract,
+    NestingContract,
+    LossContract,
+    TurnsContract,
+):
     """All of it."""

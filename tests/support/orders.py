@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from flowsource.revisions import Revision
 from flowsource.runner.conversation import converse
 from flowsource.runner.lines import LineSplitter
-from flowsource.runner.processes import ForkServer, RunProcess
+from flowsource.runner.processes import Exit, RunProcess
+from flowsource.runner.starter import Starter
 
 
 @dataclass
@@ -18,6 +20,7 @@ class Heard:
     `others` the messages that are neither records nor the outcome."""
 
     status: int = 0
+    exit: Exit = field(default_factory=lambda: Exit(0))
     said: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -29,13 +32,14 @@ class Heard:
 
 
 async def execute(
-    server: ForkServer,
+    server: Starter,
     root: Path,
     entrypoint: str = "flows.py:main",
     *,
     parameters: dict[str, Any] | None = None,
     is_mounted: bool = True,
     on_start: Any = None,
+    preload: Sequence[str] = (),
     kind: str = "run",
     run: dict[str, Any] | None = None,
     **more: Any,
@@ -85,12 +89,14 @@ async def execute(
             **(run or {}),
         },
     }
-    heard.status = await converse(
+    heard.exit = await converse(
         server,
         order,
         on_output=lambda data: heard.said.extend(splitter.feed(data)),
         on_message=on_message,
         on_start=started,
+        preload=preload,
     )
+    heard.status = heard.exit.status
     heard.said.extend(splitter.close())
     return heard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from signal import SIGKILL
 from typing import Any
 
@@ -13,27 +13,29 @@ import anyio
 from flowsource.runner.frames import encode
 from flowsource.runner.listening import Listener, OnMessage, OnOutput, Room
 from flowsource.runner.marks import new_mark
-from flowsource.runner.processes import ForkServer, ForkServerFailed, RunProcess
+from flowsource.runner.processes import Exit, GuardianFailed, RunProcess
+from flowsource.runner.starter import Starter
 
 _LAST_WORDS_SECONDS = 1.0
 
 
 async def converse(
-    server: ForkServer,
+    server: Starter,
     order: dict[str, Any],
     *,
     on_output: OnOutput,
     on_message: OnMessage,
     on_start: Callable[[RunProcess], None] | None = None,
     until_room: Room | None = None,
-) -> int:
-    """Start a process, give it `order`, pass on what it writes and answers, and return its exit code.
+    preload: Sequence[str] = (),
+) -> Exit:
+    """Start a process, give it `order`, pass on what it writes and answers, and return how it ended.
 
     Log records are messages of type `log`, in order with what is written; other messages are in their own order.
     `until_room` is awaited before each read: while it does not return nothing is read, and the process waits as anyone
-    does who writes into a full pipe. When this returns or raises, the process and its group are gone. A negative code
-    is the signal that ended it. Cancelled, it kills them. Raises ForkServerFailed when no process can be had, or it was
-    lost with its fork server; ValueError for an order that is no JSON.
+    does who writes into a full pipe. When this returns or raises, the process and all that it started are gone.
+    Cancelled, it kills them. `preload` names modules to be imported before it. Raises GuardianFailed when no process
+    can be had, or it was lost with its guardian; ValueError for an order that is no JSON.
     """
     mark = new_mark()
     order_left = memoryview(encode({**order, "mark": mark.hex()}))
@@ -45,7 +47,7 @@ async def converse(
         try:
             # Said before there is anybody to hear it, so that the process need not wait for us once it is there.
             order_left = order_left[channel.send(order_left) :]
-            process = await server.spawn(their_output, their_channel)
+            process = await server.spawn(their_output, their_channel, preload=preload)
         finally:
             os.close(their_output)
             their_channel.close()
@@ -53,7 +55,7 @@ async def converse(
         try:
             if on_start is not None:
                 on_start(process)
-            status = await _listen(process, order_left, channel, listener)
+            how = await _listen(process, order_left, channel, listener)
         finally:
             if not process.is_gone:
                 process.signal_group(SIGKILL)
@@ -62,23 +64,23 @@ async def converse(
     finally:
         os.close(output)
         channel.close()
-    if status is None:
-        raise ForkServerFailed("the process that starts runs ended, and the run with it")
-    return status
+    if how is None:
+        raise GuardianFailed("the process that starts runs ended, and the run with it")
+    return how
 
 
 async def _listen(
     process: RunProcess, order_left: memoryview, channel: socket.socket, listener: Listener
-) -> int | None:
+) -> Exit | None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listener.hear_output)
         await _send(channel, order_left)
         tasks.start_soon(listener.hear_channel)
-        status = await process.wait()
+        how = await process.wait()
         # The ends of both are near, unless a process that left the group still holds them.
         tasks.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS_SECONDS
     listener.close()
-    return status
+    return how
 
 
 async def _send(channel: socket.socket, view: memoryview) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,7 +28,7 @@ from flowsource.runner.outcomes import (
     timed_out,
     with_hint,
 )
-from flowsource.runner.processes import RunProcess
+from flowsource.runner.processes import Exit, RunProcess
 from flowsource.runner.record import RunRecord
 from flowsource.runner.run_log import RunLog
 from flowsource.runner.stopping import Stopper
@@ -39,6 +39,8 @@ from flowsource.store.protocol import Outcome
 
 logger = logging.getLogger(__name__)
 
+Freshen = Callable[[], Awaitable[str | None]]
+
 # How long a run may take to end whose time is over, or whose server has no more time.
 SHORT_GRACE = timedelta(seconds=5)
 
@@ -46,6 +48,9 @@ SHORT_GRACE = timedelta(seconds=5)
 class Execution:
     """Executes one attempt: starts its process, keeps what it writes, ends it when it must, and records what became
     of it.
+
+    `freshen` is called before anything else, where there is one: it says what stands in the way of the newest code, if
+    anything, and a run whose deployment serves another revision then goes back to be claimed again.
 
     `on_process_gone` is called as soon as the process is gone, before the end is recorded: its slot is free then.
     `hooking` limits how many processes call hooks at once.
@@ -58,11 +63,13 @@ class Execution:
         shop: Workshop,
         *,
         hooking: anyio.CapacityLimiter,
+        freshen: Freshen | None,
         on_process_gone: Callable[[], None],
     ) -> None:
         self._served, self._shop = served, shop
         self._deployment = served.deployment
         self._hooking, self._on_process_gone = hooking, on_process_gone
+        self._freshen = freshen
         self._record = RunRecord(run, shop.store, shop.terminal, on_refused=self._end_what_is_not_ours)
         self._log = RunLog(run, store=shop.store, terminal=shop.terminal, limits=shop.log_limits)
         self._hooks = frozenset(self._deployment.facts.hooks)
@@ -142,6 +149,9 @@ class Execution:
             place: Workplace | None = None
             try:
                 with self._preparation:
+                    if self._freshen is not None and await self._is_outdated(self._freshen):
+                        await self._record.release()
+                        return
                     place = await held.enter_async_context(workplace(self.run, self._served, self._shop))
             except anyio.get_cancelled_exc_class():
                 await self._record.release()
@@ -150,6 +160,12 @@ class Execution:
                 await self._leave_unbegun()
             else:
                 await self._execute_at(place)
+
+    async def _is_outdated(self, freshen: Freshen) -> bool:
+        """Whether there is a newer revision than the one the run was claimed at, once its source was asked."""
+        if (trouble := await freshen()) is not None:
+            self._log.say(logging.WARNING, f"{trouble}; this run goes on with what served last.")
+        return self._served.deployment.active != self.run.revision
 
     async def _leave_unbegun(self) -> None:
         """End, or give back, what was stopped while its code was brought."""
@@ -168,7 +184,7 @@ class Execution:
                 outcome = await self._converse(place)
             except anyio.get_cancelled_exc_class():
                 stop = self._stopper.reason or SHUTDOWN
-                await self._end(outcome_of(self._answer, 0, stop=stop, now=datetime.now(UTC)), place)
+                await self._end(outcome_of(self._answer, Exit(0), stop=stop, now=datetime.now(UTC)), place)
                 raise
             if await self._end(outcome, place):
                 await self._follow_up(place)
@@ -181,16 +197,17 @@ class Execution:
             assert self._beside is not None, "tasks go on beside the run"
             self._stopper.watch(process, self._beside)
 
-        status, lost = 0, None
+        how, lost = Exit(0), None
         words = self._log.of_process()
         try:
-            status = await converse(
+            how = await converse(
                 self._shop.server,
                 order_for_run(self.run, self._deployment, place),
                 on_output=words.printed,
                 on_message=partial(self._on_message, place),
                 on_start=on_start,
                 until_room=self._log.until_room,
+                preload=self._deployment.declared.preload,
             )
         except FlowsourceError as error:
             lost = Failure(kind="process", message=str(error))
@@ -198,7 +215,7 @@ class Execution:
             words.close()
         if lost is not None and self._answer is None and self._stopper.reason is None:
             return Outcome(state=RunState.CRASHED, failure=lost)
-        return outcome_of(self._answer, status, stop=self._stopper.reason, now=datetime.now(UTC))
+        return outcome_of(self._answer, how, stop=self._stopper.reason, now=datetime.now(UTC))
 
     async def _end(self, outcome: Outcome, place: Workplace) -> bool:
         """Record how it ended, with its last lines; whether that was taken."""

@@ -19,6 +19,7 @@ from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.tidying import TIDY_EVERY, collect_garbage
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.snapshots.snapshot import Snapshot
+from flowsource.source_status import SourceState
 from flowsource.sources.base import Source
 from flowsource.store.protocol import DEPLOYMENTS
 from flowsource.watch.comparing import Comparison, compare
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # What others do rings; this is for a bell that was lost.
 _LOOK_EVERY = timedelta(seconds=30)
+# How long a run waits for its source to be asked, where that is wanted.
+FRESHEN_WITHIN = timedelta(seconds=10)
 _PATIENCE_AT_START = timedelta(seconds=10)
 
 
@@ -50,6 +53,24 @@ class Following:
         """Ask the remotes of all sources now rather than at their next poll."""
         for watcher in self._watchers.values():
             watcher.hint("a signal")
+
+    async def freshen(self, deployment_id: UUID) -> str | None:
+        """Have the source of a deployment asked, and what is new decided on; what stands in the way of that, if any.
+
+        Runs that ask at once are answered at once.
+        """
+        entry = self._served[deployment_id]
+        watcher, label = self._watchers[entry.source.key], entry.source.label
+        if entry.source.mount is not None:
+            return None
+        with anyio.move_on_after(FRESHEN_WITHIN.total_seconds()):
+            await watcher.look("a run that is to begin")
+            status = next(status for status in watcher.statuses if status.label == label)
+            if status.state is not SourceState.OK:
+                return f"{label} is {status.state.replace('_', ' ')}: {status.reason}"
+            await self._promoters[deployment_id].wait_until_settled()
+            return None
+        return f"{label} did not answer within {FRESHEN_WITHIN.total_seconds():g} s"
 
     async def carry_out_wishes(self, stopping: anyio.Event) -> None:
         """Serve what people asked for while nobody served, before the first run is taken, if that can be had soon."""

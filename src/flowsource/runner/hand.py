@@ -12,7 +12,8 @@ from anyio.abc import TaskGroup
 
 from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runner.claims import Slots
-from flowsource.runner.execution import SHORT_GRACE, Execution
+from flowsource.runner.execution import SHORT_GRACE, Execution, Freshen
+from flowsource.runner.following import Following
 from flowsource.runner.hooking import HOOKS_AT_ONCE
 from flowsource.runner.outcomes import FENCED, NOT_OURS, SHUTDOWN
 from flowsource.runner.workshop import Served, Workshop
@@ -23,13 +24,18 @@ logger = logging.getLogger(__name__)
 
 # What wakes us is a doorbell; this is for one that was not heard.
 LOOK_EVERY = timedelta(seconds=5)
+_MOST_REMEMBERED = 1000
 
 
 class Hand:
     """Executes runs that were claimed, each in a task of its own, and ends those that are to end."""
 
-    def __init__(self, runner_id: UUID, served: Mapping[UUID, Served], shop: Workshop, slots: Slots) -> None:
+    def __init__(
+        self, runner_id: UUID, served: Mapping[UUID, Served], shop: Workshop, slots: Slots, following: Following
+    ) -> None:
         self._runner_id, self._served, self._shop, self._slots = runner_id, served, shop, slots
+        self._following = following
+        self._freshened: set[UUID] = set()
         self._hooking = anyio.CapacityLimiter(HOOKS_AT_ONCE)
         self._executions: dict[UUID, Execution] = {}
         self._wishes: dict[UUID, Cancellation] = {}
@@ -46,6 +52,7 @@ class Hand:
             self._served[run.deployment_id],
             self._shop,
             hooking=self._hooking,
+            freshen=self._freshen_for(run),
             on_process_gone=lambda: self._slots.give_back(run.id),
         )
         self._executions[run.id] = execution
@@ -53,6 +60,24 @@ class Hand:
         if (wish := run.cancellation or self._wishes.get(run.id)) is not None:
             execution.cancel(wish)
         tasks.start_soon(self._execute, run.id, execution)
+
+    def _freshen_for(self, run: Run) -> Freshen | None:
+        """How the source is asked before `run` begins, where that is wanted and was not done when we had it before."""
+        is_wanted = self._served[run.deployment_id].deployment.declared.freshness == "every_run"
+        if not is_wanted or run.attempt > 1 or run.id in self._freshened:
+            self._freshened.discard(run.id)
+            return None
+
+        async def freshen() -> str | None:
+            trouble = await self._following.freshen(run.deployment_id)
+            if self._served[run.deployment_id].deployment.active != run.revision:
+                # It goes back, and is likely to come to us again; where it does not, it is forgotten in the end.
+                if len(self._freshened) >= _MOST_REMEMBERED:
+                    self._freshened.clear()
+                self._freshened.add(run.id)
+            return trouble
+
+        return freshen
 
     async def cancel_what_is_to_end(self) -> None:
         """End the runs of ours that somebody wants to end, until cancelled."""

@@ -12,7 +12,7 @@ import anyio
 from flowsource.errors import FlowsourceError
 from flowsource.runner.conversation import converse
 from flowsource.runner.listening import OnMessage, OnOutput
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from flowsource.runs import RunState
 
 HOOK_TIME = timedelta(seconds=60)
@@ -30,7 +30,7 @@ HOOKS = {
 
 
 async def call_hooks(
-    server: ForkServer,
+    server: Starter,
     order: dict[str, Any],
     *,
     on_output: OnOutput,

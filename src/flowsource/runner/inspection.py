@@ -12,7 +12,7 @@ from flowsource.deployments import Declaration, FlowFacts, Rejection, check_name
 from flowsource.errors import InvalidDeployment
 from flowsource.runner.conversation import converse
 from flowsource.runner.lines import LineSplitter
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 
@@ -21,7 +21,7 @@ _LINES_KEPT = 20
 
 
 async def inspect_entrypoint(
-    server: ForkServer,
+    server: Starter,
     cache: SnapshotCache,
     snapshot: Snapshot,
     declared: Declaration,
@@ -49,12 +49,13 @@ async def inspect_entrypoint(
     splitter = LineSplitter()
     status = None
     with cache.lease(snapshot), anyio.move_on_after(deadline.total_seconds()):
-        status = await converse(
+        how = await converse(
             server,
             order,
             on_output=lambda data: written.extend(splitter.feed(data)),
             on_message=answers.append,
         )
+        status = how.status
     written.extend(splitter.close())
 
     def rejected(kind: str, message: str, details: str) -> Rejection:

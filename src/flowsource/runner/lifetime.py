@@ -15,8 +15,8 @@ import anyio.lowlevel
 from flowsource.deployments import Declaration
 from flowsource.runner.lifesigns import alive, bury_the_dead
 from flowsource.runner.origin import Origin
-from flowsource.runner.processes import ForkServer
 from flowsource.runner.service import Runner
+from flowsource.runner.starter import open_starter
 from flowsource.runner.startup import register
 from flowsource.runner.terminal import Terminal
 from flowsource.runner.workshop import Served, Workshop
@@ -59,7 +59,7 @@ async def _listen_for_signals(signals: _Signals) -> None:
 async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Signals, *, limit: int | None) -> None:
     settings = Settings.load()
     secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
-    async with ForkServer(without=secrets) as server, anyio.create_task_group() as early:
+    async with open_starter(settings.start_method, without=secrets) as server, anyio.create_task_group() as early:
         # It starts while the store is opened: each takes a third of a second, most of it for imports.
         early.start_soon(server.start)
         await anyio.lowlevel.checkpoint()

@@ -9,6 +9,7 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Any
 
+from flowsource.runner.processes import Exit
 from flowsource.runs import Cancellation, Failure, RunState
 from flowsource.store.protocol import Outcome
 
@@ -51,16 +52,8 @@ def timed_out(limit: timedelta, *, retry_in: timedelta | None) -> Stop:
     return Stop(state=RunState.TIMED_OUT, failure=Failure(kind="timed out", message=said), retry_in=retry_in)
 
 
-def outcome_of(
-    answer: Mapping[str, Any] | None,
-    status: int,
-    *,
-    stop: Stop | None,
-    now: datetime,
-    left_behind: int = 0,
-    is_out_of_memory: bool = False,
-) -> Outcome:
-    """How an attempt ended whose process left with `status` (negative: the signal that ended it).
+def outcome_of(answer: Mapping[str, Any] | None, how: Exit, *, stop: Stop | None, now: datetime) -> Outcome:
+    """How an attempt ended, by what its process answered and `how` that left.
 
     A flow that completes has completed, even if it was being ended. Anything else that happens after we began to end
     it comes of that. Without an answer, and without a reason of ours, the process crashed.
@@ -78,7 +71,7 @@ def outcome_of(
             failure=Failure(**answer["failure"]) if answer.get("failure") else None,
             retry_at=now + timedelta(seconds=retry_in) if retry_in is not None else None,
         )
-    return Outcome(state=RunState.CRASHED, failure=_crash(status, left_behind, is_out_of_memory=is_out_of_memory))
+    return Outcome(state=RunState.CRASHED, failure=_crash(how))
 
 
 def outcome_of_stop(stop: Stop, *, now: datetime) -> Outcome:
@@ -87,18 +80,19 @@ def outcome_of_stop(stop: Stop, *, now: datetime) -> Outcome:
     return Outcome(state=stop.state, failure=stop.failure, retry_at=retry_at)
 
 
-def _crash(status: int, left_behind: int, *, is_out_of_memory: bool) -> Failure:
-    if is_out_of_memory:
+def _crash(ended: Exit) -> Failure:
+    status, kind = ended.status, "process"
+    if ended.is_out_of_memory:
         kind, how = "out of memory", "was killed by the system because memory ran out"
     elif status == -SIGKILL:
-        kind, how = "process", "was killed by SIGKILL (by somebody, or by the system for want of memory)"
+        how = "was killed by SIGKILL (by somebody, or by the system for want of memory)"
     elif status < 0:
-        kind, how = "process", f"was killed by {_signal_name(-status)}"
+        how = f"was killed by {_signal_name(-status)}"
     else:
-        kind, how = "process", f"left with exit code {status}"
+        how = f"left with exit code {status}"
     left = ""
-    if left_behind:
-        left = f"; it left {left_behind} process{'es' if left_behind > 1 else ''} behind, which we ended"
+    if ended.left_behind:
+        left = f"; it left {ended.left_behind} process{'es' if ended.left_behind > 1 else ''} behind, which we ended"
     return Failure(kind=kind, message=f"its process {how} before it said how it ended{left}")
 
 

@@ -32,7 +32,7 @@ class Runner:
         self._served = {entry.deployment.id: entry for entry in served}
         self._slots = Slots(limit)
         self._following = Following(self._served, shop)
-        self._hand = Hand(runner_id, self._served, shop, self._slots)
+        self._hand = Hand(runner_id, self._served, shop, self._slots, self._following)
         self._stopping = anyio.Event()
         self._stopping_now = anyio.Event()
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from flowsource.deployments import Deployment
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from flowsource.runner.terminal import Terminal
 from flowsource.settings import LogLimits
 from flowsource.snapshots.cache import SnapshotCache
@@ -39,7 +39,7 @@ class Workshop:
 
     store: Store
     cache: SnapshotCache
-    server: ForkServer
+    server: Starter
     terminal: Terminal
     scratch: Path
     signs: Path

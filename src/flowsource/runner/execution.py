@@ -13,10 +13,9 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError
 from flowsource.runner.conversation import converse
 from flowsource.runner.hooking import HOOKS, call_hooks
-from flowsource.runner.lines import LineSplitter
 from flowsource.runner.nested import nested_from
 from flowsource.runner.orders import order_for_hook, order_for_run
 from flowsource.runner.outcomes import (
@@ -24,6 +23,7 @@ from flowsource.runner.outcomes import (
     SHUTDOWN,
     Stop,
     cancelled,
+    left_behind_text,
     outcome_of,
     outcome_of_stop,
     timed_out,
@@ -31,11 +31,12 @@ from flowsource.runner.outcomes import (
 )
 from flowsource.runner.processes import Exit, RunProcess
 from flowsource.runner.record import RunRecord
+from flowsource.runner.run_log import RunLog
 from flowsource.runner.stopping import Stopper
 from flowsource.runner.workplace import Workplace, workplace
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Cancellation, CancelPhase, Failure, Run, RunState
-from flowsource.store.protocol import LogLine, Outcome
+from flowsource.store.protocol import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,6 @@ Freshen = Callable[[], Awaitable[str | None]]
 
 # How long a run may take to end whose time is over, or whose server has no more time.
 SHORT_GRACE = timedelta(seconds=5)
-_FLUSH_EVERY = timedelta(milliseconds=100)
-_MOST_UNSAVED = 5000
-_HIGHEST_LEVEL = 1000
 
 
 class Execution:
@@ -74,7 +72,7 @@ class Execution:
         self._hooking, self._on_process_gone = hooking, on_process_gone
         self._freshen = freshen
         self._record = RunRecord(run, shop.store, shop.terminal, on_refused=self._end_what_is_not_ours)
-        self._attempt = run.attempt
+        self._log = RunLog(run, store=shop.store, terminal=shop.terminal, limits=shop.log_limits)
         self._hooks = frozenset(self._deployment.facts.hooks)
         self._preparation = anyio.CancelScope()
         self._stopper = Stopper(self._note)
@@ -83,11 +81,6 @@ class Execution:
         self._beside: TaskGroup | None = None
         self._running_hooks: anyio.Event | None = None
         self._saving, self._after = anyio.CancelScope(), anyio.CancelScope()
-        self._splitter = LineSplitter()
-        self._unsaved: list[LogLine] = []
-        self._count = 0
-        self._has_lines = anyio.Event()
-        self._has_room = anyio.Event()
         self._answer: dict[str, Any] | None = None
         self._has_ended = False
         self.ended = anyio.Event()
@@ -172,8 +165,7 @@ class Execution:
     async def _is_outdated(self, freshen: Freshen) -> bool:
         """Whether there is a newer revision than the one the run was claimed at, once its source was asked."""
         if (trouble := await freshen()) is not None:
-            said = f"{trouble}; this run goes on with what served last."
-            self._add(said, at=datetime.now(UTC), level=logging.WARNING, source=__name__)
+            self._log.say(logging.WARNING, f"{trouble}; this run goes on with what served last.")
         return self._served.deployment.active != self.run.revision
 
     async def _leave_unbegun(self) -> None:
@@ -187,7 +179,7 @@ class Execution:
     async def _execute_at(self, place: Workplace) -> None:
         async with anyio.create_task_group() as beside:
             self._beside = beside
-            beside.start_soon(self._save_lines)
+            beside.start_soon(self._save_log)
             self._record.open(beside)
             try:
                 outcome = await self._converse(place)
@@ -207,34 +199,37 @@ class Execution:
             self._stopper.watch(process, self._beside)
 
         how, lost = Exit(0), None
+        words = self._log.of_process()
         try:
             how = await converse(
                 self._shop.server,
                 order_for_run(self.run, self._deployment, place),
-                on_output=self._on_output,
+                on_output=words.printed,
                 on_message=partial(self._on_message, place),
                 on_start=on_start,
-                until_room=self._until_room,
+                until_room=self._log.until_room,
                 preload=self._deployment.declared.preload,
             )
         except FlowsourceError as error:
             lost = Failure(kind="process", message=str(error))
-        for text in self._splitter.close():
-            self._add(text, at=datetime.now(UTC))
+        finally:
+            words.close()
         if lost is not None and self._answer is None and self._stopper.reason is None:
             return Outcome(state=RunState.CRASHED, failure=lost)
+        if how.left_behind and self._stopper.reason is None:
+            self._log.say(logging.WARNING, f"{left_behind_text(how.left_behind).capitalize()}.")
         return outcome_of(self._answer, how, stop=self._stopper.reason, now=datetime.now(UTC))
 
     async def _end(self, outcome: Outcome, place: Workplace) -> bool:
         """Record how it ended, with its last lines; whether that was taken."""
         self._on_process_gone()
         self._saving.cancel()
-        lines = list(self._unsaved)
+        lines = self._log.unsaved
         outcome = with_hint(outcome, root=place.snapshot.root, directory=place.directory)
         is_recorded = await self._record.finish(outcome, lines)
         self._has_ended = True
         if is_recorded:
-            del self._unsaved[: len(lines)]
+            self._log.saved(lines)
         return is_recorded
 
     async def _follow_up(self, place: Workplace) -> None:
@@ -245,38 +240,30 @@ class Execution:
             return
         assert self._beside is not None, "tasks go on beside the run"
         self._saving = anyio.CancelScope()
-        self._beside.start_soon(self._save_lines)
+        self._beside.start_soon(self._save_log)
         with self._after:
             if is_wanted and hook is not None:
                 await self._call_hooks(hook, place)
             if self._running_hooks is not None:
                 await self._running_hooks.wait()
         self._saving.cancel()
-        if self._unsaved:
-            await self._shop.store.append_lines(self.run.id, list(self._unsaved))
+        if lines := self._log.unsaved:
+            await self._shop.store.append_lines(self.run.id, lines)
 
     async def _call_hooks(self, hook: str, place: Workplace) -> None:
-        splitter = LineSplitter()
-
-        def on_output(data: bytes) -> None:
-            now = datetime.now(UTC)
-            for text in splitter.feed(data):
-                self._add(text, at=now)
-
-        def say(level: int, text: str) -> None:
-            self._add(text, at=datetime.now(UTC), level=level, source=__name__)
-
+        words = self._log.of_process()
         async with self._hooking:
-            await call_hooks(
-                self._shop.server,
-                order_for_hook(hook, self.run, self._deployment, place),
-                on_output=on_output,
-                on_message=self._on_record,
-                until_room=self._until_room,
-                say=say,
-            )
-        for text in splitter.close():
-            self._add(text, at=datetime.now(UTC))
+            try:
+                await call_hooks(
+                    self._shop.server,
+                    order_for_hook(hook, self.run, self._deployment, place),
+                    on_output=words.printed,
+                    on_message=words.recorded,
+                    until_room=self._log.until_room,
+                    say=self._log.say,
+                )
+            finally:
+                words.close()
 
     async def _call_running_hooks(self, place: Workplace, done: anyio.Event) -> None:
         try:
@@ -297,15 +284,10 @@ class Execution:
         if self._wish is not None:
             self._record.noted(phase, datetime.now(UTC))
 
-    def _on_output(self, data: bytes) -> None:
-        now = datetime.now(UTC)
-        for text in self._splitter.feed(data):
-            self._add(text, at=now)
-
     def _on_message(self, place: Workplace, message: dict[str, Any]) -> None:
         match message["type"]:
             case "log":
-                self._on_record(message)
+                self._log.recorded(message)
             case "outcome":
                 self._answer = self._answer or message
             case "loaded":
@@ -319,6 +301,7 @@ class Execution:
         self._hooks = frozenset(message["hooks"])
         if message["name"] is not None:
             self._record.renamed(str(message["name"]))
+            self._log.renamed(str(message["name"]))
         if message["timeout"] is not None:
             retry_in = message["retry_after_timeout"]
             why = timed_out(
@@ -334,39 +317,6 @@ class Execution:
         await anyio.sleep(seconds)
         self.stop(why, grace=min(self.grace, SHORT_GRACE))
 
-    def _on_record(self, message: dict[str, Any]) -> None:
-        at = datetime.fromtimestamp(float(message["at"]), UTC)
-        level = max(0, min(int(message["level"]), _HIGHEST_LEVEL))
-        for text in str(message["text"]).split("\n"):
-            self._add(text, at=at, level=level, source=str(message["logger"]))
-
-    def _add(self, text: str, *, at: datetime, level: int = logging.INFO, source: str | None = None) -> None:
-        self._count += 1
-        line = LogLine(attempt=self._attempt, seq=self._count, at=at, level=level, text=text, logger=source)
-        self._unsaved.append(line)
-        self._has_lines.set()
-        self._shop.terminal.line(self.run.name, line)
-
-    async def _save_lines(self) -> None:
-        """Keep the lines in batches, so that a chatty flow does not cost a write each."""
+    async def _save_log(self) -> None:
         with self._saving:
-            while True:
-                await self._has_lines.wait()
-                await anyio.sleep(_FLUSH_EVERY.total_seconds())
-                self._has_lines = anyio.Event()
-                lines = list(self._unsaved)
-                try:
-                    await self._shop.store.append_lines(self.run.id, lines)
-                except StoreUnavailable as error:
-                    logger.warning("the log of run %s waits for the store: %s", self.run.name, error)
-                    self._has_lines.set()
-                    continue
-                # Lines that came meanwhile stay; a line that is sent twice is kept once, by its number.
-                del self._unsaved[: len(lines)]
-                self._has_room.set()
-
-    async def _until_room(self) -> None:
-        """Wait while too much is unsaved: a flow that writes faster than can be kept is slowed, and loses nothing."""
-        while len(self._unsaved) >= _MOST_UNSAVED:
-            self._has_room = anyio.Event()
-            await self._has_room.wait()
+            await self._log.save()

@@ -35,9 +35,14 @@ class LineSplitter:
             lines += map(_text, pieces)
         return lines
 
+    def take_rest(self) -> bytes:
+        """What came of a line that is not complete; it is forgotten here."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     def close(self) -> list[str]:
         """What is left: a last line without an end."""
-        rest, self._rest = self._rest, b""
+        rest = self.take_rest()
         return self._lines(rest) if rest else []
 
     def _lines(self, data: bytes) -> list[str]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Unpack
-
-import anyio
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from flowsource import refusing
 from flowsource.context import is_run_process
@@ -28,11 +26,11 @@ from flowsource.deployments import GRACE, Declaration, DeploymentOptions, check_
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
 from flowsource.flows import Flow
-from flowsource.runner.lifetime import serve_until_stopped
-from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.startup import first_error
-from flowsource.runner.terminal import Terminal
-from flowsource.schedules import schedules_from_arguments
+
+if TYPE_CHECKING:
+    from flowsource.runner.origin import Origin
+
+# What serving takes is imported by those who serve: a script names `serve` at its top, and each run imports the script.
 
 Limit = int | Literal["cpus"] | None
 
@@ -54,6 +52,9 @@ def deployment_of(
     flow: Flow[..., Any], name: str | None = None, **options: Unpack[DeploymentOptions]
 ) -> RunnerDeployment:
     """A deployment of `flow`; see `Flow.to_deployment`."""
+    from flowsource.runner.origin import origin_of
+    from flowsource.schedules import schedules_from_arguments
+
     check_options(options)
     origin = origin_of(flow)
     parse(origin.entrypoint)
@@ -114,6 +115,8 @@ def serve(
     """
     import asyncio
 
+    import anyio
+
     _refuse_in_a_run()
     try:
         asyncio.get_running_loop()
@@ -144,6 +147,10 @@ async def aserve(
     print_starting_message: bool = True,
 ) -> None:
     """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
+    from flowsource.runner.lifetime import serve_until_stopped
+    from flowsource.runner.startup import first_error
+    from flowsource.runner.terminal import Terminal
+
     _refuse_in_a_run()
     _check_deployments(deployments)
     if limit != "cpus":

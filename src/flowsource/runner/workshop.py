@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from flowsource.deployments import Deployment
 from flowsource.runner.starter import Starter
 from flowsource.runner.terminal import Terminal
+from flowsource.settings import LogLimits
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.base import Source
 from flowsource.store.protocol import Store
@@ -31,7 +32,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host."""
+    """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host.
+
+    `log_limits` says how much of what a run writes is kept.
+    """
 
     store: Store
     cache: SnapshotCache
@@ -39,3 +43,4 @@ class Workshop:
     terminal: Terminal
     scratch: Path
     signs: Path
+    log_limits: LogLimits = field(default_factory=LogLimits)

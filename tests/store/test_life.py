@@ -27,7 +27,8 @@ from flowsource.store.sqlite import SqliteDatabase
 from tests.store.words import BOOM, MINUTE, NOW, registration
 
 LEASE = MINUTE
-PLACES = st.integers(0, 2)
+PLACES = st.integers(0, 1)
+WHICH = st.integers(0, 2)
 DECLARED = [
     registration("plain"),
     registration("narrow", limit=1, global_limit=2),
@@ -49,19 +50,23 @@ class Runner:
 
 
 class LifeMachine(RuleBasedStateMachine):
-    """Three runners, three deployments, and a clock that each reads in its own way."""
+    """Two runners, three deployments, and a clock that each reads in its own way."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.database = SqliteDatabase(Path(self.directory.name) / "flowsource.db")
         self.now = NOW
-        self.runners = [Runner(uuid4()) for _ in range(3)]
+        self.runners = [Runner(uuid4()) for _ in range(2)]
         self.deployments: list[UUID] = []
-        for place in range(3):
-            self.register(place)
         self.given: Counter[tuple[UUID, int, int]] = Counter()
         self.seen: dict[UUID, Run] = {}
+        # So that there is something to do from the beginning.
+        for place in range(2):
+            self.register(place)
+            for which in range(3):
+                self.create(which, 0)
+            self.claim(place, 2)
 
     def teardown(self) -> None:
         try:
@@ -106,7 +111,7 @@ class LifeMachine(RuleBasedStateMachine):
     @rule(place=PLACES)
     def die(self, place: int) -> None:
         """Its processes die with it, and another process takes its place."""
-        gone, looking = self.runners[place], self.runners[(place + 1) % 3]
+        gone, looking = self.runners[place], self.runners[1 - place]
         self.runners[place] = Runner(uuid4(), gone.skew)
         self.reaped(self.write(presence.reap, now=self.clock(looking), dead=[gone.id]))
         held = [self.get(run.id) for run in gone.holds]
@@ -123,7 +128,7 @@ class LifeMachine(RuleBasedStateMachine):
         states = {RunState.LOST, RunState.CRASHED, RunState.RETRYING}
         assert {run.state for run in moved} <= states
 
-    @rule(which=PLACES, seconds=st.sampled_from([0, 0, 30, -30]))
+    @rule(which=WHICH, seconds=st.sampled_from([0, 0, 30, -30]))
     def create(self, which: int, seconds: int) -> None:
         at = self.now + timedelta(seconds=seconds)
         run = self.write(
@@ -159,13 +164,13 @@ class LifeMachine(RuleBasedStateMachine):
         runner = self.runners[place]
         if not runner.holds:
             return
-        held = runner.holds[number % len(runner.holds)]
+        held = runner.holds[-1 - number % len(runner.holds)]
         before = self.get(held.id)
         try:
             self.write(move, held.id, held.epoch, **said)
         except Superseded:
-            # To tell of nested flows is refused too where the run has ended.
-            assert before.epoch > held.epoch or before.state.is_final
+            # To tell of nested flows is refused too where the attempt has ended.
+            assert before.epoch > held.epoch or not before.state.is_in_progress
         except InvalidTransition:
             assert before.epoch == held.epoch
         else:
@@ -173,37 +178,37 @@ class LifeMachine(RuleBasedStateMachine):
             return
         assert self.get(held.id) == before
 
-    @rule(place=PLACES, number=st.integers(0, 5))
+    @rule(place=PLACES, number=WHICH)
     def start(self, place: int, number: int) -> None:
         self.act(place, number, moving.start, at=self.now, transition_id=uuid4())
 
-    @rule(place=PLACES, number=st.integers(0, 5))
+    @rule(place=PLACES, number=WHICH)
     def release(self, place: int, number: int) -> None:
         self.act(place, number, moving.release, at=self.now, transition_id=uuid4())
 
-    @rule(place=PLACES, number=st.integers(0, 5), state=ENDS)
+    @rule(place=PLACES, number=WHICH, state=ENDS)
     def finish(self, place: int, number: int, state: RunState) -> None:
         outcome = Outcome(state=state, failure=None if state is RunState.COMPLETED else BOOM)
         self.act(place, number, moving.finish, outcome=outcome, at=self.now, transition_id=uuid4())
 
-    @rule(place=PLACES, number=st.integers(0, 5), seconds=st.sampled_from([0, 60]))
+    @rule(place=PLACES, number=WHICH, seconds=st.sampled_from([0, 60]))
     def fail_and_retry(self, place: int, number: int, seconds: int) -> None:
         outcome = Outcome(state=RunState.FAILED, failure=BOOM, retry_at=self.now + timedelta(seconds=seconds))
         self.act(place, number, moving.finish, outcome=outcome, at=self.now, transition_id=uuid4())
 
-    @rule(place=PLACES, number=st.integers(0, 5))
+    @rule(place=PLACES, number=WHICH)
     def call_inside(self, place: int, number: int) -> None:
         child = NestedRun(id=uuid4(), name="child", flow="child", state=RunState.RUNNING, started_at=self.now)
         self.act(place, number, nesting.nest, nested=[child])
 
-    @rule(place=PLACES, number=st.integers(0, 5), phase=st.sampled_from(CancelPhase))
+    @rule(place=PLACES, number=WHICH, phase=st.sampled_from(CancelPhase))
     def note_cancel(self, place: int, number: int, phase: CancelPhase) -> None:
         self.act(place, number, cancelling.note, phase=phase, at=self.now)
 
     @precondition(lambda self: self.seen)
-    @rule(number=st.integers(0, 20))
+    @rule(number=st.integers(0, 9))
     def ask_cancel(self, number: int) -> None:
-        run_id = sorted(self.seen)[number % len(self.seen)]
+        run_id = list(self.seen)[-1 - number % len(self.seen)]
         before = self.get(run_id)
         after = self.write(cancelling.ask, run_id, Author(by="anna"), now=self.now)
         assert before.state.is_final or after.state.is_final or after.cancellation
@@ -253,4 +258,4 @@ class LifeMachine(RuleBasedStateMachine):
 
 
 def test_no_order_of_things_breaks_a_promise() -> None:
-    run_state_machine_as_test(LifeMachine, settings=settings(max_examples=25, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(LifeMachine, settings=settings(max_examples=15, stateful_step_count=50, deadline=None))

@@ -18,8 +18,8 @@ from flowsource.schedules import (
     content_key,
     due,
     last_due,
-    schedule_from_arguments,
     schedule_from_json,
+    schedules_from_arguments,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -140,15 +140,37 @@ def test_the_hours_of_an_interval_stay_an_hour_when_the_clock_of_its_anchor_chan
     assert instants == [night + timedelta(hours=hour) for hour in range(1, 6)]
 
 
-def test_only_one_schedule_may_be_given() -> None:
-    with pytest.raises(InvalidSchedule, match="interval, cron: only one"):
-        schedule_from_arguments(interval=60, cron="* * * * *", schedule=None, now=NOON)
+def made(**given: Any) -> tuple[Schedule, ...]:
+    return schedules_from_arguments(
+        **{"interval": None, "cron": None, "schedule": None, "schedules": None, "now": NOON, **given}
+    )
+
+
+def test_schedules_are_given_in_one_way() -> None:
+    with pytest.raises(InvalidSchedule, match=r"interval, cron: only one of these may be given; .* schedules="):
+        made(interval=60, cron="* * * * *")
+
+
+def test_an_interval_or_a_cron_expression_may_be_one_or_several() -> None:
+    minutes, hours = (Interval(timedelta(seconds=seconds), NOON) for seconds in (60, 3600))
+
+    assert made() == ()
+    assert made(interval=60) == (minutes,)
+    assert made(interval=[60, timedelta(hours=1)]) == (minutes, hours)
+    assert made(cron=("0 2 * * *", "0 4 * * *")) == (Cron("0 2 * * *"), Cron("0 4 * * *"))
+    assert made(schedule=hours) == (hours,)
+    assert made(schedules=[hours, Cron("0 2 * * *", "Europe/Berlin")]) == (hours, Cron("0 2 * * *", "Europe/Berlin"))
+
+
+def test_a_schedule_is_given_once() -> None:
+    with pytest.raises(InvalidSchedule, match=r"^cron: the same schedule is given more than once"):
+        made(cron=["0 2 * * *", "0 2 * * *"])
 
 
 @pytest.mark.parametrize("interval", [0, -5, 0.2, True, "60", float("nan"), float("inf"), 1e20, 1e10])
 def test_an_interval_that_makes_no_sense_is_refused(interval: object) -> None:
     with pytest.raises(InvalidSchedule, match="interval"):
-        schedule_from_arguments(interval=interval, cron=None, schedule=None, now=NOON)  # type: ignore[arg-type]
+        made(interval=interval)
 
 
 def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
@@ -158,9 +180,10 @@ def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
         Interval(timedelta(hours=1), NOON.replace(tzinfo=None))
 
 
-def test_a_schedule_given_as_text_is_refused_with_what_to_say_instead() -> None:
-    with pytest.raises(InvalidSchedule, match=r"schedule: '\* \* \* \* \*' is not a schedule; .* say cron="):
-        schedule_from_arguments(interval=None, cron=None, schedule="* * * * *", now=NOON)  # type: ignore[arg-type]
+@pytest.mark.parametrize("given", [{"schedule": "* * * * *"}, {"schedules": ["* * * * *"]}])
+def test_a_schedule_given_as_text_is_refused_with_what_to_say_instead(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSchedule, match=r"schedules?: '\* \* \* \* \*' is not a schedule; .* say cron="):
+        made(**given)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -191,21 +191,40 @@ def last_due(schedule: Schedule, *, after: datetime, now: datetime, count: int) 
         look = min(4 * look, now - after)
 
 
-def schedule_from_arguments(
-    *, interval: float | timedelta | None, cron: str | None, schedule: Schedule | None, now: datetime
-) -> Schedule | None:
-    """The one schedule that was asked for by keyword, or None; raises InvalidSchedule when two were given."""
-    given = {"interval": interval, "cron": cron, "schedule": schedule}
+def schedules_from_arguments(
+    *,
+    interval: float | timedelta | Iterable[float | timedelta] | None,
+    cron: str | Iterable[str] | None,
+    schedule: Schedule | None,
+    schedules: Iterable[Schedule] | None,
+    now: datetime,
+) -> tuple[Schedule, ...]:
+    """The schedules that were asked for by one of these keywords; raises InvalidSchedule naming what cannot be used."""
+    given = {"interval": interval, "cron": cron, "schedule": schedule, "schedules": schedules}
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
-        raise InvalidSchedule(f"{', '.join(named)}: only one schedule may be given; keep one of them.")
-    if cron is not None:
-        return Cron(cron)
-    if interval is not None:
-        return Interval(_length(interval), now)
-    if schedule is not None and not isinstance(schedule, Interval | Cron):
         raise InvalidSchedule(
-            f"schedule: {schedule!r} is not a schedule; give Cron('0 2 * * *', 'Europe/Berlin') or an Interval, "
+            f"{', '.join(named)}: only one of these may be given; keep one, or list them all as schedules=[...]."
+        )
+    if cron is not None:
+        made: list[Schedule] = [Cron(each) for each in _listed(cron)]
+    elif interval is not None:
+        made = [Interval(_length(each), now) for each in _listed(interval)]
+    else:
+        made = [_checked(each, named[0]) for each in ([schedule] if schedule is not None else _listed(schedules or ()))]
+    if len(set(map(content_key, made))) < len(made):
+        raise InvalidSchedule(f"{named[0]}: the same schedule is given more than once; keep one of them.")
+    return tuple(made)
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else [given]
+
+
+def _checked(schedule: object, name: str) -> Schedule:
+    if not isinstance(schedule, Interval | Cron):
+        raise InvalidSchedule(
+            f"{name}: {schedule!r} is not a schedule; give Cron('0 2 * * *', 'Europe/Berlin') or an Interval, "
             "or say cron='0 2 * * *'."
         )
     return schedule

@@ -8,12 +8,12 @@ from textwrap import dedent
 
 import pytest
 
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter, open_starter
 
 
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkServer]:
-    async with ForkServer() as server:
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[Starter]:
+    async with open_starter() as server:
         yield server
 
 

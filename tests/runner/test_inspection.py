@@ -12,7 +12,7 @@ import pytest
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 
@@ -21,7 +21,7 @@ Write = Callable[..., Path]
 
 
 async def inspect(
-    server: ForkServer, root: Path, parameters: dict[str, Any] | None = None, *, deadline: float = 30
+    server: Starter, root: Path, parameters: dict[str, Any] | None = None, *, deadline: float = 30
 ) -> FlowFacts | Rejection:
     snapshot = Snapshot(source_key="local-x", revision=Revision(id="a" * 64), root=root, is_mounted=True)
     declared = Declaration(
@@ -31,7 +31,7 @@ async def inspect(
     return await inspect_entrypoint(server, cache, snapshot, declared, deadline=timedelta(seconds=deadline))
 
 
-async def test_facts_are_what_the_code_says(server: ForkServer, write: Write) -> None:
+async def test_facts_are_what_the_code_says(server: Starter, write: Write) -> None:
     root = write(
         flows="""
         from flowsource import flow
@@ -60,7 +60,7 @@ async def test_facts_are_what_the_code_says(server: ForkServer, write: Write) ->
     ],
 )
 async def test_a_revision_that_cannot_serve_says_why(
-    server: ForkServer, write: Write, text: str, kind: str, said: str, details: str
+    server: Starter, write: Write, text: str, kind: str, said: str, details: str
 ) -> None:
     root = write(flows="")
     (root / "flows.py").write_text(text)
@@ -71,7 +71,7 @@ async def test_a_revision_that_cannot_serve_says_why(
     assert details in rejection.details
 
 
-async def test_nothing_of_the_code_is_imported_into_the_process_that_asks(server: ForkServer, write: Write) -> None:
+async def test_nothing_of_the_code_is_imported_into_the_process_that_asks(server: Starter, write: Write) -> None:
     import sys
 
     before = set(sys.modules)

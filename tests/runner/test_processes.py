@@ -12,7 +12,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.runner.processes import ForkServer, ForkServerFailed, RunProcess
+from flowsource.runner.processes import GuardianFailed, RunProcess
+from flowsource.runner.starter import Starter, open_starter
 from tests.support.orders import execute
 from tests.support.waiting import until
 
@@ -40,7 +41,7 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-async def test_the_whole_group_ends_with_the_run(server: ForkServer, write: Write, tmp_path: Path) -> None:
+async def test_the_whole_group_ends_with_the_run(server: Starter, write: Write, tmp_path: Path) -> None:
     root = write(
         flows="""
         import subprocess, sys
@@ -51,7 +52,7 @@ async def test_the_whole_group_ends_with_the_run(server: ForkServer, write: Writ
     assert not is_alive(grandchild)
 
 
-async def test_a_signal_reaches_the_group(server: ForkServer, write: Write, tmp_path: Path) -> None:
+async def test_a_signal_reaches_the_group(server: Starter, write: Write, tmp_path: Path) -> None:
     started: list[RunProcess] = []
     note = tmp_path / "note"
     async with anyio.create_task_group() as tasks:
@@ -63,12 +64,12 @@ async def test_a_signal_reaches_the_group(server: ForkServer, write: Write, tmp_
         tasks.start_soon(stop_when_up)
         parameters = {"note": str(note)}
         heard = await execute(server, write(flows=FAMILY), parameters=parameters, on_start=started.append)
-    assert heard.status == -signal.SIGTERM
+    assert heard.outcome["state"] == "cancelled"
     assert not is_alive(int(note.read_text()))
     started[0].signal_group(signal.SIGKILL)  # Of a run that is gone there is nobody to signal, and nobody else is.
 
 
-async def test_cancelling_the_one_who_waits_ends_the_run(server: ForkServer, write: Write, tmp_path: Path) -> None:
+async def test_cancelling_the_one_who_waits_ends_the_run(server: Starter, write: Write, tmp_path: Path) -> None:
     started: list[RunProcess] = []
     note = tmp_path / "note"
     async with anyio.create_task_group() as tasks:
@@ -84,7 +85,7 @@ async def test_cancelling_the_one_who_waits_ends_the_run(server: ForkServer, wri
 
 
 async def test_a_fork_server_that_dies_takes_its_runs_along_and_is_replaced(
-    server: ForkServer, write: Write, tmp_path: Path
+    server: Starter, write: Write, tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
     started: list[RunProcess] = []
@@ -95,7 +96,7 @@ async def test_a_fork_server_that_dies_takes_its_runs_along_and_is_replaced(
             os.kill(parent_of(started[0].pid), signal.SIGKILL)
 
         tasks.start_soon(kill_when_up)
-        with pytest.raises(ForkServerFailed, match="and the run with it"):
+        with pytest.raises(GuardianFailed, match="and the run with it"):
             await execute(server, write(flows=FAMILY), parameters={"note": str(note)}, on_start=started.append)
     await until(lambda: not is_alive(started[0].pid) and not is_alive(int(note.read_text())))
     assert (await execute(server, write(flows="def main(): return 5"))).outcome["result"] == 5
@@ -103,14 +104,14 @@ async def test_a_fork_server_that_dies_takes_its_runs_along_and_is_replaced(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_what_a_service_manager_sends_to_all_does_not_end_the_fork_server(
-    server: ForkServer, write: Write, number: signal.Signals
+    server: Starter, write: Write, number: signal.Signals
 ) -> None:
     root = write(flows="import os, signal\ndef main(n): os.kill(os.getppid(), n); return n")
     for _ in range(2):
         assert (await execute(server, root, parameters={"n": int(number)})).outcome["result"] == number
 
 
-async def test_a_signal_right_after_the_start_is_not_lost(server: ForkServer, write: Write) -> None:
+async def test_a_signal_right_after_the_start_is_not_lost(server: Starter, write: Write) -> None:
     root = write(flows="import time\ndef main(): time.sleep(600)")
     for _ in range(20):
         heard = await execute(server, root, on_start=lambda process: process.signal_group(signal.SIGKILL))
@@ -127,13 +128,13 @@ async def test_cancelling_all_of_it_at_once_ends_everything(write: Write, tmp_pa
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(cancel_when_up)
-        async with ForkServer() as server:
+        async with open_starter() as server:
             await execute(server, root, parameters={"note": str(note)}, on_start=started.append)
     assert started[0].is_gone
     assert not is_alive(int(note.read_text()))
 
 
-async def test_many_runs_at_once_each_have_their_own_process(server: ForkServer, write: Write) -> None:
+async def test_many_runs_at_once_each_have_their_own_process(server: Starter, write: Write) -> None:
     root = write(flows="import os, time\ndef main(n):\n    time.sleep(0.05)\n    return [n, os.getpid()]")
     results: list[list[int]] = []
 
@@ -155,7 +156,7 @@ async def test_variables_with_credentials_are_given_to_no_run(write: Write, monk
         def main(): return [os.environ.get("REPO_TOKEN"), open(f"/proc/{os.getppid()}/environ").read()]
         """
     )
-    async with ForkServer(without=["REPO_TOKEN"]) as server:
+    async with open_starter(without=["REPO_TOKEN"]) as server:
         token, of_parent = (await execute(server, root)).outcome["result"]
     assert token is None
     assert "s3cret" not in of_parent
@@ -167,10 +168,10 @@ async def test_nothing_outlives_a_runner_that_is_killed(write: Write, tmp_path: 
         "import sys\n"
         "from pathlib import Path\n"
         "import anyio\n"
-        "from flowsource.runner.processes import ForkServer\n"
+        "from flowsource.runner.starter import open_starter\n"
         "from tests.support.orders import execute\n"
         "async def main():\n"
-        "    async with ForkServer() as server:\n"
+        "    async with open_starter() as server:\n"
         f"        await execute(server, Path({str(root)!r}), parameters={{'note': {str(note)!r}}},\n"
         "                      on_start=lambda process: print(process.pid, flush=True))\n"
         "anyio.run(main)\n"

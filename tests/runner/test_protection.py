@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowsource.runner import protection
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from tests.support.orders import execute
 from tests.support.parts import lacks
 
@@ -35,7 +35,7 @@ def requires_mounts() -> None:
         lacks("only root that may mount can be kept from writing by a mount")
 
 
-async def test_root_cannot_write_to_the_snapshot_of_its_run(server: ForkServer, write: Callable[..., Path]) -> None:
+async def test_root_cannot_write_to_the_snapshot_of_its_run(server: Starter, write: Callable[..., Path]) -> None:
     requires_mounts()
     root = write(flows=WRITES)
     heard = await execute(server, root, is_mounted=False)
@@ -45,7 +45,7 @@ async def test_root_cannot_write_to_the_snapshot_of_its_run(server: ForkServer, 
     (root / "new.txt").write_text("others still can")
 
 
-async def test_a_directory_that_is_used_in_place_can_be_written(server: ForkServer, write: Callable[..., Path]) -> None:
+async def test_a_directory_that_is_used_in_place_can_be_written(server: Starter, write: Callable[..., Path]) -> None:
     root = write(flows=WRITES)
     heard = await execute(server, root, is_mounted=True)
     assert heard.outcome["result"] == [0]

@@ -17,7 +17,7 @@ from flowsource.entrypoints import parse
 from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import open_starter
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources import Source, source_from
@@ -89,7 +89,7 @@ def check(
 async def _look(source: Source, entrypoint: str, cache: SnapshotCache) -> tuple[Revision, FlowFacts | Rejection]:
     declared = Declaration(name="check", entrypoint=entrypoint, source_key=source.key, source_label=source.label)
     snapshot = await cache.ensure(source, await source.resolve())
-    async with ForkServer(without=source.secret_variables) as server:
+    async with open_starter(without=source.secret_variables) as server:
         return snapshot.revision, await inspect_entrypoint(server, cache, snapshot, declared)
 
 

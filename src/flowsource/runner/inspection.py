@@ -12,7 +12,7 @@ from flowsource.deployments import Declaration, FlowFacts, Rejection, check_name
 from flowsource.errors import InvalidDeployment
 from flowsource.runner.conversation import converse
 from flowsource.runner.lines import LineSplitter
-from flowsource.runner.processes import ForkServer
+from flowsource.runner.starter import Starter
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 
@@ -21,7 +21,7 @@ _LINES_KEPT = 20
 
 
 async def inspect_entrypoint(
-    server: ForkServer,
+    server: Starter,
     cache: SnapshotCache,
     snapshot: Snapshot,
     declared: Declaration,
@@ -42,18 +42,20 @@ async def inspect_entrypoint(
         "is_mounted": snapshot.is_mounted,
         "bytecode": str(cache.bytecode(snapshot)),
         "parameters": dict(declared.parameters),
+        "instance": declared.instance,
     }
     answers: list[dict[str, Any]] = []
     written: deque[str] = deque(maxlen=_LINES_KEPT)
     splitter = LineSplitter()
     status = None
     with cache.lease(snapshot), anyio.move_on_after(deadline.total_seconds()):
-        status = await converse(
+        how = await converse(
             server,
             order,
             on_output=lambda data: written.extend(splitter.feed(data)),
             on_message=answers.append,
         )
+        status = how.status
     written.extend(splitter.close())
 
     def rejected(kind: str, message: str, details: str) -> Rejection:
@@ -73,5 +75,9 @@ async def inspect_entrypoint(
     except InvalidDeployment as error:
         return rejected("invalid", str(error), "")
     return FlowFacts(
-        name=answer["name"], description=answer["description"], parameter_schema=answer["parameter_schema"]
+        name=answer["name"],
+        description=answer["description"],
+        version=answer["version"],
+        parameter_schema=answer["parameter_schema"],
+        hooks=tuple(answer["hooks"]),
     )

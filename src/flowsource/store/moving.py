@@ -88,7 +88,7 @@ def release(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, t
         outcome = Outcome(state=RunState.CANCELLED, failure=before_it_began(run.cancellation))
         return finish(connection, run_id, epoch, outcome, at=at, transition_id=transition_id)
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
-    moved = _apply(connection, _RELEASE, asked, reason="its server stopped before it began")
+    moved = _apply(connection, _RELEASE, asked, reason="its server gave it back before it began")
     if moved is None:
         return run_from(_already_moved(connection, RunState.SCHEDULED, asked))
     if moved.has_nested:

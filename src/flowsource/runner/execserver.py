@@ -1,0 +1,36 @@
+"""The guardian each of whose runs begins as a Python of its own: `python -m flowsource.runner.execserver FD`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flowsource.runner import protection
+from flowsource.runner.birth import CHANNEL, OUTPUT
+from flowsource.runner.guardian import Guardian, prepared
+
+
+def main() -> None:
+    """Serve requests until the socket ends."""
+    requests = prepared()
+    protects = protection.is_possible()
+    command = (
+        sys.executable,
+        "-P",
+        "-X",
+        "utf8",
+        "-m",
+        "flowsource.runner.executed",
+        *(["protected"] if protects else []),
+    )
+
+    def be_a_run() -> None:
+        for descriptor in (CHANNEL, OUTPUT):
+            os.set_inheritable(descriptor, True)
+        os.execv(sys.executable, command)
+
+    Guardian(requests, be_a_run).serve({"protects": protects})
+
+
+if __name__ == "__main__":
+    main()

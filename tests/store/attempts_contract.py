@@ -183,7 +183,7 @@ class AttemptsContract:
         assert [(step.state, step.at, step.attempt, step.reason, step.by) for step in steps] == [
             (WAITED, NOW, 0, None, None),
             (CLAIMED, NOW, 1, None, None),
-            (WAITED, NOW, 0, "its server stopped before it began", None),
+            (WAITED, NOW, 0, "its server gave it back before it began", None),
             (CLAIMED, NOW + SECOND, 1, None, None),
             (RUNNING, NOW + SECOND, 1, None, None),
             (RETRYING, NOW, 1, "boom", None),

@@ -180,7 +180,7 @@ class NestingContract:
         asked = await server.ask(parent_id=parent.id)
         await store.nest(parent.id, parent.epoch, [nested()])
         assert {run.id for run in await store.runs(parent_id=parent.id)} == {asked.id, UUID(int=1)}
-        assert await store.runs() == [asked, parent]
+        assert {run.id for run in await store.runs()} == {asked.id, parent.id}
         await end(store, parent)
         assert (await server.claim_one()).id == asked.id
 

@@ -9,17 +9,19 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from flowsource.runs import RunState
+from flowsource.schedules import Interval, content_key
 from flowsource.store import claiming, creating, finding, presence, registering
 from flowsource.store.names import new_run_id
 from flowsource.store.protocol import NewRun
 from flowsource.store.sqlite import SqliteDatabase
 from flowsource.store.tables import runs
-from tests.store.words import HOUR, NOW, SECOND, registration
+from tests.store.words import HOUR, MINUTE, NOW, SECOND, registration
 
 RUNNER = uuid4()
+EVERY_SECOND = Interval(SECOND, NOW)
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
     database.close()
 
 
-def serve(database: SqliteDatabase, limit: int | None = None) -> UUID:
-    registrations = [registration(limit=limit)]
+def serve(database: SqliteDatabase, limit: int | None = None, max_lateness: timedelta | None = None) -> UUID:
+    registrations = [registration(limit=limit, max_lateness=max_lateness)]
     [deployment] = database.write(
         lambda connection: registering.register(connection, RUNNER, registrations, lease_until=NOW + HOUR, now=NOW),
         durable=False,
@@ -41,6 +43,15 @@ def serve(database: SqliteDatabase, limit: int | None = None) -> UUID:
 def ask(database: SqliteDatabase, deployment_id: UUID) -> None:
     new = NewRun(deployment_id=deployment_id, scheduled_at=NOW)
     database.write(lambda connection: creating.create_run(connection, new, now=NOW), durable=False)
+
+
+def end_all(database: SqliteDatabase) -> None:
+    """End what is claimed, so that it is history."""
+
+    def end(connection: Connection) -> None:
+        connection.execute(update(runs).where(runs.c.state == RunState.CLAIMED).values(state=RunState.COMPLETED))
+
+    database.write(end, durable=False)
 
 
 def multiply(database: SqliteDatabase, count: int, state: RunState) -> None:
@@ -148,3 +159,51 @@ def test_a_long_history_costs_reaping_nothing(database: SqliteDatabase) -> None:
     before = steps_of(database, reap)
     multiply(database, 2000, RunState.COMPLETED)
     assert steps_of(database, reap) < 1.1 * before
+
+
+def test_of_many_runs_that_are_due_at_once_each_claim_costs_the_same(database: SqliteDatabase) -> None:
+    deployment_id = serve(database)
+    ask(database, deployment_id)
+
+    def claim(connection: Connection) -> None:
+        taken, _ = claiming.claim(connection, RUNNER, [deployment_id], limit=2, now=NOW + HOUR)
+        assert len(taken) == 2
+
+    multiply(database, 5, RunState.SCHEDULED)
+    few = steps_of(database, claim)
+    multiply(database, 10_000, RunState.SCHEDULED)
+    for _ in range(3):
+        assert steps_of(database, claim) < 1.1 * few
+        database.write(claim, durable=False)
+        end_all(database)
+
+
+def test_many_runs_to_come_cost_nothing_to_whoever_asks_for_the_next(database: SqliteDatabase) -> None:
+    deployment_id = serve(database)
+    ask(database, deployment_id)
+
+    def look(connection: Connection) -> None:
+        assert claiming.next_due(connection, [deployment_id], after=NOW - SECOND) == NOW
+
+    before = steps_of(database, look)
+    multiply(database, 2000, RunState.SCHEDULED)
+    assert steps_of(database, look) < 1.1 * before
+
+
+def test_many_that_are_too_late_are_skipped_a_part_at_a_time(database: SqliteDatabase) -> None:
+    deployment_id = serve(database, max_lateness=SECOND)
+    key = content_key(EVERY_SECOND)
+    late = [NOW - MINUTE - count * SECOND for count in range(600)]
+    database.write(
+        lambda connection: creating.create_scheduled(
+            connection, deployment_id, key, [*late, NOW], skipped={}, cursor=NOW, now=NOW
+        ),
+        durable=False,
+    )
+    looks = [
+        database.write(
+            lambda connection: claiming.claim(connection, RUNNER, [deployment_id], limit=2, now=NOW), durable=False
+        )
+        for _ in range(2)
+    ]
+    assert [(len(claimed), len(given_up)) for claimed, given_up in looks] == [(0, 500), (1, 100)]

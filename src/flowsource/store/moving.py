@@ -89,7 +89,11 @@ def release(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, t
         return finish(connection, run_id, epoch, outcome, at=at, transition_id=transition_id)
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
     moved = _apply(connection, _RELEASE, asked, reason="its server gave it back before it began")
-    return run_from(moved or _already_moved(connection, RunState.SCHEDULED, asked))
+    if moved is None:
+        return run_from(_already_moved(connection, RunState.SCHEDULED, asked))
+    if moved.has_nested:
+        nesting.end_all(connection, run_id, RunState.CRASHED, at=at)
+    return run_from(moved)
 
 
 def finish(

@@ -367,7 +367,7 @@ class Store(Protocol):
 
     async def nest(self, run_id: UUID, epoch: int, nested: Sequence[NestedRun]) -> None:
         """Keep what a run tells of flows that were called inside it: new ones are added, and none leaves a final state.
-        Raises Superseded, also when the run has ended, or RunNotFound."""
+        Raises Superseded, also when the attempt has ended, or RunNotFound."""
 
     async def attempts(self, run_id: UUID) -> list[Attempt]:
         """The attempts of a run, in order."""

@@ -10,8 +10,10 @@ import doctest
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,10 @@ import pytest
 import flowsource
 from flowsource import errors
 from flowsource.cli.commands import commands
+from flowsource.deployments import GRACE, Declaration, DeploymentOptions
+from flowsource.flows import Flow, FlowOptions
+from flowsource.runner.requests import run_deployment
+from flowsource.runs import RunState
 from flowsource.source_status import SourceState
 from flowsource.sources import limits, local_scan
 from flowsource.sources.git import limits as git_limits
@@ -26,7 +32,9 @@ from flowsource.sources.git import limits as git_limits
 PACKAGE = Path(flowsource.__file__).parent
 PROJECT = Path(__file__).parent.parent
 SOURCES = PROJECT / "docs" / "where-code-lives.md"
+FLOWS = PROJECT / "docs" / "writing-flows.md"
 FAULTS = PROJECT / "docs" / "what-happens-when.md"
+FAULTS_OF_RUNS = PROJECT / "docs" / "what-happens-to-runs.md"
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w+)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
@@ -105,6 +113,13 @@ def test_what_python_on_a_page_imports_is_there(page: Path) -> None:
                 assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
 
 
+@pytest.mark.parametrize("line", [line for line, _ in _blocks(FLOWS.read_text(encoding="utf-8"), "python")])
+def test_python_on_the_page_on_flows_can_be_imported(line: int) -> None:
+    code = dict(_blocks(FLOWS.read_text(encoding="utf-8"), "python"))[line]
+    # As a run imports a file: what stands under the guard is not executed, and every option is checked.
+    exec(compile(code, f"{FLOWS.name}:{line}", "exec"), {"__name__": "flows"})
+
+
 @every_page
 def test_a_command_on_a_page_is_understood(page: Path) -> None:
     app = commands()
@@ -132,13 +147,57 @@ def test_a_test_that_a_page_names_is_there(page: Path) -> None:
         assert match["name"] in _tests_in(PROJECT / match["file"]), match[0]
 
 
-def test_every_row_of_what_happens_names_its_tests() -> None:
-    rows = _rows(FAULTS.read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("page", "columns"), [(FAULTS, 3), (FAULTS_OF_RUNS, 4)], ids=["sources", "runs"])
+def test_every_row_of_what_happens_names_its_tests(page: Path, columns: int) -> None:
+    rows = [row for row in _rows(page.read_text(encoding="utf-8")) if len(row) > 2]
 
-    assert len(rows) > 50
+    assert len(rows) > 60
     assert [
-        row[0] for row in rows if len(row) != 3 or not NAMED_TEST.search(row[2]) or "::" in NAMED_TEST.sub("", row[2])
+        row[0]
+        for row in rows
+        if len(row) != columns or not NAMED_TEST.search(row[-1]) or "::" in NAMED_TEST.sub("", row[-1])
     ] == []
+
+
+def test_the_page_on_runs_tells_of_each_state() -> None:
+    page = FAULTS_OF_RUNS.read_text(encoding="utf-8")
+
+    assert [state for state in RunState if f"| `{state}` |" not in page] == []
+
+
+def test_the_page_on_flows_has_every_option_of_a_flow_with_its_default() -> None:
+    told = _options_told("Options of a flow")
+    plain = Flow(lambda: None)
+
+    assert set(told) == set(FlowOptions.__annotations__)
+    assert told["retries"] == str(plain.retries)
+    assert told["validate_parameters"] == f"`{plain.should_validate_parameters}`"
+    assert told["log_prints"] == f"`{plain.log_prints}`"
+    assert (told["timeout_seconds"], plain.timeout_seconds) == ("no limit", None)
+
+
+def test_the_page_on_flows_has_every_option_of_a_deployment_with_its_default() -> None:
+    told = _options_told("Options of a deployment")
+    plain = {field.name: field.default for field in fields(Declaration)}
+    words = ("collision_strategy", "on_dependency_change", "catchup", "on_lost", "workdir", "freshness")
+
+    assert set(told) == {"name", *DeploymentOptions.__annotations__}
+    assert {word: told[word] for word in words} == {word: f'`"{plain[word]}"`' for word in words}
+    assert told["pause_on_shutdown"] == f"`{plain['pause_on_shutdown']}`"
+    assert told["grace_seconds"] == f"{GRACE.total_seconds():g}"
+    for name in ("limit", "global_limit", "max_lateness", "preload"):
+        assert told[name] == "none" and not plain.get(name)
+
+
+def test_the_page_on_flows_has_every_argument_of_a_run_on_request() -> None:
+    assert set(_options_told("Runs that ask for runs")) == set(signature(run_deployment).parameters)
+
+
+def _options_told(heading: str) -> dict[str, str]:
+    """The options in the table under a heading of the page on flows, each with the default that it says."""
+    _, _, section = FLOWS.read_text(encoding="utf-8").partition(f"## {heading}\n")
+    rows = _rows(re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0])
+    return {row[0].strip("`"): row[1] for row in rows if row[0].startswith("`")}
 
 
 def test_the_page_on_sources_tells_of_each_state_and_each_error() -> None:

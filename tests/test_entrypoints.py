@@ -106,6 +106,10 @@ def test_a_file_that_fails_while_imported_is_told_apart_with_its_line(tmp_path: 
             r"ModuleNotFoundError: No module named 'no_such_module_here' \(odd_one\.py:1\)",
         ),
         ("import sys\nsys.exit(3)\n", r"SystemExit: 3 \(odd_one\.py:2\)"),
+        (
+            "class Evil(Exception):\n    def __str__(self): return 1 / 0\nraise Evil\n",
+            r"Evil: <its text raised ZeroDivisionError> \(odd_one\.py:3\)",
+        ),
     ],
 )
 def test_every_way_to_fail_is_a_failed_load(tmp_path: Path, text: str, reason: str) -> None:
@@ -125,6 +129,32 @@ def test_a_plain_function_and_any_callable_are_flows(tmp_path: Path) -> None:
     assert loaded_elsewhere(tmp_path, "plain.py:main") == "4"
     assert loaded_elsewhere(tmp_path, "plain.py:main", "(n='4')") == "8"
     assert loaded_elsewhere(tmp_path, "plain.py:obj") == "9"
+
+
+def test_a_flow_of_another_framework_is_called_with_the_signature_of_its_function(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "foreign.py": """
+class Foreign:
+    def __init__(self, fn): self.fn, self.name, self.description = fn, "its-name", "What it says."
+    def __call__(self, *args, **kwargs): return ["foreign", self.fn(*args, **kwargs)]
+
+def work(day: str, n: int = 2): return [day, n]
+
+main = Foreign(work)
+"""
+        },
+    )
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", "('monday')") == "['foreign', ['monday', 2]]"
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", ".name") == "its-name"
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", ".description") == "What it says."
+    assert loaded_elsewhere(tmp_path, "foreign.py:main", ".parameter_schema['required']") == "['day']"
+
+
+def test_an_object_that_can_be_called_is_named_by_its_variable(tmp_path: Path) -> None:
+    write(tmp_path, {"objects.py": "class C:\n    def __call__(self): ...\nmy_object = C()\n"})
+    assert loaded_elsewhere(tmp_path, "objects.py:my_object", ".name") == "my-object"
 
 
 def test_a_callable_that_does_not_tell_its_parameters_is_refused(tmp_path: Path) -> None:

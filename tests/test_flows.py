@@ -7,7 +7,8 @@ import inspect
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -206,6 +207,33 @@ def test_a_bad_name_is_refused_at_once() -> None:
         flow(5)  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"version": 2}, "version: 2 is not text"),
+        ({"description": b"x"}, "description: b'x' is not text"),
+        ({"log_prints": "yes"}, "log_prints: 'yes' is neither True nor False"),
+        ({"validate_parameters": 1}, "validate_parameters: 1 is neither True nor False"),
+        ({"flow_run_name": 5}, "flow_run_name: 5 is neither text nor a function"),
+        ({"flow_run_name": "load-{day"}, "flow_run_name: 'load-{day' is no template"),
+        ({"timeout_seconds": 0}, "timeout_seconds: 0 is not a number above 0"),
+        ({"timeout_seconds": float("nan")}, "timeout_seconds: nan is not"),
+        ({"on_failure": print}, "on_failure: .* is not a list of functions"),
+        ({"on_running": ["notify"]}, r"on_running: \['notify'\] is not a list of functions"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_by_name(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        flow(**options)(add_up.fn)
+    with pytest.raises(InvalidInput, match=said):
+        add_up.with_options(**options)
+
+
+def test_an_option_that_there_is_not_is_refused_as_by_any_call() -> None:
+    with pytest.raises(TypeError, match="nmae: not an option of a flow; there are name, "):
+        flow(nmae="x")(add_up.fn)  # type: ignore[call-overload]
+
+
 def test_methods_bind_to_their_own_instance() -> None:
     @dataclass
     class Greeter:
@@ -225,6 +253,49 @@ def test_methods_bind_to_their_own_instance() -> None:
     assert "self" not in hello.parameter_schema["properties"]
     assert Greeter.plain("3") == 3  # type: ignore[arg-type]
     assert isinstance(Greeter.greet, Flow)
+
+
+def test_a_class_method_binds_to_the_class_it_is_asked_of() -> None:
+    class Base:
+        word = "base"
+
+        @flow
+        @classmethod
+        def inner(cls, number: int) -> str:
+            return f"{cls.word} {number + 1}"
+
+        @classmethod
+        @flow
+        def outer(cls, number: int) -> str:
+            return f"{cls.word} {number + 1}"
+
+    class Derived(Base):
+        word = "derived"
+
+    def both(kind: Any) -> tuple[str, str]:
+        return kind.inner("1"), kind.outer("1")
+
+    assert [both(kind) for kind in (Base, Derived, Derived())] == [("base 2",) * 2, *[("derived 2",) * 2] * 2]
+
+
+def test_hooks_are_given_as_lists_and_by_decorators_and_belong_to_their_own_flow() -> None:
+    def first(*_: object) -> None: ...
+
+    noted = flow(on_failure=[first])(add_up.fn)
+    other = noted.with_options(name="other")
+
+    @other.on_failure
+    @other.on_crashed
+    def second(*_: object) -> None: ...
+
+    assert noted.hooks == {"failure": (first,)}
+    assert other.hooks == {"failure": (first, second), "crashed": (second,)}
+    assert other.with_options(on_failure=None).hooks == {"crashed": (second,)}
+
+
+def test_a_partial_is_named_by_the_function_that_it_calls() -> None:
+    twice = flow(partial(add_up.fn, second=5))
+    assert (twice.name, twice("1")) == ("add-up", 6)
 
 
 def test_options_can_be_said_otherwise_without_touching_the_flow() -> None:

@@ -19,12 +19,27 @@ ROOT = Path(flowsource.__file__).parent
 PARTS: Mapping[str, frozenset[str]] = {
     "doors": frozenset({"flowsource", "__main__", "cli", "server", "demo"}),
     "runner": frozenset({"runner"}),
-    "sourced flows": frozenset({"sourced"}),
+    "sourced flows": frozenset({"sourced", "isolation"}),
     "watch": frozenset({"watch"}),
     "snapshots": frozenset({"snapshots"}),
     "sources": frozenset({"sources"}),
     "store": frozenset({"store"}),
-    "flow": frozenset({"flows", "parameters", "entrypoints", "context"}),
+    "flow": frozenset(
+        {
+            "flows",
+            "calls",
+            "watched_calls",
+            "parameters",
+            "entrypoints",
+            "context",
+            "run_names",
+            "prints",
+            "lines_here",
+            "hooking",
+            "refusing",
+            "trying_again",
+        }
+    ),
     "words": frozenset(
         {
             "errors",
@@ -36,6 +51,10 @@ PARTS: Mapping[str, frozenset[str]] = {
             "promotions",
             "standing",
             "schedules",
+            "retries",
+            "hooks",
+            "flow_options",
+            "catching_up",
             "triggers",
             "events",
             "settings",

@@ -44,7 +44,6 @@ def test_every_state_can_be_reached_and_every_way_ends() -> None:
         new = TRANSITIONS[edge.pop()] - reached
         reached |= new
         edge += new
-    # A time limit comes with a later part; the state is in the table so that no database has to learn it.
     assert reached == set(RunState)
     assert {state for state in RunState if state.is_final} == {
         RunState.COMPLETED,

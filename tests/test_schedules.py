@@ -17,9 +17,9 @@ from flowsource.schedules import (
     Schedule,
     content_key,
     due,
-    latest_due,
-    schedule_from_arguments,
+    last_due,
     schedule_from_json,
+    schedules_from_arguments,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -44,21 +44,26 @@ def test_the_next_instant_is_strictly_later_and_none_lies_between(schedule: Sche
     assert schedule.next_after(at - timedelta(microseconds=1)) == at
 
 
-@given(intervals, moments, st.integers(0, 30))
-def test_the_latest_due_instant_is_the_last_that_is_due(schedule: Interval, start: datetime, count: int) -> None:
-    now = start + schedule.every * count
-    assert latest_due(schedule, after=start, now=now) == max(due(schedule, after=start, now=now), default=None)
+@given(intervals, moments, st.integers(0, 30), st.integers(1, 20))
+def test_the_last_that_are_due_are_the_end_of_all_that_are(
+    schedule: Interval, start: datetime, periods: int, count: int
+) -> None:
+    now = start + schedule.every * periods
+    found = last_due(schedule, after=start, now=now, count=count)
+    assert found == list(due(schedule, after=start, now=now))[-count:]
 
 
-@given(crons, moments, st.timedeltas(timedelta(0), timedelta(days=3)))
-def test_the_same_holds_for_cron(schedule: Cron, start: datetime, away: timedelta) -> None:
+@given(crons, moments, st.timedeltas(timedelta(0), timedelta(days=3)), st.integers(1, 20))
+def test_the_same_holds_for_cron(schedule: Cron, start: datetime, away: timedelta, count: int) -> None:
     now = start + away
-    assert latest_due(schedule, after=start, now=now) == max(due(schedule, after=start, now=now), default=None)
+    found = last_due(schedule, after=start, now=now, count=count)
+    assert found == list(due(schedule, after=start, now=now))[-count:]
 
 
-def test_a_long_absence_costs_no_walk_over_all_that_was_missed() -> None:
-    every_minute = Cron("* * * * *")
-    assert latest_due(every_minute, after=NOON - timedelta(days=4000), now=NOON) == NOON
+@pytest.mark.parametrize("schedule", [Cron("* * * * *"), Interval(timedelta(minutes=1), NOON)])
+def test_a_long_absence_costs_no_walk_over_all_that_was_missed(schedule: Schedule) -> None:
+    found = last_due(schedule, after=NOON - timedelta(days=4000), now=NOON, count=3)
+    assert found == [NOON - timedelta(minutes=2), NOON - timedelta(minutes=1), NOON]
 
 
 def test_a_time_that_the_clock_skips_fires_once_when_the_clock_is_past_it() -> None:
@@ -135,15 +140,37 @@ def test_the_hours_of_an_interval_stay_an_hour_when_the_clock_of_its_anchor_chan
     assert instants == [night + timedelta(hours=hour) for hour in range(1, 6)]
 
 
-def test_only_one_schedule_may_be_given() -> None:
-    with pytest.raises(InvalidSchedule, match="interval, cron: only one"):
-        schedule_from_arguments(interval=60, cron="* * * * *", schedule=None, now=NOON)
+def made(**given: Any) -> tuple[Schedule, ...]:
+    return schedules_from_arguments(
+        **{"interval": None, "cron": None, "schedule": None, "schedules": None, "now": NOON, **given}
+    )
+
+
+def test_schedules_are_given_in_one_way() -> None:
+    with pytest.raises(InvalidSchedule, match=r"interval, cron: only one of these may be given; .* schedules="):
+        made(interval=60, cron="* * * * *")
+
+
+def test_an_interval_or_a_cron_expression_may_be_one_or_several() -> None:
+    minutes, hours = (Interval(timedelta(seconds=seconds), NOON) for seconds in (60, 3600))
+
+    assert made() == ()
+    assert made(interval=60) == (minutes,)
+    assert made(interval=[60, timedelta(hours=1)]) == (minutes, hours)
+    assert made(cron=("0 2 * * *", "0 4 * * *")) == (Cron("0 2 * * *"), Cron("0 4 * * *"))
+    assert made(schedule=hours) == (hours,)
+    assert made(schedules=[hours, Cron("0 2 * * *", "Europe/Berlin")]) == (hours, Cron("0 2 * * *", "Europe/Berlin"))
+
+
+def test_a_schedule_is_given_once() -> None:
+    with pytest.raises(InvalidSchedule, match=r"^cron: the same schedule is given more than once"):
+        made(cron=["0 2 * * *", "0 2 * * *"])
 
 
 @pytest.mark.parametrize("interval", [0, -5, 0.2, True, "60", float("nan"), float("inf"), 1e20, 1e10])
 def test_an_interval_that_makes_no_sense_is_refused(interval: object) -> None:
     with pytest.raises(InvalidSchedule, match="interval"):
-        schedule_from_arguments(interval=interval, cron=None, schedule=None, now=NOON)  # type: ignore[arg-type]
+        made(interval=interval)
 
 
 def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
@@ -153,9 +180,10 @@ def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
         Interval(timedelta(hours=1), NOON.replace(tzinfo=None))
 
 
-def test_a_schedule_given_as_text_is_refused_with_what_to_say_instead() -> None:
-    with pytest.raises(InvalidSchedule, match=r"schedule: '\* \* \* \* \*' is not a schedule; .* say cron="):
-        schedule_from_arguments(interval=None, cron=None, schedule="* * * * *", now=NOON)  # type: ignore[arg-type]
+@pytest.mark.parametrize("given", [{"schedule": "* * * * *"}, {"schedules": ["* * * * *"]}])
+def test_a_schedule_given_as_text_is_refused_with_what_to_say_instead(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSchedule, match=r"schedules?: '\* \* \* \* \*' is not a schedule; .* say cron="):
+        made(**given)
 
 
 @pytest.mark.parametrize(

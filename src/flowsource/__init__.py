@@ -7,8 +7,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flowsource.context import RunContext, current_run, get_run_logger
-    from flowsource.deployments import Deployment
+    from flowsource.context import RunContext, current_run, get_run_logger, tags
+    from flowsource.deployments import ConcurrencyLimitConfig, Deployment
     from flowsource.errors import FlowsourceError
     from flowsource.flows import Flow, flow
     from flowsource.runner.requests import arun_deployment, run_deployment
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "ConcurrencyLimitConfig": "deployments",
     "Cron": "schedules",
     "Deployment": "deployments",
     "Flow": "flows",
@@ -45,9 +46,11 @@ _HOMES = {
     "get_run_logger": "context",
     "run_deployment": "runner.requests",
     "serve": "runner.serving",
+    "tags": "context",
 }
 
 __all__ = [
+    "ConcurrencyLimitConfig",
     "Cron",
     "Deployment",
     "Flow",
@@ -69,6 +72,7 @@ __all__ = [
     "get_run_logger",
     "run_deployment",
     "serve",
+    "tags",
 ]
 
 
@@ -83,9 +87,18 @@ if not TYPE_CHECKING:  # With this in sight, a type checker would take any missp
             raise AttributeError(f"module 'flowsource' has no attribute {name!r}")
         from importlib import import_module
 
-        value = getattr(import_module(f"flowsource.{_HOMES[name]}"), name)
+        home = "refusing" if name in ("aserve", "serve") and _only_loads_a_flow() else _HOMES[name]
+        value = getattr(import_module(f"flowsource.{home}"), name)
         globals()[name] = value
         return value
+
+
+def _only_loads_a_flow() -> bool:
+    """Whether this process was started for a run, or to look at a flow."""
+    import sys
+
+    context = sys.modules.get("flowsource.context")
+    return context is not None and context.is_run_process()
 
 
 def __dir__() -> list[str]:

@@ -6,21 +6,49 @@ Only here: what is stored was checked when it was declared, and must be readable
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, get_args
 
-from flowsource.deployments import DeploymentOptions
+from flowsource.deployments import (
+    Catchup,
+    CollisionStrategy,
+    ConcurrencyLimitConfig,
+    DependencyPolicy,
+    DeploymentOptions,
+    Freshness,
+    OnLost,
+    WorkDirectory,
+)
 from flowsource.errors import InvalidDeployment
 from flowsource.json_values import json_problems
+
+_CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "on_dependency_change": get_args(DependencyPolicy),
+    "catchup": get_args(Catchup),
+    "on_lost": get_args(OnLost),
+    "workdir": get_args(WorkDirectory),
+    "freshness": get_args(Freshness),
+}
+# Options that deployments have elsewhere, each with what to do here.
+_ELSEWHERE: Mapping[str, str] = {
+    "concurrency_limit": "say global_limit=...",
+    "enforce_parameter_schema": "parameters are always held against those of the flow",
+    "entrypoint_type": "a run loads the flow from the file or module that it is in",
+    "image": "`serve` executes the runs itself, in the environment it is started in",
+    "job_variables": "`serve` executes the runs itself, in the environment it is started in",
+    "rrule": "say cron=..., interval=..., or a list of them",
+    "work_pool_name": "`serve` executes the runs itself, and needs no pool",
+    "work_queue_name": "`serve` executes the runs itself; global_limit=... says how many at once",
+}
 
 
 def check_options(options: DeploymentOptions) -> None:
     """Raise InvalidDeployment naming the first option that cannot be used.
 
-    Schedules and tags are left to those who make them of what was given. Raises TypeError for an option that there is
-    not, as any call does.
+    What is kept in another form than it is given is left to those who make that form. Raises TypeError for an option
+    that there is not, as any call does.
     """
-    if unknown := sorted(set(options) - set(DeploymentOptions.__annotations__)):
-        known = ", ".join(DeploymentOptions.__annotations__)
-        raise TypeError(f"{', '.join(unknown)}: not an option of a deployment; there are {known}")
+    _check_known(options)
     parameters = options.get("parameters")
     if problems := json_problems({} if parameters is None else parameters):
         said = (f"{'.'.join(filter(None, ('parameters', where)))}: {why}" for where, why in problems.items())
@@ -32,16 +60,74 @@ def check_options(options: DeploymentOptions) -> None:
         raise InvalidDeployment(f"paused: {options.get('paused')!r} is neither True nor False; give one, or None.")
     check_pause_on_shutdown(options.get("pause_on_shutdown", True))
     check_paths(options.get("paths"))
-    policy = options.get("on_dependency_change", "report")
-    if policy not in ("report", "hold"):
-        raise InvalidDeployment(f"on_dependency_change: {policy!r} is neither 'report' nor 'hold'; give one of them.")
+    for name, choices in _CHOICES.items():
+        if name in options and options.get(name) not in choices:
+            raise InvalidDeployment(f"{name}: {options.get(name)!r} is none of {', '.join(map(repr, choices))}.")
     check_limit(options.get("limit"))
 
 
-def check_limit(limit: object) -> None:
+def _check_known(options: DeploymentOptions) -> None:
+    unknown = sorted(set(options) - set(DeploymentOptions.__annotations__))
+    for name in unknown:
+        if name in _ELSEWHERE:
+            raise TypeError(f"{name}: not an option of a deployment here; {_ELSEWHERE[name]}")
+    if unknown:
+        known = ", ".join(DeploymentOptions.__annotations__)
+        raise TypeError(f"{', '.join(unknown)}: not an option of a deployment; there are {known}")
+
+
+def check_limit(limit: object, *, name: str = "limit") -> None:
     """Raise InvalidDeployment unless `limit` is a number of runs, or None."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise InvalidDeployment(f"limit: {limit!r} is not 1 or more; give a whole number, or None for no limit.")
+        raise InvalidDeployment(f"{name}: {limit!r} is not 1 or more; give a whole number, or None for no limit.")
+
+
+def check_global_limit(
+    given: int | ConcurrencyLimitConfig | None, strategy: CollisionStrategy | None = None
+) -> tuple[int | None, CollisionStrategy]:
+    """The limit over all servers, and what becomes of a run beyond it, as they are kept; raises InvalidDeployment.
+
+    >>> check_global_limit(ConcurrencyLimitConfig(3, "CANCEL_NEW"))
+    (3, 'cancel_new')
+    """
+    limit: int | None
+    wanted: str
+    if isinstance(given, ConcurrencyLimitConfig):
+        limit, wanted = given.limit, given.collision_strategy
+        if strategy is not None:
+            raise InvalidDeployment("collision_strategy: global_limit says it already; give it in one of them.")
+        if limit is None:
+            raise InvalidDeployment("global_limit: None is no limit to configure; give a whole number, 1 or more.")
+    else:
+        limit, wanted = given, "enqueue" if strategy is None else strategy
+    check_limit(limit, name="global_limit")
+    for known in get_args(CollisionStrategy):
+        if isinstance(wanted, str) and wanted in (known, known.upper()):
+            return limit, known
+    choices = " nor ".join(map(repr, get_args(CollisionStrategy)))
+    raise InvalidDeployment(f"collision_strategy: {wanted!r} is neither {choices}; give one of them.")
+
+
+def check_length(length: object, *, name: str) -> timedelta:
+    """The length of time that was given as `name`, in seconds or as a timedelta; raises InvalidDeployment."""
+    try:
+        is_number = isinstance(length, int | float) and not isinstance(length, bool)
+        wanted = timedelta(seconds=length) if is_number else length  # type: ignore[arg-type]
+        if isinstance(wanted, timedelta) and wanted >= timedelta():
+            return wanted
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidDeployment(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+
+
+def check_modules(preload: object) -> tuple[str, ...]:
+    """The names of modules to `preload`, each once; raises InvalidDeployment."""
+    listed = () if preload is None else _listed(preload)
+    if not all(isinstance(name, str) and all(map(str.isidentifier, name.split("."))) for name in listed):
+        raise InvalidDeployment(
+            f"preload: {preload!r} is not a list of modules; give a list of their names, such as ['pandas']."
+        )
+    return tuple(dict.fromkeys(listed))
 
 
 def check_pause_on_shutdown(value: object) -> None:
@@ -58,9 +144,8 @@ def check_paths(paths: object) -> tuple[str, ...]:
     """
     if paths is None:
         return ()
-    given = tuple(paths) if isinstance(paths, Iterable) and not isinstance(paths, str | bytes | Mapping) else ()
-    listed = [path for path in given if isinstance(path, str) and path]
-    if not listed or len(listed) < len(given):
+    listed = _listed(paths)
+    if not listed or not all(isinstance(path, str) and path for path in listed):
         raise InvalidDeployment(f"paths: {paths!r} is not a list of paths; give a list such as ['flows', 'lib/x.py'].")
     kept = dict.fromkeys("/".join(part for part in path.split("/") if part not in ("", ".")) for path in listed)
     for path in (*listed, *kept):
@@ -73,9 +158,12 @@ def check_paths(paths: object) -> tuple[str, ...]:
 
 def check_tags(tags: object) -> tuple[str, ...]:
     """`tags` as they are kept; raises InvalidDeployment unless they are non-empty strings."""
-    if tags is None:
-        return ()
-    listed = tuple(tags) if isinstance(tags, Iterable) and not isinstance(tags, str | bytes | Mapping) else (None,)
+    listed = () if tags is None else _listed(tags)
     if not all(isinstance(tag, str) and tag for tag in listed):
         raise InvalidDeployment(f"tags: {tags!r} is not a list of non-empty strings; give a list such as ['etl'].")
     return listed
+
+
+def _listed(given: object) -> tuple[Any, ...]:
+    """What a list holds. Of anything else it is None, which no list of names may hold."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else (None,)

@@ -23,6 +23,17 @@ Freshness = Literal["poll", "every_run"]
 GRACE = timedelta(seconds=30)
 
 
+@dataclass(frozen=True, slots=True)
+class ConcurrencyLimitConfig:
+    """How many runs of a deployment may go on at once on all servers, and what becomes of one beyond that.
+
+    It waits (`enqueue`), or is cancelled (`cancel_new`); both may be in capitals. Given as `global_limit`.
+    """
+
+    limit: int
+    collision_strategy: CollisionStrategy | Literal["ENQUEUE", "CANCEL_NEW"] = "enqueue"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFacts:
     """What the code says about a flow, read from one revision in a clean process.
@@ -207,34 +218,36 @@ class Deployment:
 class DeploymentOptions(TypedDict, total=False):
     """What `serve` and `to_deployment` take by keyword; all may be left out.
 
-    Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron` (in UTC) and
-    `schedule` may be given. `paused` says outright whether the schedules are paused; left out, what a person set
-    stays. `description` is by default the flow's, `version` the revision's. `limit` is how many runs of the deployment
-    may go on at once. With `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
+    Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron` (in UTC), `schedule`
+    and `schedules` may be given; the first two also as lists. `paused` says outright whether the schedules are paused;
+    left out, what a person set stays. `description` is by default the flow's, `version` the revision's. With
+    `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
 
     `paths` are the files and directories of the source that the flow is made of (by default all): a revision that
     leaves them as they are is promoted without another look. With `on_dependency_change="hold"` a revision that changes
     a file of dependencies (`pyproject.toml`, `requirements*.txt`, `uv.lock`, ...) waits until a person accepts it.
 
-    `limit` holds on one server, `global_limit` on all of them together; a run beyond the latter waits, or with
-    `collision_strategy="cancel_new"` is cancelled. Of the instants that came due while nobody served, `catchup` makes
-    runs of the `latest` (the default), of `all`, or of `none`; a run that could not begin within `max_lateness`
-    (seconds, or a timedelta) is skipped. `on_lost="rerun"` has a run whose server was lost executed again: it may then
-    have been executed twice. With `workdir="private"` a run starts in a copy of its snapshot that it may write to.
-    `freshness="every_run"` has the source asked before each run. `preload` names modules that are imported before any
-    run, once for all. `grace_seconds` (30) is how long a run that is cancelled may take to end by itself.
+    `limit` is how many runs may go on at once on one server, `global_limit` (a number, or a `ConcurrencyLimitConfig`)
+    on all of them together; a run beyond the latter waits, or with `collision_strategy="cancel_new"` is cancelled. Of
+    the instants that came due while nobody served, `catchup` makes runs of the `latest` (the default), of `all`, or of
+    `none`; a run that could not begin within `max_lateness` (seconds, or a timedelta) is skipped. `on_lost="rerun"` has
+    a run whose server was lost executed again: it may then have been executed twice. With `workdir="private"` a run
+    starts in a copy of its snapshot that it may write to. `freshness="every_run"` has the source asked before each run.
+    `preload` names modules that are imported before any run, once for all. `grace_seconds` (30) is how long a run that
+    is cancelled may take to end by itself.
     """
 
-    interval: float | timedelta | None
-    cron: str | None
+    interval: float | timedelta | Sequence[float | timedelta] | None
+    cron: str | Sequence[str] | None
     schedule: Schedule | None
+    schedules: Sequence[Schedule] | None
     paused: bool | None
     parameters: Mapping[str, Any] | None
     description: str | None
     tags: Sequence[str] | None
     version: str | None
     limit: int | None
-    global_limit: int | None
+    global_limit: int | ConcurrencyLimitConfig | None
     collision_strategy: CollisionStrategy
     pause_on_shutdown: bool
     paths: Sequence[str] | None

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import wraps
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from flowsource.errors import EntrypointFileMissing, EntrypointLoadFailed, EntrypointMalformed, EntrypointNotFound
-from flowsource.flows import Flow
+from flowsource.flows import Flow, FlowOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,17 @@ def load(entrypoint: Entrypoint, root: Path) -> Flow[..., Any]:
     The directory of the file and `root` come first on `sys.path`, and modules keep their real names. Raises
     EntrypointFileMissing, EntrypointLoadFailed (with the traceback of the user's own code) or EntrypointNotFound.
     """
+    return flow_in(load_module(entrypoint, root), entrypoint)
+
+
+def load_module(entrypoint: Entrypoint, root: Path) -> ModuleType:
+    """The module that `entrypoint` is in, as `load` imports it."""
     check_file(entrypoint, root)
-    module = _import(entrypoint, root)
+    return _import(entrypoint, root)
+
+
+def flow_in(module: ModuleType, entrypoint: Entrypoint) -> Flow[..., Any]:
+    """The flow that `entrypoint` names in its `module`; raises EntrypointNotFound."""
     flow = flow_at(entrypoint.path, module)
     if flow is None:
         raise EntrypointNotFound(entrypoint.text, entrypoint.file or str(entrypoint.module), flow_names(module))
@@ -96,9 +107,39 @@ def flow_at(path: Sequence[str], module: ModuleType) -> Flow[..., Any] | None:
     found: Any = module
     for part in path:
         found = getattr(found, part, None)
+    if isinstance(found, MethodType) and isinstance(found.__func__, Flow):
+        # From Python 3.13 on a class method does not ask what it is made of to bind itself.
+        return found.__func__.__get__(found.__self__, type(found.__self__))
     if isinstance(found, Flow):
         return found
-    return Flow(found) if callable(found) else None
+    if not callable(found):
+        return None
+    return _flow_of_another_framework(found) or Flow(found, **_named_by(path, found))
+
+
+def _flow_of_another_framework(found: Any) -> Flow[..., Any] | None:
+    """A flow of an object that can be called and tells in `fn` what function it is of; None for any other."""
+    function = getattr(found, "fn", None)
+    if isinstance(found, type) or not inspect.isroutine(function):
+        return None
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return found(*args, **kwargs)
+
+    name, description = getattr(found, "name", None), getattr(found, "description", None)
+    said: FlowOptions = {"validate_parameters": False}  # It has its own ways with what it is given.
+    if isinstance(name, str):
+        said["name"] = name
+    if isinstance(description, str):
+        said["description"] = description
+    return Flow(call, **said)
+
+
+def _named_by(path: Sequence[str], found: object) -> FlowOptions:
+    """An object has no name of its own, so that its flow has that of the variable."""
+    is_named = hasattr(found, "__name__") or hasattr(found, "func")
+    return {} if is_named else {"name": path[-1].replace("_", "-")}
 
 
 def flow_names(module: ModuleType) -> list[str]:
@@ -195,7 +236,11 @@ def _missing_module(entrypoint: Entrypoint) -> EntrypointFileMissing:
 
 def _load_failed(entrypoint: Entrypoint, root: Path, error: BaseException) -> EntrypointLoadFailed:
     text, place = user_traceback(error, root)
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        said = str(error)
+    except Exception as worse:
+        said = f"<its text raised {type(worse).__name__}>"
+    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return EntrypointLoadFailed(entrypoint.text, f"{reason} ({place})" if place else reason, text)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, overload
+
+from flowsource.calls import call_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
     from flowsource.deployments import DeploymentOptions
+    from flowsource.retries import RetryPolicy
     from flowsource.runner.serving import RunnerDeployment
     from flowsource.sources import Source
 
@@ -20,76 +23,152 @@ P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
 Q = ParamSpec("Q")
+Hook = Callable[[Any, Any, Any], Any]
+HookT = TypeVar("HookT", bound=Hook)
+
+
+class FlowOptions(TypedDict, total=False):
+    """What `flow`, `Flow` and `with_options` take by keyword; all may be left out, and None means the default.
+
+    `name` is by default the function's, with dashes; `description` its docstring; `version` the revision it is from.
+    `flow_run_name` names its runs: a template over the parameters such as `"load-{day}"`, or a function without
+    parameters. With `validate_parameters` (the default) arguments are coerced to the annotated types, and refused when
+    they do not fit. With `log_prints` what the flow prints becomes log records; left out, that is as in the flow that
+    calls it.
+
+    A flow that fails is executed again up to `retries` times, after `retry_delay_seconds`: a number, a list with one
+    for each retry (the last one holds for those beyond), or a function that returns such a list, given the number of
+    retries. Each delay grows by up to `retry_jitter_factor` times itself, by chance. `retry_on` says what is worth
+    it: one or more types of exceptions, or a function that is asked `(flow, flow_run, state)` after each failure
+    (`state.error` is the exception). A flow that took too long is executed again as one that raised TimeoutError; the
+    function is not asked, since nobody is there to ask it.
+
+    `timeout_seconds` is how long an attempt may take from its first line on. A run that is served is ended from
+    outside, whatever it does. Called directly, an async flow is cancelled and raises TimeoutError; any other cannot be
+    interrupted in one's own process, and is left alone.
+
+    `on_running`, `on_completion`, `on_failure`, `on_cancellation` and `on_crashed` are lists of functions that are
+    called with `(flow, flow_run, state)` on that occasion; what they raise is logged and changes nothing.
+    """
+
+    name: str | None
+    description: str | None
+    version: str | None
+    flow_run_name: str | Callable[[], str] | None
+    retries: int | None
+    retry_delay_seconds: float | Sequence[float] | Callable[[int], Sequence[float]] | None
+    retry_jitter_factor: float | None
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | Hook | None
+    timeout_seconds: float | None
+    validate_parameters: bool | None
+    log_prints: bool | None
+    on_running: Sequence[Hook] | None
+    on_completion: Sequence[Hook] | None
+    on_failure: Sequence[Hook] | None
+    on_cancellation: Sequence[Hook] | None
+    on_crashed: Sequence[Hook] | None
 
 
 class Flow(Generic[P, R]):
     """A function with a name, a description and validated parameters.
 
     Calling it is a function call: it returns what the function returns, raises what it raises, and needs no store, no
-    network and no thread. A flow of an `async` function gives a coroutine, any other does not. `is_bound` says that
-    it is the method of an instance.
+    network and no thread. A flow of an `async` function gives a coroutine, any other does not. `bound_to` is the
+    instance (or class) whose method it is; None for a function.
     """
 
-    is_bound = False
+    bound_to: object | None = None
 
-    def __init__(
-        self,
-        fn: Callable[P, R],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        validate_parameters: bool = True,
-        log_prints: bool = False,
-    ) -> None:
-        """Make a flow of `fn`.
+    def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
+        """Make a flow of `fn`; the options are those of `FlowOptions`.
 
-        `name` is by default the function's, with dashes; `description` its docstring. With `log_prints` what the flow
-        prints in a served run becomes log records. Raises InvalidInput for a name that cannot be used, and for a
-        callable of which Python does not know the parameters.
+        Raises InvalidInput for an option that cannot be used, and for a callable of which Python does not know the
+        parameters.
         """
-        if not callable(fn):
+        if not callable(fn) and not isinstance(fn, classmethod):
             raise TypeError(f"a flow is made of a function or another callable, not of {fn!r}")
-        if not isinstance(fn, FunctionType):
-            _check_signature(fn)
-        if name is not None:
-            from flowsource.deployments import check_name
+        function: Any = fn.__func__ if isinstance(fn, classmethod | staticmethod) else fn
+        if not isinstance(function, FunctionType):
+            _check_signature(function)
+        if options:
+            from flowsource.flow_options import check_flow_options
 
-            check_name(name)
-        own = getattr(fn, "__name__", None) or type(fn).__name__
-        self._fn = fn
-        self._name = name or ("unknown-lambda" if own == "<lambda>" else own.replace("_", "-"))
-        self._description = description
-        self._validates = validate_parameters
-        self._log_prints = log_prints
+            check_flow_options(options, FlowOptions.__annotations__)
+        self._fn: Callable[P, R] = function
+        self._way_to_bind: type[Any] | None = type(fn) if fn is not function else None
+        self._options: FlowOptions = options
+        self._hooks: dict[str, tuple[Hook, ...]] = _hooks_in(options) if options else {}
         for attribute in ("__module__", "__qualname__", "__doc__"):
-            if value := getattr(fn, attribute, None):
+            if value := getattr(function, attribute, None):
                 setattr(self, attribute, value)
+
+    @property
+    def _itself(self) -> Flow[P, R]:
+        """Where the options and the function are; elsewhere only for a flow that is still to be imported."""
+        return self
 
     @property
     def fn(self) -> Callable[P, R]:
         """The function itself."""
-        return self._fn
+        return self._itself._fn
 
     @property
     def name(self) -> str:
         """What people call the flow."""
-        return self._name
+        return self._itself._options.get("name") or _name_of(self.fn)
+
+    @property
+    def version(self) -> str | None:
+        """What was given; None follows the revision."""
+        return self._itself._options.get("version")
+
+    @property
+    def flow_run_name(self) -> str | Callable[[], str] | None:
+        """What its runs are named by: a template over the parameters, or a function; None for two words by chance."""
+        return self._itself._options.get("flow_run_name")
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        """When a flow that failed is executed again; None for never."""
+        options = self._itself._options
+        if not options.get("retries"):
+            return None
+        from flowsource.retries import retry_policy
+
+        delay, factor = options.get("retry_delay_seconds"), options.get("retry_jitter_factor")
+        return retry_policy(options.get("retries"), delay, factor, options.get("retry_on"))
+
+    @property
+    def retries(self) -> int:
+        """How often a flow that failed is executed again."""
+        return self._itself._options.get("retries") or 0
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long an attempt may take; None for no limit."""
+        return self._itself._options.get("timeout_seconds")
 
     @property
     def should_validate_parameters(self) -> bool:
         """Whether a call coerces its arguments to the annotated types, and refuses those that do not fit."""
-        return self._validates
+        return self._itself._options.get("validate_parameters") is not False
 
     @property
     def log_prints(self) -> bool:
-        """Whether what the flow prints in a served run becomes log records."""
-        return self._log_prints
+        """Whether what the flow prints becomes log records."""
+        return self._itself._options.get("log_prints") is True
+
+    @property
+    def hooks(self) -> Mapping[str, tuple[Hook, ...]]:
+        """What is called on which occasion (`running`, `completion`, ...); those with nothing to call are left out."""
+        return self._itself._hooks
 
     @property
     def description(self) -> str | None:
         """What was given, else the docstring without its indentation."""
-        if self._description is not None:
-            return self._description
+        given = self._itself._options.get("description")
+        if given is not None:
+            return given
         from inspect import getdoc
 
         return getdoc(self.fn) if self.fn.__doc__ else None
@@ -110,18 +189,32 @@ class Flow(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function with validated parameters."""
+        result: R = call_flow(self, args, kwargs)
+        return result
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """What the function is to be called with; raises InvalidParameters, or TypeError as a call does."""
         # Without arguments there is nothing to do but for defaults that pydantic's `Field` made, if it was imported.
         has_work = args or kwargs or "pydantic" in sys.modules
         if not (self.should_validate_parameters and has_work):
-            return self.fn(*args, **kwargs)
+            return args, kwargs
         from flowsource.parameters import bind, parameters_of
 
         values = bind(self.fn, args, kwargs)
         if values is None:
-            return self.fn(*args, **kwargs)
-        positional, named = parameters_of(self.fn).arguments(self.validate_parameters(values))
-        function: Callable[..., R] = self.fn  # The names were bound to its very signature.
-        return function(*positional, **named)
+            return args, kwargs
+        return parameters_of(self.fn).arguments(self.validate_parameters(values))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a call of it is nothing but a call of the function."""
+        options: Mapping[str, Any] = self._itself._options
+        return not (self.hooks or self._tells_of_calls or (options and any(map(options.get, _WATCHED))))
+
+    @property
+    def _tells_of_calls(self) -> bool:
+        """Whether a direct call tells that it began and ended even when nothing is logged in between."""
+        return self.log_prints
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Flow[P, R]: ...
@@ -129,29 +222,58 @@ class Flow(Generic[P, R]):
     def __get__(self: Flow[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = None) -> Flow[Q, R]: ...
     def __get__(self, instance: Any, owner: type[Any] | None = None) -> Flow[Any, R]:
         """As a function would be: a flow of the method, bound to the instance, of its own."""
-        if instance is None or not hasattr(self.fn, "__get__"):
+        binds_to = owner if self._way_to_bind is classmethod else instance
+        if binds_to is None or self._way_to_bind is staticmethod or not hasattr(self.fn, "__get__"):
             return self
         bound: Flow[Any, R] = self.with_options()
-        bound._fn = self.fn.__get__(instance, owner)
-        bound.is_bound = True
+        bound._fn = self.fn.__get__(binds_to, type(binds_to))
+        bound.bound_to = binds_to
         return bound
 
-    def with_options(
-        self,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        validate_parameters: bool | None = None,
-        log_prints: bool | None = None,
-    ) -> Flow[P, R]:
-        """A flow of the same function with some things said otherwise."""
-        return Flow(
-            self.fn,
-            name=name or self.name,
-            description=self._description if description is None else description,
-            validate_parameters=self.should_validate_parameters if validate_parameters is None else validate_parameters,
-            log_prints=self.log_prints if log_prints is None else log_prints,
-        )
+    def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
+        """A flow of the same function with some things said otherwise; what is not given stays as it is.
+
+        Raises InvalidInput for an option that cannot be used.
+        """
+        # A copy of whatever it is, so that what a method is bound to stays, and nothing is told of the old one.
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        if options:
+            from flowsource.flow_options import check_flow_options
+
+            check_flow_options(options, FlowOptions.__annotations__)
+        other._options = {**self._options, **options}
+        other._hooks = {
+            occasion: hooks for occasion, hooks in self._hooks.items() if f"on_{occasion}" not in options
+        } | _hooks_in(options)
+        return other
+
+    def on_running(self, hook: HookT) -> HookT:
+        """Have `hook(flow, flow_run, state)` called whenever a run of this flow begins. A decorator."""
+        return self._hooked("running", hook)
+
+    def on_completion(self, hook: HookT) -> HookT:
+        """Have `hook(flow, flow_run, state)` called whenever a run of this flow completes. A decorator."""
+        return self._hooked("completion", hook)
+
+    def on_failure(self, hook: HookT) -> HookT:
+        """Have `hook(flow, flow_run, state)` called whenever a run of this flow fails, or times out. A decorator."""
+        return self._hooked("failure", hook)
+
+    def on_cancellation(self, hook: HookT) -> HookT:
+        """Have `hook(flow, flow_run, state)` called whenever a run of this flow is cancelled. A decorator."""
+        return self._hooked("cancellation", hook)
+
+    def on_crashed(self, hook: HookT) -> HookT:
+        """Have `hook(flow, flow_run, state)` called whenever a run of this flow crashes. A decorator."""
+        return self._hooked("crashed", hook)
+
+    def _hooked(self, occasion: str, hook: HookT) -> HookT:
+        from flowsource.flow_options import check_hooks
+
+        check_hooks(f"on_{occasion}", [hook])
+        self._hooks[occasion] = (*self._hooks.get(occasion, ()), hook)
+        return hook
 
     def __repr__(self) -> str:
         return f"<Flow {self.name!r}>"
@@ -221,6 +343,25 @@ class Flow(Generic[P, R]):
         )
 
 
+# The occasions of `flowsource.hooks`, which a flow without hooks does not import.
+_OCCASIONS = ("running", "completion", "failure", "cancellation", "crashed")
+_WATCHED = ("retries", "timeout_seconds", "flow_run_name")
+
+
+def _hooks_in(options: Mapping[str, Any]) -> dict[str, tuple[Hook, ...]]:
+    given = {occasion: options.get(f"on_{occasion}") for occasion in _OCCASIONS}
+    return {occasion: tuple(hooks) for occasion, hooks in given.items() if hooks}
+
+
+def _name_of(fn: Callable[..., Any]) -> str:
+    """What a flow of `fn` is called where nobody said: as the function, or what that was made of, or its class."""
+    named: Any = fn
+    while not hasattr(named, "__name__") and hasattr(named, "func"):
+        named = named.func  # As that of a functools.partial.
+    own = getattr(named, "__name__", None) or type(named).__name__
+    return "unknown-lambda" if own == "<lambda>" else own.replace("_", "-")
+
+
 def _check_signature(fn: Callable[..., Any]) -> None:
     """Raise InvalidInput for a callable, such as some that are written in C, that does not tell its parameters."""
     import inspect
@@ -245,31 +386,13 @@ class FlowDecorator:
     def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
     @overload
     def __call__(
-        self,
-        fn: None = None,
-        /,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        validate_parameters: bool = True,
-        log_prints: bool = False,
+        self, fn: None = None, /, **options: Unpack[FlowOptions]
     ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
-    def __call__(
-        self,
-        fn: Callable[..., Any] | None = None,
-        /,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        validate_parameters: bool = True,
-        log_prints: bool = False,
-    ) -> Any:
-        """Make a flow of the decorated function; the arguments are those of `Flow`."""
+    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: Unpack[FlowOptions]) -> Any:
+        """Make a flow of the decorated function; the options are those of `FlowOptions`."""
 
         def decorate(fn: Callable[..., Any]) -> Flow[..., Any]:
-            return Flow(
-                fn, name=name, description=description, validate_parameters=validate_parameters, log_prints=log_prints
-            )
+            return Flow(fn, **options)
 
         return decorate if fn is None else decorate(fn)
 

@@ -7,7 +7,7 @@ import inspect
 import typing
 import warnings
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -45,6 +45,12 @@ class Parameters:
         self.names = tuple(parameter.name for parameter in named)
         self.required = tuple(p.name for p in named if _is_required(p))
         self.filled = tuple(p.name for p in named if isinstance(p.default, FieldInfo) and not _is_required(p))
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults by name, without those that pydantic's `Field` makes."""
+        given = ((name, self.signature.parameters[name].default) for name in self.names if name not in self.required)
+        return {name: value for name, value in given if not isinstance(value, FieldInfo)}
 
     @cached_property
     def model(self) -> type[BaseModel]:
@@ -148,7 +154,7 @@ def _field(parameter: inspect.Parameter, hint: Any) -> tuple[Any, Any]:
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations that can be evaluated; one that names what exists only for type checkers counts as anything."""
-    target = function if inspect.isroutine(function) else type(function).__call__
+    target = _annotated(function)
     try:
         return typing.get_type_hints(target, include_extras=True)
     except (NameError, AttributeError, TypeError):
@@ -158,6 +164,16 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
             with contextlib.suppress(NameError, AttributeError, TypeError):
                 hints |= typing.get_type_hints(one, getattr(target, "__globals__", {}), include_extras=True)
         return hints
+
+
+def _annotated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What has the annotations of a callable: a function, that inside a partial, a constructor or `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isroutine(function):
+        return function
+    method: Callable[..., Any] = function.__init__ if inspect.isclass(function) else type(function).__call__
+    return method
 
 
 def _problems(error: ValidationError) -> dict[str, str]:

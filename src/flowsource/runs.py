@@ -63,8 +63,8 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     RunState.RUNNING: _ENDS | {RunState.LOST},
     # Between two attempts. The next one is claimed as the first one was, and keeps its revision.
     RunState.RETRYING: frozenset({RunState.CLAIMED, RunState.CANCELLED}),
-    # Its runner is out of sight. It comes back, or says how the run ended; or somebody gives it up.
-    RunState.LOST: _ENDS | {RunState.RUNNING},
+    # Its runner is out of sight. It comes back, says how the run ended or that it never began; or somebody gives it up.
+    RunState.LOST: _ENDS | {RunState.RUNNING, RunState.SCHEDULED},
     RunState.COMPLETED: frozenset(),
     RunState.FAILED: frozenset(),
     RunState.TIMED_OUT: frozenset(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -173,35 +174,57 @@ def due(schedule: Schedule, *, after: datetime, now: datetime) -> Iterator[datet
         at = schedule.next_after(at)
 
 
-def latest_due(schedule: Schedule, *, after: datetime, now: datetime) -> datetime | None:
-    """The last instant in (after, now] at which `schedule` wants a run: what is left to do after a time away."""
+def last_due(schedule: Schedule, *, after: datetime, now: datetime, count: int) -> list[datetime]:
+    """The last `count` instants in (after, now] at which `schedule` wants a run, oldest first."""
+    if schedule.next_after(after) > now:
+        return []
     if isinstance(schedule, Interval):
-        at = schedule.next_after(now) - schedule.every
-        return at if at > after else None
+        before = schedule.next_after(now) - schedule.every * (count + 1)
+        return list(due(schedule, after=max(after, before), now=now))
     # A cron expression can only be walked forwards; wider and wider looks back keep a long absence cheap.
-    for days in (1 / 24, 1, 32, 366, 40 * 366):
-        start = max(after, now - timedelta(days=days))
-        last = max(due(schedule, after=start, now=now), default=None)
-        if last is not None or start == after:
-            return last
-    return None
+    look = timedelta(minutes=2)
+    while True:
+        start = max(after, now - look)
+        last = deque(due(schedule, after=start, now=now), maxlen=count)
+        if len(last) == count or start == after:
+            return list(last)
+        look = min(4 * look, now - after)
 
 
-def schedule_from_arguments(
-    *, interval: float | timedelta | None, cron: str | None, schedule: Schedule | None, now: datetime
-) -> Schedule | None:
-    """The one schedule that was asked for by keyword, or None; raises InvalidSchedule when two were given."""
-    given = {"interval": interval, "cron": cron, "schedule": schedule}
+def schedules_from_arguments(
+    *,
+    interval: float | timedelta | Iterable[float | timedelta] | None,
+    cron: str | Iterable[str] | None,
+    schedule: Schedule | None,
+    schedules: Iterable[Schedule] | None,
+    now: datetime,
+) -> tuple[Schedule, ...]:
+    """The schedules that were asked for by one of these keywords; raises InvalidSchedule naming what cannot be used."""
+    given = {"interval": interval, "cron": cron, "schedule": schedule, "schedules": schedules}
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
-        raise InvalidSchedule(f"{', '.join(named)}: only one schedule may be given; keep one of them.")
-    if cron is not None:
-        return Cron(cron)
-    if interval is not None:
-        return Interval(_length(interval), now)
-    if schedule is not None and not isinstance(schedule, Interval | Cron):
         raise InvalidSchedule(
-            f"schedule: {schedule!r} is not a schedule; give Cron('0 2 * * *', 'Europe/Berlin') or an Interval, "
+            f"{', '.join(named)}: only one of these may be given; keep one, or list them all as schedules=[...]."
+        )
+    if cron is not None:
+        made: list[Schedule] = [Cron(each) for each in _listed(cron)]
+    elif interval is not None:
+        made = [Interval(_length(each), now) for each in _listed(interval)]
+    else:
+        made = [_checked(each, named[0]) for each in ([schedule] if schedule is not None else _listed(schedules or ()))]
+    if len(set(map(content_key, made))) < len(made):
+        raise InvalidSchedule(f"{named[0]}: the same schedule is given more than once; keep one of them.")
+    return tuple(made)
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else [given]
+
+
+def _checked(schedule: object, name: str) -> Schedule:
+    if not isinstance(schedule, Interval | Cron):
+        raise InvalidSchedule(
+            f"{name}: {schedule!r} is not a schedule; give Cron('0 2 * * *', 'Europe/Berlin') or an Interval, "
             "or say cron='0 2 * * *'."
         )
     return schedule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -10,9 +11,11 @@ from typing import Any, NoReturn, TypeVar
 import anyio
 import anyio.from_thread
 
+from flowsource.calls import call_flow
 from flowsource.entrypoints import Entrypoint, check_file, load, parse
 from flowsource.errors import FlowsourceError, InvalidInput
-from flowsource.flows import Flow
+from flowsource.flows import Flow, Hook
+from flowsource.isolation import Isolation
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources import Source, source_from
@@ -27,45 +30,37 @@ class SourcedFlow(Flow[..., Any]):
     def __init__(self, source: Source, entrypoint: Entrypoint, found: Latest) -> None:
         self.source, self.entrypoint, self.found = source, entrypoint, found
         self._loaded: Flow[..., Any] | None = None
+        root, file = found.snapshot.root, entrypoint.file
+        beside = (root / file).parent if file is not None else root
+        self._isolation = Isolation(root, beside=beside, is_mounted=found.snapshot.is_mounted)
 
     def load(self) -> Flow[..., Any]:
         """The flow itself, imported into this process; raises EntrypointError."""
         if self._loaded is None:
-            self._loaded = load(self.entrypoint, self.found.snapshot.root)
+            with self._isolation:
+                self._loaded = load(self.entrypoint, self.found.snapshot.root)
         return self._loaded
 
     @property
-    def fn(self) -> Callable[..., Any]:
-        """The function itself."""
-        return self.load().fn
+    def _itself(self) -> Flow[..., Any]:
+        return self.load()
 
     @property
-    def name(self) -> str:
-        """What people call the flow."""
-        return self.load().name
-
-    @property
-    def should_validate_parameters(self) -> bool:
-        """Whether a call coerces its arguments to the annotated types, and refuses those that do not fit."""
-        return self.load().should_validate_parameters
-
-    @property
-    def log_prints(self) -> bool:
-        """Whether what the flow prints in a served run becomes log records."""
-        return self.load().log_prints
-
-    @property
-    def description(self) -> str | None:
-        """What the flow says of itself."""
-        return self.load().description
+    def _tells_of_calls(self) -> bool:
+        return True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the flow here, in this process."""
-        return self.load()(*args, **kwargs)
+        """Call the flow here, in this process; the modules of its source are apart from those of others."""
+        with self._isolation:
+            result = call_flow(self, args, kwargs)
+        return self._isolation.around(result)
 
     def with_options(self, **options: Any) -> NoReturn:
         """Raises InvalidInput: what a flow from a source is, its code says."""
         raise InvalidInput(f"{self!r}: the options of a flow from a source are set in its code, by its decorator.")
+
+    def _hooked(self, occasion: str, hook: Hook) -> NoReturn:
+        raise InvalidInput(f"{self!r}: the hooks of a flow from a source are set in its code, by its decorator.")
 
     def __repr__(self) -> str:
         return f"<Flow {self.entrypoint.text!r} of {self.source.label}>"
@@ -94,8 +89,9 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             asyncio.get_running_loop()
         except RuntimeError:
             return anyio.run(work)
+        here = copy_context()
         with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(anyio.run, work).result()
+            return thread.submit(lambda: here.run(lambda: anyio.run(work))).result()
     except FlowsourceError as error:
         # Where in our tasks a person's mistake came to light tells that person nothing.
         raise error.with_traceback(None) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -14,6 +15,8 @@ MARKS: Mapping[RunState, tuple[str, str]] = {
     RunState.SCHEDULED: ("○", "36"),
     RunState.CLAIMED: ("◔", "36"),
     RunState.RUNNING: ("●", "34"),
+    RunState.RETRYING: ("↻", "33"),
+    RunState.LOST: ("?", "31"),
     RunState.COMPLETED: ("✔", "32"),
     RunState.FAILED: ("✖", "31"),
     RunState.CRASHED: ("⚡", "31"),
@@ -23,13 +26,22 @@ MARKS: Mapping[RunState, tuple[str, str]] = {
 }
 
 
+# What may not be printable: the rest of ASCII is, and asking Python for each sign takes its time.
+_STEERING = re.compile(r"[^ -~\n\t]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    sign = found[0]
+    return sign if sign.isprintable() else ascii(sign)[1:-1]
+
+
 def printable(text: str) -> str:
     """`text` without what could steer a terminal: control characters are shown as escapes, line ends and tabs stay.
 
     >>> printable("a bell \\a and a line end\\n")
     'a bell \\\\x07 and a line end\\n'
     """
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
+    return text if text.isprintable() else _STEERING.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
@@ -40,6 +52,16 @@ def one_line(text: str) -> str:
 def revision_text(revision: Revision) -> str:
     """A revision in a few words: seven characters and the subject."""
     return f"{revision.short} {revision.subject}" if revision.subject else revision.short
+
+
+def size_text(count: int) -> str:
+    """A number of bytes in the unit that helps.
+
+    >>> size_text(512), size_text(3 << 20), size_text(5_500_000_000)
+    ('0.5 KiB', '3.0 MiB', '5.1 GiB')
+    """
+    power = 3 if count >= 1 << 30 else 2 if count >= 1 << 20 else 1
+    return f"{count / 1024**power:.1f} {'KMG'[power - 1]}iB"
 
 
 def shows_colour(stream: TextIO) -> bool:

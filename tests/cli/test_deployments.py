@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 
@@ -12,7 +12,8 @@ from flowsource.revisions import Revision
 from flowsource.schedules import Cron
 from flowsource.store import open_store
 from tests.cli.calling import CommandLine
-from tests.store.words import registration, reject, serve
+from tests.cli.keeping import keep
+from tests.store.words import Server, registration, reject, serve
 
 GOOD = Revision(id="a" * 40, ref="refs/heads/main", subject="Load the data", author="Ada <ada@example.org>")
 BAD = Revision(id="b" * 40, subject="Break it")
@@ -33,7 +34,7 @@ def test_a_deployment_is_shown_with_what_its_flow_takes(served: CommandLine) -> 
         'takes name: string = "world", times: integer = 1, failing: boolean = false, gate: string = ""',
         'parameters {"times": 2}',
         "entrypoint flows.py:greet",
-        "limit 20 at once",
+        "limit 20 at once on a server",
     ):
         assert fact in shown
 
@@ -45,6 +46,38 @@ def test_as_json_there_is_all_of_it(served: CommandLine) -> None:
     assert listed["schedules"][0]["every"] == 86400
     assert datetime.fromisoformat(listed["next_at"]) > datetime.now(UTC)
     assert set(listed["parameter_schema"]["properties"]) == {"name", "times", "failing", "gate"}
+
+
+async def do_nothing(server: Server) -> None:
+    """Only serve."""
+
+
+def test_how_its_runs_are_treated_is_shown_where_that_is_not_as_ever(alone: CommandLine) -> None:
+    keep(
+        alone,
+        do_nothing,
+        global_limit=3,
+        collision_strategy="cancel_new",
+        max_lateness=timedelta(minutes=5),
+        on_lost="rerun",
+        workdir="private",
+        grace=timedelta(seconds=90),
+    )
+
+    shown = [" ".join(line.split()) for line in alone("deployments", "show", "nightly").out.splitlines()]
+    as_json = alone("deployments", "show", "nightly", "--json").json
+
+    for fact in (
+        "global limit 3 at once in all; a run beyond that is cancelled",
+        "max lateness 5 min, then a run is skipped",
+        "on lost rerun",
+        "workdir private",
+        "grace 1 min 30 s",
+    ):
+        assert fact in shown
+    assert [line for line in shown if line.startswith(("limit", "catchup", "freshness", "preload"))] == []
+    assert (as_json["global_limit"], as_json["collision_strategy"]) == (3, "cancel_new")
+    assert (as_json["max_lateness"], as_json["grace"], as_json["preload"]) == (300, 90, [])
 
 
 def test_a_rejected_revision_is_shown_with_its_reason(alone: CommandLine) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import anyio
 import pytest
 
-from flowsource.cli.source_gc import size
 from flowsource.cli.source_names import pick
 from flowsource.demo.repository import FixtureRepository
 from flowsource.deployments import Rejection
@@ -25,6 +24,7 @@ from flowsource.source_status import Rewrite, SourceState, SourceStatus
 from flowsource.sources.git.repository import GitRepository
 from flowsource.store import open_store
 from flowsource.store.protocol import KnownSource, SourceReport, SourceWish, Store
+from flowsource.text import size_text
 from tests.cli.calling import CommandLine
 from tests.store.source_contract import POLL
 from tests.store.words import registration, reject, serve
@@ -383,7 +383,7 @@ def test_garbage_goes_and_what_is_served_stays(alone: CommandLine, tmp_path: Pat
     assert done.json["removed"][0]["source"] == URL
     assert done.json["freed_bytes"] >= 200_000
     assert alone("source", "gc", "--keep", "-1").code == 2
-    assert size(0) == "0.0 KiB"
+    assert size_text(0) == "0.0 KiB"
 
 
 def test_the_door_for_webhooks_is_opened_and_closed_as_a_service(alone: CommandLine) -> None:

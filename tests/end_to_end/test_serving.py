@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -180,7 +181,7 @@ async def test_the_first_signal_waits_for_runs_to_end(tmp_path: Path, number: si
         run = await request_run(server.store, "slow/nap", {"seconds": 1})
         await until_running(server, run)
         assert await server.stop(number) == 0
-        assert "waiting up to 20 s for 1 run" in server.said
+        assert "waiting up to 30 s for 1 run" in server.said
         assert (await server.store.run(str(run.id))).state is RunState.COMPLETED
     assert processes_below(tmp_path / "home") == []
 
@@ -197,7 +198,7 @@ async def test_the_second_signal_ends_runs_and_leaves_nothing_behind(tmp_path: P
 
             await server.until(has_begun, "it to begin")
         server.process.send_signal(signal.SIGTERM)
-        await server.until_said("waiting up to 20 s for 2 runs")
+        await server.until_said("waiting up to 30 s for 2 runs")
         assert await server.stop() == 0
         for run in (polite, deaf):
             ended = await server.store.run(str(run.id))
@@ -217,6 +218,14 @@ async def test_a_killed_server_takes_its_runs_along(tmp_path: Path) -> None:
         with anyio.fail_after(10):
             while processes_below(tmp_path / "home"):  # noqa: ASYNC110 - other processes set no event for us
                 await anyio.sleep(0.02)
+        # Nothing is set up for it: whoever looks next finds out.
+        looked = await anyio.run_process(
+            [sys.executable, "-m", "flowsource", "runs", "show", run.name],
+            env={**os.environ, "FLOWSOURCE_HOME": str(tmp_path / "home")},
+        )
+        assert "crashed" in looked.stdout.decode()
+        assert "its server ended while it ran" in looked.stdout.decode()
+        assert (await server.store.run(str(run.id))).state is RunState.CRASHED
 
 
 async def test_a_run_whose_process_is_killed_has_crashed_and_serving_goes_on(tmp_path: Path) -> None:
@@ -258,7 +267,7 @@ async def test_two_servers_of_one_deployment_share_its_runs(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ("f.serve(name='a', interval=60, cron='* * * * *')", "interval, cron: only one schedule may be given"),
+        ("f.serve(name='a', interval=60, cron='* * * * *')", "interval, cron: only one of these may be given"),
         ("serve(f.to_deployment('a'), f.to_deployment('a'))", "'f/a' is declared more than once"),
         ("f.serve(name='a', parameters={'n': 'x'})", "n: input should be a valid integer"),
         ("f.serve(name='a/b')", "name: 'a/b' contains '/'"),

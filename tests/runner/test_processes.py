@@ -55,7 +55,7 @@ async def test_a_signal_reaches_the_group(starter: Starter, write: Write, tmp_pa
         tasks.start_soon(stop_when_up)
         parameters = {"note": str(note)}
         heard = await execute(starter, write(flows=FAMILY), parameters=parameters, on_start=started.append)
-    assert heard.status == -signal.SIGTERM
+    assert heard.outcome["state"] == "cancelled"
     assert not is_alive(int(note.read_text()))
     started[0].signal_group(signal.SIGKILL)  # Of a run that is gone there is nobody to signal, and nobody else is.
 

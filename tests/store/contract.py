@@ -24,7 +24,12 @@ from flowsource.revisions import Revision
 from flowsource.runs import Failure, RunState
 from flowsource.schedules import Cron, Interval, content_key
 from flowsource.store.protocol import DEPLOYMENTS, WORK, LogLine, NewRun, Outcome, Store, about
+from tests.store.attempts_contract import AttemptsContract
+from tests.store.cancelling_contract import CancellingContract
+from tests.store.loss_contract import LossContract
+from tests.store.nesting_contract import NestingContract
 from tests.store.promoting_contract import PromotingContract
+from tests.store.turns_contract import TurnsContract
 from tests.store.words import (
     COMPLETED,
     FIRST,
@@ -244,7 +249,7 @@ class Presence:
         [schedule] = await store.schedules([server.deployment.id])
         assert schedule.cursor == NOW
 
-    async def test_the_runs_of_a_lost_server_crash_and_those_of_a_live_one_go_on(self, store: Store) -> None:
+    async def test_the_runs_of_a_server_out_of_sight_are_lost_and_those_of_a_live_one_go_on(self, store: Store) -> None:
         lost = await serve(store, registration(schedules=(HOURLY,)), lease=SECOND)
         live = await serve(store, registration("weekly"), lease=HOUR)
         await lost.ask()
@@ -253,10 +258,10 @@ class Presence:
         started = await lost.start_one()
         claimed = await lost.claim_one()
         goes_on = await live.start_one()
-        crashed = await store.reap(now=NOW + MINUTE)
-        assert {run.id for run in crashed} == {started.id, claimed.id}
-        assert {run.state for run in crashed} == {RunState.CRASHED}
-        assert all(run.ended_at == NOW + MINUTE and run.failure for run in crashed)
+        lost_runs = await store.reap(now=NOW + MINUTE)
+        assert {run.id for run in lost_runs} == {started.id, claimed.id}
+        assert {run.state for run in lost_runs} == {RunState.LOST}
+        assert all(run.changed_at == NOW + MINUTE and run.failure for run in lost_runs)
         assert (await store.run(str(goes_on.id))).state is RunState.RUNNING
         assert (await store.deployment("nightly")).stopped
 
@@ -348,6 +353,7 @@ class Claiming:
         assert claimed == dataclasses.replace(
             asked,
             state=RunState.CLAIMED,
+            attempt=1,
             epoch=1,
             runner_id=server.id,
             revision=SECOND_REVISION,
@@ -626,5 +632,20 @@ class Listening:
             assert not await changes.wait(timedelta(milliseconds=1))
 
 
-class StoreContract(Registering, Presence, Creating, Claiming, Moving, Finding, Logging, Listening, PromotingContract):
+class StoreContract(
+    Registering,
+    Presence,
+    Creating,
+    Claiming,
+    Moving,
+    Finding,
+    Logging,
+    Listening,
+    PromotingContract,
+    AttemptsContract,
+    CancellingContract,
+    NestingContract,
+    LossContract,
+    TurnsContract,
+):
     """All of it."""

@@ -83,7 +83,7 @@ def steps_of(database: SqliteDatabase, work: Callable[[Connection], None]) -> in
 
 def steps_of_a_claim(database: SqliteDatabase, deployment_id: UUID, *, taken: int) -> int:
     def claim(connection: Connection) -> None:
-        claimed = claiming.claim(connection, RUNNER, [deployment_id], limit=1, now=NOW + SECOND)
+        claimed, _ = claiming.claim(connection, RUNNER, [deployment_id], limit=1, now=NOW + SECOND)
         assert len(claimed) == taken
 
     return steps_of(database, claim)

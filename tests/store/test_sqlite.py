@@ -94,7 +94,7 @@ async def test_a_database_of_another_version_is_refused_with_both_versions(file:
     with sqlite3.connect(file) as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(StoreVersionMismatch, match=r"version 99.*version 2.*Use the flowsource"):
+    with pytest.raises(StoreVersionMismatch, match=r"version 99.*version 3.*Use the flowsource"):
         await open_store(f"sqlite:///{file}").__aenter__()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -68,7 +69,7 @@ class RunMachine(RuleBasedStateMachine):
             self.model, self.last = run, None
 
     @rule(
-        to=st.sampled_from([RunState.RUNNING, RunState.SCHEDULED, *FINAL]),
+        to=st.sampled_from([RunState.RUNNING, RunState.SCHEDULED, RunState.RETRYING, *FINAL]),
         behind=st.sampled_from([0, 0, 0, 1, -1]),
     )
     def move(self, to: RunState, behind: int) -> None:
@@ -77,16 +78,23 @@ class RunMachine(RuleBasedStateMachine):
         if behind:
             with pytest.raises(Superseded):
                 self.ask(to, epoch, this)
-        elif to not in TRANSITIONS[self.model.state]:
+        elif to not in TRANSITIONS[self.model.state] or self.is_too_late_for(to):
             with pytest.raises(InvalidTransition) as refused:
                 self.ask(to, epoch, this)
             assert (refused.value.current, refused.value.wanted) == (self.model.state, to)
         else:
             moved = self.ask(to, epoch, this)
-            expected = transition(self.model, to, at=self.now)
-            assert (moved.state, moved.changed_at, moved.epoch) == (to, self.now, epoch)
+            # What is given back waits as it did before.
+            reached = RunState.RETRYING if to is RunState.SCHEDULED and self.model.attempt > 1 else to
+            expected = transition(self.model, reached, at=self.now)
+            if to is RunState.RUNNING and self.model.runner_id != self.runner:
+                reached = RunState.LOST
+            assert (moved.state, moved.changed_at, moved.epoch) == (reached, self.now, epoch)
             assert (moved.started_at, moved.ended_at) == (expected.started_at, expected.ended_at)
             self.model, self.last = moved, (this, to, moved)
+
+    def is_too_late_for(self, to: RunState) -> bool:
+        return to is RunState.SCHEDULED and self.model.started_at is not None
 
     @rule()
     def repeat_the_last_move(self) -> None:
@@ -94,16 +102,19 @@ class RunMachine(RuleBasedStateMachine):
             this, to, answer = self.last
             assert self.ask(to, answer.epoch, this) == answer
 
-    @rule()
-    def lose_the_runner(self) -> None:
+    @rule(is_back=st.booleans())
+    def lose_the_runner(self, is_back: bool) -> None:
         self.now += 2 * HOUR
-        crashed = self.database.write(lambda connection: presence.reap(connection, now=self.now), durable=False)
-        assert bool(crashed) == (self.model.state in {RunState.CLAIMED, RunState.RUNNING})
-        for run in crashed:
-            assert run.state is RunState.CRASHED
-            assert run.ended_at == self.now
+        moved = self.database.write(lambda connection: presence.reap(connection, now=self.now), durable=False)
+        assert bool(moved) == self.model.state.is_in_progress
+        for run in moved:
+            expected = RunState.CRASHED if self.model.state is RunState.LOST else RunState.LOST
+            assert run == dataclasses.replace(transition(self.model, expected, at=self.now), failure=run.failure)
             self.model, self.last = run, None
+        self.runner = self.runner if is_back else uuid4()
         self.serve()
+        if self.model.state is RunState.LOST and self.model.started_at and self.model.runner_id == self.runner:
+            self.model = dataclasses.replace(self.model, state=RunState.RUNNING, changed_at=self.now, failure=None)
 
     @invariant()
     def the_store_holds_what_it_answered(self) -> None:
@@ -111,8 +122,10 @@ class RunMachine(RuleBasedStateMachine):
 
     def ask(self, to: RunState, epoch: int, this: UUID) -> Run:
         run_id, at = self.model.id, self.now
-        if to.is_final:
-            outcome = Outcome(state=to, failure=Failure(kind="Test", message=to))
+        if to.is_final or to is RunState.RETRYING:
+            retry_at = None if to.is_final else at
+            state = to if to.is_final else RunState.FAILED
+            outcome = Outcome(state=state, failure=Failure(kind="Test", message=to), retry_at=retry_at)
             return self.database.write(
                 lambda connection: moving.finish(connection, run_id, epoch, outcome, at=at, transition_id=this),
                 durable=False,

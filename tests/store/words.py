@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
 from flowsource.deployments import Declaration, Deployment, FlowFacts, Loaded, Rejection
-from flowsource.promotions import Decision, Failed, Passed
+from flowsource.promotions import Author, Decision, Failed, Passed
 from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
-from flowsource.runs import Run, RunState
+from flowsource.runs import TRANSITIONS, Failure, Run, RunState
 from flowsource.store.protocol import LogLine, NewRun, Outcome, Registration, Store
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -22,6 +23,8 @@ HOUR = timedelta(hours=1)
 FIRST = Revision(id="1" * 40, ref="refs/heads/main")
 SECOND_REVISION = Revision(id="2" * 40, ref="refs/heads/main")
 COMPLETED = Outcome(state=RunState.COMPLETED)
+BOOM = Failure(kind="ValueError", message="boom")
+ANNA = Author(by="anna", reason="wrong day")
 
 
 def registration(
@@ -60,9 +63,9 @@ async def reject(store: Store, deployment: Deployment, rejection: Rejection) -> 
     return await decide(store, deployment, Failed(rejection), now=rejection.at)
 
 
-def lines(*numbers: int) -> list[LogLine]:
+def lines(*numbers: int, attempt: int = 1) -> list[LogLine]:
     """A line of a log for each of `numbers`."""
-    return [LogLine(seq=number, at=NOW, level=20, text=f"line {number}") for number in numbers]
+    return [LogLine(attempt=attempt, seq=number, at=NOW, level=20, text=f"line {number}") for number in numbers]
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,14 @@ class Server:
         """Claim what is due."""
         return await self.store.claim(self.id, [one.id for one in self.deployments], limit=limit, now=now)
 
-    async def claim_one(self) -> Run:
+    async def claim_one(self, now: datetime = NOW) -> Run:
         """Claim the run that is due."""
-        [run] = await self.claim(limit=1)
+        [run] = await self.claim(limit=1, now=now)
         return run
 
-    async def start_one(self) -> Run:
+    async def start_one(self, now: datetime = NOW) -> Run:
         """Claim the run that is due, and start it."""
-        run = await self.claim_one()
-        return await self.store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
+        return await start(self.store, await self.claim_one(now), now=now)
 
 
 async def serve(store: Store, *registrations: Registration, now: datetime = NOW, lease: timedelta = MINUTE) -> Server:
@@ -105,6 +107,37 @@ async def serve(store: Store, *registrations: Registration, now: datetime = NOW,
     return Server(store, runner_id, await store.register(runner_id, registrations, lease_until=now + lease, now=now))
 
 
-async def end(store: Store, run: Run, outcome: Outcome = COMPLETED, transition_id: UUID | None = None) -> Run:
+async def start(store: Store, run: Run, *, now: datetime = NOW) -> Run:
+    """Start a run under the claim that it was seen with."""
+    return await store.start(run.id, run.epoch, at=now, transition_id=uuid4())
+
+
+async def end(
+    store: Store,
+    run: Run,
+    outcome: Outcome = COMPLETED,
+    transition_id: UUID | None = None,
+    *,
+    now: datetime = NOW,
+) -> Run:
     """Bring a run to its end under the claim that it was seen with."""
-    return await store.finish(run.id, run.epoch, outcome, at=NOW, transition_id=transition_id or uuid4())
+    return await store.finish(run.id, run.epoch, outcome, at=now, transition_id=transition_id or uuid4())
+
+
+async def fail(store: Store, run: Run, *, retry_at: datetime, transition_id: UUID | None = None) -> Run:
+    """Let an attempt of a run fail that is to have another."""
+    outcome = Outcome(state=RunState.FAILED, failure=BOOM, retry_at=retry_at)
+    return await end(store, run, outcome, transition_id)
+
+
+async def release(store: Store, run: Run, transition_id: UUID | None = None) -> Run:
+    """Give a claimed run back."""
+    return await store.release(run.id, run.epoch, at=NOW, transition_id=transition_id or uuid4())
+
+
+async def way_of(store: Store, run: Run) -> list[RunState]:
+    """The states that a run went through; each step is one that the table knows, and the last is where it is."""
+    way = [step.state for step in await store.transitions(run.id)]
+    assert all(after in TRANSITIONS[before] for before, after in pairwise(way))
+    assert way[-1] is (await store.run(str(run.id))).state
+    return way

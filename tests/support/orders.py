@@ -16,13 +16,19 @@ from flowsource.runner.starter import Starter
 
 @dataclass
 class Heard:
-    """What a process wrote, answered and left with. `said` has printed lines and records in the order of arrival."""
+    """What a process wrote, answered and left with. `said` has printed lines and records in the order of arrival, and
+    `others` the messages that are neither records nor the outcome."""
 
     status: int = 0
     exit: Exit = field(default_factory=lambda: Exit(0))
     said: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """The other messages of that type, in order."""
+        return [message for message in self.others if message["type"] == kind]
 
 
 async def execute(
@@ -34,8 +40,11 @@ async def execute(
     is_mounted: bool = True,
     on_start: Any = None,
     preload: Sequence[str] = (),
+    kind: str = "run",
+    run: dict[str, Any] | None = None,
+    **more: Any,
 ) -> Heard:
-    """Run `entrypoint` under `root` in a process of its own, to the end."""
+    """Run `entrypoint` under `root` in a process of its own, to the end. `run` and `more` say otherwise than usual."""
     heard, splitter = Heard(), LineSplitter()
     scratch = root.parent / "scratch"
     scratch.mkdir(exist_ok=True)
@@ -44,28 +53,40 @@ async def execute(
         if message["type"] == "log":
             heard.records.append(message)
             heard.said.append(message["text"])
-        else:
+        elif message["type"] == "outcome":
             heard.outcome = message
+        else:
+            heard.others.append(message)
 
     def started(process: RunProcess) -> None:
         if on_start is not None:
             on_start(process)
 
     order = {
-        "kind": "run",
+        "kind": kind,
         "entrypoint": entrypoint,
         "root": str(root),
         "directory": str(root),
         "is_mounted": is_mounted,
         "bytecode": str(root.parent / "bytecode"),
         "parameters": parameters or {},
+        "instance": None,
+        **more,
         "run": {
             "id": "00000000-0000-0000-0000-000000000001",
             "name": "brave-otter",
+            "flow": "main",
+            "attempt": 1,
+            "epoch": 1,
+            "tags": [],
+            "parent_id": None,
+            "source": "code",
+            "claimed_at": "2026-11-22T00:00:00+00:00",
             "deployment": "main/test",
             "revision": Revision(id="a" * 40, ref="refs/heads/main").to_json(),
             "scheduled_at": "2026-11-22T00:00:00+00:00",
             "scratch": str(scratch),
+            **(run or {}),
         },
     }
     heard.exit = await converse(

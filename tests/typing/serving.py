@@ -7,7 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
-from flowsource import Flow, GitRepository, LocalStorage, RunnerDeployment, aserve, flow, serve
+from flowsource import (
+    ConcurrencyLimitConfig,
+    Cron,
+    Flow,
+    GitRepository,
+    LocalStorage,
+    RunnerDeployment,
+    aserve,
+    flow,
+    serve,
+)
 
 
 @flow
@@ -35,6 +45,9 @@ def a_flow_is_served() -> None:
     nightly.serve(name="nightly", cron="0 2 * * *", limit=1, pause_on_shutdown=False, print_starting_message=False)
     flow.from_source("flows", "flows.py:nightly").serve(name="nightly", description="At night.", version="1")
     nightly.serve(paths=["flows"], on_dependency_change="hold")
+    nightly.serve(cron=["0 2 * * *", "0 4 * * *"], global_limit=ConcurrencyLimitConfig(2, "CANCEL_NEW"))
+    nightly.serve(schedules=[Cron("0 2 * * *", "Europe/Berlin")], catchup="all", max_lateness=60, grace_seconds=5)
+    nightly.serve(on_lost="rerun", workdir="private", freshness="every_run", preload=["json"])
     assert_type(nightly.to_deployment(name="nightly", cron="0 2 * * *"), RunnerDeployment)
     serve(nightly.to_deployment(), nightly.to_deployment("hourly", interval=3600), limit=2)
 
@@ -48,6 +61,10 @@ def wrong_options_are_seen() -> None:
     nightly.serve(parameters=["today"])  # wrong
     nightly.to_deployment(limit="1")  # wrong
     nightly.to_deployment(on_dependency_change="ignore")  # wrong
+    nightly.to_deployment(schedules=["0 2 * * *"])  # wrong
+    nightly.to_deployment(catchup="some")  # wrong
+    nightly.to_deployment(workdir="/tmp")  # wrong
+    nightly.to_deployment(global_limit=ConcurrencyLimitConfig("2"))  # wrong
     serve(nightly)  # wrong
     flow.from_source("flows")  # wrong
     flow.from_source(1, "flows.py:nightly")  # wrong

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from getpass import getuser
 from typing import Annotated
 
 import anyio
@@ -14,6 +13,7 @@ from flowsource.cli import exits
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
+from flowsource.cli.people import By, Reason, author
 from flowsource.cli.planned import next_instants
 from flowsource.deployments import Deployment
 from flowsource.errors import InConflict
@@ -42,8 +42,6 @@ Pinned = Annotated[str, Parameter(help="The first digits of one that is known (s
 Target = Annotated[
     str | None, Parameter(help="Another than the one before: its first digits (see history), or a full commit id.")
 ]
-Reason = Annotated[str | None, Parameter(help="Why, for others to read.")]
-By = Annotated[str | None, Parameter(help="Who does it, by default the user of this process.")]
 Json = Annotated[bool, Parameter(help="Print the deployment as JSON.")]
 
 Decide = Callable[[Deployment, list[HistoryEntry]], Act]
@@ -55,12 +53,12 @@ def pin(name: Name, revision: Pinned, /, *, reason: Reason = None, by: By = None
     def decide(deployment: Deployment, history: list[HistoryEntry]) -> Act:
         return Pin(named_revision(revision, _known_revisions(deployment, history)))
 
-    return _do(name, decide, Author(by or _user(), reason), json=json)
+    return _do(name, decide, author(by, reason), json=json)
 
 
 def unpin(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Release a pin: the newest revision that loads serves again."""
-    return _do(name, lambda deployment, history: Unpin(), Author(by or _user(), reason), json=json)
+    return _do(name, lambda deployment, history: Unpin(), author(by, reason), json=json)
 
 
 def rollback(name: Name, /, *, to: Target = None, reason: Reason = None, by: By = None, json: Json = False) -> int:
@@ -80,27 +78,27 @@ def rollback(name: Name, /, *, to: Target = None, reason: Reason = None, by: By 
             target = before
         return RollBack(to=target, leaving=deployment.active)
 
-    return _do(name, decide, Author(by or _user(), reason), json=json)
+    return _do(name, decide, author(by, reason), json=json)
 
 
 def accept(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Let a revision serve that is held for the dependencies it changes."""
-    return _do(name, lambda deployment, history: Accept(), Author(by or _user(), reason), json=json)
+    return _do(name, lambda deployment, history: Accept(), author(by, reason), json=json)
 
 
 def recheck(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Look again at the newest revision, although it was rejected or rolled back from."""
-    return _do(name, lambda deployment, history: Recheck(), Author(by or _user(), reason), json=json)
+    return _do(name, lambda deployment, history: Recheck(), author(by, reason), json=json)
 
 
 def pause(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Hold the schedules of a deployment; runs on request go on."""
-    return _set_paused(name, True, Author(by or _user(), reason), json=json)
+    return _set_paused(name, True, author(by, reason), json=json)
 
 
 def resume(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Let the schedules of a deployment go on, from now."""
-    return _set_paused(name, False, Author(by or _user(), reason), json=json)
+    return _set_paused(name, False, author(by, reason), json=json)
 
 
 def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> list[Revision]:
@@ -114,12 +112,12 @@ def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> lis
     return known + [entry.revision for entry in history if entry.revision is not None]
 
 
-def _do(name: str, decide: Decide, author: Author, *, json: bool) -> int:
+def _do(name: str, decide: Decide, who: Author, *, json: bool) -> int:
     async def work(store: Store) -> tuple[Deployment, bool, datetime | None]:
         before = await store.deployment(name)
         act = decide(before, await store.history(before.id))
         async with store.changes(DEPLOYMENTS) as ear:
-            acted = await store.act(before.id, act, author, now=datetime.now(UTC))
+            acted = await store.act(before.id, act, who, now=datetime.now(UTC))
             is_done = _is_done(acted, act)
             is_served = acted.id in await store.served(now=datetime.now(UTC))
             seen = acted
@@ -170,10 +168,10 @@ def _how_it_stands(deployment: Deployment, *, is_served: bool) -> str:
     return f"{name} serves {serves}."
 
 
-def _set_paused(name: str, paused: bool, author: Author, *, json: bool) -> int:
+def _set_paused(name: str, paused: bool, who: Author, *, json: bool) -> int:
     async def work(store: Store) -> tuple[Deployment, datetime | None]:
         found = await store.deployment(name)
-        after = await store.set_paused(found.id, paused, author=author, now=datetime.now(UTC))
+        after = await store.set_paused(found.id, paused, author=who, now=datetime.now(UTC))
         return after, await _next_at(store, after)
 
     after, next_at = with_store(work)
@@ -191,11 +189,3 @@ def _tell(deployment: Deployment, next_at: datetime | None, text: str, *, json: 
     else:
         say(text)
     return exits.OK
-
-
-def _user() -> str:
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        # A process of a container may have a number and no name.
-        return "somebody"

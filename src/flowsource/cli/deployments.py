@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from collections.abc import Mapping
+from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
 from flowsource.cli.planned import next_instants
 from flowsource.cli.standing import standing_fields, state_explained, state_of
-from flowsource.cli.times import both, relative
+from flowsource.cli.times import both, duration, relative
 from flowsource.cli.words import parameters_text, revision_fields, tags_text
-from flowsource.deployments import Deployment
+from flowsource.deployments import Declaration, Deployment
 from flowsource.store.protocol import Store
 from flowsource.text import revision_text
 
@@ -110,8 +111,25 @@ def _fields(deployment: Deployment, next_at: datetime | None, now: datetime) -> 
         fields.append(("parameters", json_text.dumps(dict(declared.parameters), ensure_ascii=False)))
     if declared.tags:
         fields.append(("tags", tags_text(declared.tags)))
-    if declared.limit is not None:
-        fields.append(("limit", f"{declared.limit} at once"))
-    if declared.paths:
-        fields.append(("paths", ", ".join(declared.paths)))
-    return fields + standing_fields(deployment, now)
+    return fields + _policies(declared) + standing_fields(deployment, now)
+
+
+def _policies(declared: Declaration) -> list[tuple[str, Cell | str]]:
+    """How its runs are treated, where that is not as it is without a word."""
+    usual = {field.name: field.default for field in fields_of(Declaration)}
+    beyond = "is cancelled" if declared.collision_strategy == "cancel_new" else "waits"
+    said = {
+        "limit": f"{declared.limit} at once on a server",
+        "global_limit": f"{declared.global_limit} at once in all; a run beyond that {beyond}",
+        "catchup": declared.catchup,
+        "max_lateness": ""
+        if declared.max_lateness is None
+        else f"{duration(declared.max_lateness)}, then a run is skipped",
+        "on_lost": declared.on_lost,
+        "workdir": declared.workdir,
+        "freshness": declared.freshness,
+        "preload": ", ".join(declared.preload),
+        "grace": duration(declared.grace),
+        "paths": ", ".join(declared.paths),
+    }
+    return [(name.replace("_", " "), text) for name, text in said.items() if getattr(declared, name) != usual.get(name)]

@@ -11,7 +11,7 @@ from typing import TextIO
 from flowsource.cli.output import say, state_cell
 from flowsource.cli.times import clock, duration
 from flowsource.runner.requests import LOOK_EVERY
-from flowsource.runs import Run
+from flowsource.runs import Run, RunState
 from flowsource.store.protocol import BEFORE_ALL, LinePlace, LogLine, Store, about
 from flowsource.text import painted, printable
 
@@ -21,18 +21,19 @@ _LEVEL_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (logging.INFO,
 async def follow_run(
     store: Store, run: Run, *, on_line: Callable[[LogLine], None], on_state: Callable[[Run], None]
 ) -> Run:
-    """The run once it is final; each state it was seen in and each line of its log were handed over before, in order.
+    """The run once it is final; each state it was seen in (of each attempt) and each line of its log were handed over
+    before, in order.
 
     Woken by whoever writes.
     """
-    seen, state = BEFORE_ALL, None
+    seen, told = BEFORE_ALL, None
     async with store.changes(about(run.id)) as ear:
         while True:
             # The state before the lines: those of a run that is final are all there.
             run = await store.run(str(run.id))
-            if run.state is not state and not run.state.is_final:
+            if (run.state, run.attempt) != told and not run.state.is_final:
                 on_state(run)
-            state = run.state
+            told = run.state, run.attempt
             seen = await read_log(store, run, on_line, after=seen)
             if run.state.is_final:
                 on_state(run)
@@ -72,10 +73,14 @@ def say_state(run: Run) -> None:
 
 
 def _more_about(run: Run) -> str:
+    why = f": {run.failure.kind}: {run.failure.message}" if run.failure else ""
+    if run.state is RunState.RETRYING:
+        again = duration(max(run.due_at - run.changed_at, timedelta()))
+        return f" after attempt {run.attempt}, again in {again}{why}"
     if not run.state.is_final:
-        return f" at {run.revision.short}" if run.revision else ""
+        which = f", attempt {run.attempt}" if run.attempt > 1 else ""
+        return f" at {run.revision.short}{which}" if run.revision else ""
     took = ""
     if run.started_at and run.ended_at:
         took = f" after {duration(max(run.ended_at - run.started_at, timedelta()))}"
-    why = f": {run.failure.kind}: {run.failure.message}" if run.failure else ""
     return f"{took}{why}"

@@ -11,6 +11,7 @@ Commands:
   run DEPLOYMENT                 Ask for a run of a deployment, and watch it with --watch.
   runs ls                        The newest runs first.
   runs show RUN                  Everything about one run.
+  runs cancel RUN                Ask a run to end, with its processes; --wait follows that.
   logs RUN                       What a run wrote; with -f as it comes, until the run ends.
   deployments ls                 All deployments: their schedules, revisions and states.
   deployments show NAME          Everything about one deployment.

@@ -6,10 +6,11 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from flowsource.cli.life import Branch, Life
 from flowsource.deployments import Block, Deployment, Hold, Rejection, Wish
 from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
-from flowsource.runs import Run
+from flowsource.runs import Attempt, Cancellation, Failure, Run, Transition
 from flowsource.store.protocol import LogLine
 
 
@@ -32,14 +33,17 @@ def revision_json(revision: Revision) -> dict[str, Any]:
 
 
 def run_json(run: Run) -> dict[str, Any]:
-    """A run. `result` means something only where `has_result` is true."""
-    failure = run.failure
+    """A run. `result` means something only where `has_result` is true; `parent_id` is the run that asked for this one,
+    or in which it goes on where `is_nested` is true."""
     return {
         "id": str(run.id),
         "name": run.name,
         "deployment": run.deployment,
+        "flow": run.flow,
         "state": run.state.value,
+        "attempt": run.attempt,
         "scheduled_at": instant_json(run.scheduled_at),
+        "due_at": instant_json(run.due_at),
         "created_at": instant_json(run.created_at),
         "claimed_at": instant_json(run.claimed_at),
         "started_at": instant_json(run.started_at),
@@ -47,29 +51,88 @@ def run_json(run: Run) -> dict[str, Any]:
         "parameters": dict(run.parameters),
         "tags": list(run.tags),
         "schedule": run.schedule,
+        "parent_id": str(run.parent_id) if run.parent_id else None,
+        "is_nested": run.is_nested,
         "revision": revision_json(run.revision) if run.revision else None,
-        "failure": {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}
-        if failure
-        else None,
+        "cancellation": _cancellation_json(run.cancellation) if run.cancellation else None,
+        "failure": _failure_json(run.failure),
         "has_result": run.has_result,
         "result": run.result,
         "result_note": run.result_note,
     }
 
 
-def line_json(line: LogLine) -> dict[str, Any]:
-    """A line of a log; `level` and `logger` are null for what was written to standard output or standard error."""
+def life_json(life: Life) -> dict[str, Any]:
+    """A run with its `attempts` and `steps`, and as `children` the runs that it asked for and those inside it."""
     return {
+        **run_json(life.run),
+        "attempts": [_attempt_json(attempt) for attempt in life.attempts],
+        "steps": [_step_json(step) for step in life.steps],
+        "children": [_branch_json(child) for child in life.children],
+    }
+
+
+def _branch_json(branch: Branch) -> dict[str, Any]:
+    return {**run_json(branch.run), "children": [_branch_json(child) for child in branch.children]}
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "state": attempt.state.value,
+        "claimed_at": instant_json(attempt.claimed_at),
+        "started_at": instant_json(attempt.started_at),
+        "ended_at": instant_json(attempt.ended_at),
+        "failure": _failure_json(attempt.failure),
+    }
+
+
+def _step_json(step: Transition) -> dict[str, Any]:
+    return {
+        "seq": step.seq,
+        "at": instant_json(step.at),
+        "state": step.state.value,
+        "attempt": step.attempt,
+        "reason": step.reason,
+        "by": step.by,
+    }
+
+
+def _cancellation_json(cancellation: Cancellation) -> dict[str, Any]:
+    return {
+        "by": cancellation.by,
+        "reason": cancellation.reason,
+        "asked_at": instant_json(cancellation.asked_at),
+        "told_at": instant_json(cancellation.told_at),
+        "signalled_at": instant_json(cancellation.signalled_at),
+        "killed_at": instant_json(cancellation.killed_at),
+    }
+
+
+def _failure_json(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}
+
+
+def line_json(line: LogLine) -> dict[str, Any]:
+    """A line of a log; `level` and `logger` are null for what was written to standard output or standard error.
+
+    `seq` counts within an `attempt`; `extra` is what a record carried beside its text.
+    """
+    return {
+        "attempt": line.attempt,
         "seq": line.seq,
         "at": instant_json(line.at),
         "level": logging.getLevelName(line.level) if line.logger is not None else None,
         "logger": line.logger,
         "text": line.text,
+        "extra": dict(line.extra),
     }
 
 
 def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[str, Any]:
-    """A deployment; `next_at` is when its schedules want the next run."""
+    """A deployment; `next_at` is when its schedules want the next run. Lengths of time are in seconds."""
     declared = deployment.declared
     return {
         "id": str(deployment.id),
@@ -81,6 +144,15 @@ def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[st
         "version": deployment.version,
         "tags": list(declared.tags),
         "limit": declared.limit,
+        "global_limit": declared.global_limit,
+        "collision_strategy": declared.collision_strategy,
+        "catchup": declared.catchup,
+        "max_lateness": declared.max_lateness.total_seconds() if declared.max_lateness is not None else None,
+        "on_lost": declared.on_lost,
+        "workdir": declared.workdir,
+        "freshness": declared.freshness,
+        "preload": list(declared.preload),
+        "grace": declared.grace.total_seconds(),
         "parameters": dict(declared.parameters),
         "parameter_schema": dict(deployment.facts.parameter_schema),
         "schedules": [{"said": schedule.describe(), **schedule.to_json()} for schedule in declared.schedules],

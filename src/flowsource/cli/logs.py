@@ -11,7 +11,7 @@ from flowsource.cli.following import follow_run, read_log, say_state, show_line
 from flowsource.cli.json_shapes import line_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json_line, say
-from flowsource.store.protocol import LogLine, Store
+from flowsource.store.protocol import BEFORE_ALL, LogLine, Store
 
 
 def logs(
@@ -37,7 +37,7 @@ def logs(
         show = show_json if json else show_line
         if follow:
             await follow_run(store, found, on_line=show, on_state=say_state)
-        elif not await read_log(store, found, show):
+        elif await read_log(store, found, show) == BEFORE_ALL:
             say(f"{found.name} has written nothing{'' if found.state.is_final else ' yet; -f waits for it'}.")
         return exits.OK
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import anyio
 
+from flowsource.runner.lifesigns import while_burying
 from flowsource.settings import Settings
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
@@ -15,10 +16,14 @@ T = TypeVar("T")
 
 
 def with_store(work: Callable[[Store], Awaitable[T]]) -> T:
-    """What `work` returns for the store that the environment names."""
+    """What `work` returns for the store that the environment names.
+
+    What it sees of runs is true: those whose server died on this host are told as crashed.
+    """
 
     async def use() -> T:
-        async with open_store(Settings.load().store) as store:
-            return await work(store)
+        settings = Settings.load()
+        async with open_store(settings.store) as store:
+            return await while_burying(store, settings.signs, lambda: work(store))
 
     return anyio.run(use)

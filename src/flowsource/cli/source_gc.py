@@ -18,7 +18,7 @@ from flowsource.runner.tidying import KEEP_SNAPSHOTS, KEEP_SNAPSHOTS_FOR, revisi
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store.protocol import Store
-from flowsource.text import revision_text
+from flowsource.text import revision_text, size_text
 
 _MOST_DAYS = 36500
 
@@ -62,18 +62,8 @@ def gc(
     if removed:
         rows = [[Cell(labels.get(key, key)), Cell(revision_text(revision))] for key, revision in removed]
         print_table(("SOURCE", "REVISION"), rows)
-    say(f"Removed {len(removed)} revisions from {cache.root}; that freed {size(freed)}.")
+    say(f"Removed {len(removed)} revisions from {cache.root}; that freed {size_text(freed)}.")
     return exits.OK
-
-
-def size(count: int) -> str:
-    """A number of bytes in the unit that helps.
-
-    >>> size(512), size(3 << 20), size(5_500_000_000)
-    ('0.5 KiB', '3.0 MiB', '5.1 GiB')
-    """
-    power = 3 if count >= 1 << 30 else 2 if count >= 1 << 20 else 1
-    return f"{count / 1024**power:.1f} {'KMG'[power - 1]}iB"
 
 
 def _bytes_below(directory: Path) -> int:

@@ -1,44 +1,32 @@
-"""What a run's process does: load the entrypoint, call the flow, tell how it ended.
+"""What a run's process is told to do, and how it answers.
 
-It reads one order from the channel and answers with messages: `log` for each record, then one `outcome` (for a run)
-or one `facts` or `rejected` (for an inspection). What the process prints goes through its file descriptors instead.
+It reads one order from the channel and answers with messages. For a run these are `loaded` right before the flow is
+called, `nested` for the flows that are called in it, then one `outcome`; for an inspection `facts` or `rejected`; for
+hooks `hooked`. What the process prints and logs goes through its file descriptors instead.
 """
 
 from __future__ import annotations
 
-import asyncio
-import builtins
 import contextlib
-import inspect
-import json
-import logging
 import os
 import socket
-import sys
-import traceback
-from collections.abc import Callable
-from datetime import datetime
+import threading
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from flowsource.context import LOGGER_NAME, RunContext, enter_run, enter_run_process
-from flowsource.entrypoints import load, parse, user_traceback
-from flowsource.errors import EntrypointError, EntrypointLoadFailed, FlowsourceError, InvalidParameters
-from flowsource.flows import Flow
-from flowsource.parameters import parameters_of
-from flowsource.revisions import Revision
+from flowsource.context import enter_run_process
 from flowsource.runner import frames
+from flowsource.runner.child_calling import outcome_of_run
+from flowsource.runner.child_hooks import call_back
+from flowsource.runner.child_inspecting import inspected
+from flowsource.runner.child_nesting import Send
+from flowsource.runner.child_output import capture_output
+from flowsource.runner.child_terminating import Termination
 from flowsource.runner.modules import use_digest_loader
 from flowsource.runner.protection import protect
 
-MAX_RESULT_BYTES = 256 * 1024
-_MAX_RECORD_CHARACTERS = 64 * 1024
-
 # Whether what holds for everybody else, that a snapshot is only to be read, can be made to hold for root.
 protects_snapshots = False
-
-Send = Callable[[dict[str, Any]], None]
 
 
 def main(channel: socket.socket, output: int) -> None:
@@ -54,168 +42,29 @@ def main(channel: socket.socket, output: int) -> None:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     use_digest_loader(root, Path(order["bytecode"]) if order["bytecode"] else None)
 
-    owner = os.getpid()
+    termination = Termination()
+    send = _sender(channel, termination)
+    if order["kind"] == "inspect":
+        send(inspected(order))
+        return
+    capture_output(output, bytes.fromhex(order["mark"]))
+    if order["kind"] == "hook":
+        call_back(order)
+        send({"type": "hooked"})
+    else:
+        send({"type": "outcome", **outcome_of_run(order, send, termination)})
+        termination.over()
+
+
+def _sender(channel: socket.socket, termination: Termination) -> Send:
+    owner, turn = os.getpid(), threading.RLock()
 
     def send(message: dict[str, Any]) -> None:
         if os.getpid() != owner:
             return  # A process that the flow forked has no say in how the run ends.
+        # As a whole: what two threads wrote at once, or one that was interrupted, would be no message.
         # With the runner gone there is nobody to tell; the process is about to be killed with it.
-        with contextlib.suppress(OSError):
+        with termination.shield(), turn, contextlib.suppress(OSError):
             channel.sendall(frames.encode(message))
 
-    if order["kind"] == "inspect":
-        send(_inspect(order, root))
-    else:
-        _capture_logging(_ChannelHandler(send, output, bytes.fromhex(order["mark"])))
-        send({"type": "outcome", **_run(order, root)})
-
-
-def _inspect(order: dict[str, Any], root: Path) -> dict[str, Any]:
-    try:
-        flow = load(parse(order["entrypoint"]), root)
-        if order["parameters"]:
-            _check_known(flow, order["parameters"])
-        facts = {"name": flow.name, "description": flow.description, "parameter_schema": flow.parameter_schema}
-    except EntrypointLoadFailed as error:
-        said = f"{error.entrypoint!r} fails while it is imported: {error.reason}"
-        return {"type": "rejected", "kind": "import", "message": said, "details": error.details}
-    except FlowsourceError as error:
-        kind = "missing" if isinstance(error, EntrypointError) else "invalid"
-        return {"type": "rejected", "kind": kind, "message": str(error), "details": ""}
-    return {"type": "facts", **facts}
-
-
-def _check_known(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
-    """Deployment parameters may be completed by those of a run, so only those given are held against the flow."""
-    try:
-        flow.validate_parameters(parameters)
-    except InvalidParameters as error:
-        problems = {name: why for name, why in error.problems.items() if why != "is required"}
-        if problems:
-            raise InvalidParameters(flow.name, problems) from None
-
-
-def _run(order: dict[str, Any], root: Path) -> dict[str, Any]:
-    facts = order["run"]
-    context = RunContext(
-        id=UUID(facts["id"]),
-        name=facts["name"],
-        deployment=facts["deployment"],
-        revision=Revision.from_json(facts["revision"]),
-        scheduled_at=datetime.fromisoformat(facts["scheduled_at"]),
-        parameters=order["parameters"],
-        scratch=Path(facts["scratch"]),
-    )
-    enter_run(context)
-    try:
-        flow = load(parse(order["entrypoint"]), root)
-        arguments = flow.validate_parameters(order["parameters"]) if flow.should_validate_parameters else None
-        result = _call(flow, order["parameters"] if arguments is None else arguments)
-    except EntrypointLoadFailed as error:
-        return _failed("EntrypointLoadFailed", error.reason, error.details)
-    except EntrypointError as error:
-        return _failed(type(error).__name__, str(error), "")
-    except SystemExit as leaving:
-        if leaving.code in (None, 0):
-            return {"state": "completed", "has_result": False, "result": None}
-        return _failed("SystemExit", f"the flow left with exit code {leaving.code}", user_traceback(leaving, root)[0])
-    except BaseException as error:  # Whatever a flow raises is how it ended.
-        return _failed(type(error).__name__, _text_of(error), _traceback_of(error, root))
-    return {"state": "completed", **_result(result)}
-
-
-def _call(flow: Flow[..., Any], values: dict[str, Any]) -> Any:
-    positional, named = parameters_of(flow.fn).arguments(values)
-    with _prints_as_records() if flow.log_prints else contextlib.nullcontext():
-        result = flow.fn(*positional, **named)
-        if inspect.iscoroutine(result):
-            result = asyncio.run(result)
-    return result
-
-
-@contextlib.contextmanager
-def _prints_as_records() -> Any:
-    """While open, `print` to standard output makes a record of the run."""
-    logger, really_print = logging.getLogger(LOGGER_NAME), builtins.print
-
-    def record(*values: Any, sep: str | None = " ", file: Any = None, **others: Any) -> None:
-        if file in (None, sys.stdout):
-            logger.info("%s", (" " if sep is None else sep).join(map(str, values)))
-        else:
-            really_print(*values, sep=sep, file=file, **others)
-
-    builtins.print = record
-    try:
-        yield
-    finally:
-        builtins.print = really_print
-
-
-class _ChannelHandler(logging.Handler):
-    """Sends each record to the runner, and marks its place among what is printed.
-
-    The mark is written to the pipe itself: descriptor 1 may be anything by now.
-    """
-
-    def __init__(self, send: Send, output: int, mark: bytes) -> None:
-        super().__init__()
-        self._send, self._output, self._mark = send, output, mark
-        self._owner = os.getpid()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            text = self.format(record)
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            cut = text[:_MAX_RECORD_CHARACTERS]
-            if len(text) > len(cut):
-                cut += f" ... [{len(text) - len(cut)} characters more]"
-            if os.getpid() != self._owner:
-                # A process that the flow forked: what two wrote to the channel at once would be no message.
-                sys.stderr.write(f"{record.levelname} {cut}\n")
-                return
-            self._send(
-                {"type": "log", "at": record.created, "level": record.levelno, "logger": record.name, "text": cut}
-            )
-            os.write(self._output, self._mark)
-        except Exception:
-            self.handleError(record)
-
-
-def _capture_logging(handler: logging.Handler) -> None:
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-
-
-def _result(value: Any) -> dict[str, Any]:
-    """`value` when it is JSON and small, else a note of its type and size."""
-    try:
-        text = json.dumps(value, allow_nan=False)
-        if len(text) <= MAX_RESULT_BYTES and json.loads(text) == value:
-            return {"has_result": True, "result": value}
-        note = f"a result of {len(text)} bytes was not kept" if len(text) > MAX_RESULT_BYTES else None
-    except (TypeError, ValueError, RecursionError):
-        note = None
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-    return {"has_result": False, "result": note or f"a result of type {kind} was not kept: it is not JSON"}
-
-
-def _failed(kind: str, message: str, details: str) -> dict[str, Any]:
-    return {"state": "failed", "failure": {"kind": kind, "message": message, "traceback": details}}
-
-
-def _text_of(error: BaseException) -> str:
-    """What an exception says, even when it cannot say it."""
-    try:
-        return str(error)
-    except Exception as worse:
-        return f"<its text raised {type(worse).__name__}>"
-
-
-def _traceback_of(error: BaseException, root: Path) -> str:
-    try:
-        return user_traceback(error, root)[0]
-    except Exception:
-        return "".join(traceback.format_tb(error.__traceback__))
+    return send

@@ -1,283 +1,322 @@
-"""One claimed run, from its process to its final state."""
+"""One attempt of a claimed run, from its claim to its end."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from signal import SIGKILL, SIGTERM, Signals
+from functools import partial
+from signal import SIGKILL
 from typing import Any
-from uuid import UUID, uuid4
 
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError
 from flowsource.runner.conversation import converse
-from flowsource.runner.lines import LineSplitter
-from flowsource.runner.processes import RunProcess
-from flowsource.runner.starter import Starter
-from flowsource.runner.terminal import Terminal
-from flowsource.runs import Failure, Run, RunState
-from flowsource.snapshots.snapshot import Snapshot
-from flowsource.store.protocol import LogLine, Outcome, Store
+from flowsource.runner.hooking import HOOKS, call_hooks
+from flowsource.runner.nested import nested_from
+from flowsource.runner.orders import order_for_hook, order_for_run
+from flowsource.runner.outcomes import (
+    NOT_OURS,
+    SHUTDOWN,
+    Stop,
+    cancelled,
+    left_behind_text,
+    outcome_of,
+    outcome_of_stop,
+    timed_out,
+    with_hint,
+)
+from flowsource.runner.processes import Exit, RunProcess
+from flowsource.runner.record import RunRecord
+from flowsource.runner.run_log import RunLog
+from flowsource.runner.stopping import Stopper
+from flowsource.runner.workplace import Workplace, workplace
+from flowsource.runner.workshop import Served, Workshop
+from flowsource.runs import Cancellation, CancelPhase, Failure, Run, RunState
+from flowsource.store.protocol import Outcome
 
 logger = logging.getLogger(__name__)
 
-_FLUSH_EVERY = timedelta(milliseconds=100)
-_STORE_RETRY = timedelta(seconds=1)
-_MOST_UNSAVED = 5000
-_HIGHEST_LEVEL = 1000
+Freshen = Callable[[], Awaitable[str | None]]
 
-
-_STOPPED = Outcome(
-    state=RunState.CANCELLED, failure=Failure(kind="stopped", message="its server was stopped before it ended")
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """A claimed run with the place its code is at. `directory` is where it starts."""
-
-    run: Run
-    entrypoint: str
-    snapshot: Snapshot
-    directory: Path
-    bytecode: Path
-    scratch: Path
+# How long a run may take to end whose time is over, or whose server has no more time.
+SHORT_GRACE = timedelta(seconds=5)
 
 
 class Execution:
-    """Executes one run: starts its process, keeps what it writes, and records how it ended.
+    """Executes one attempt: starts its process, keeps what it writes, ends it when it must, and records what became
+    of it.
+
+    `freshen` is called before anything else, where there is one: it says what stands in the way of the newest code, if
+    anything, and a run whose deployment serves another revision then goes back to be claimed again.
 
     `on_process_gone` is called as soon as the process is gone, before the end is recorded: its slot is free then.
+    `hooking` limits how many processes call hooks at once.
     """
 
     def __init__(
         self,
-        assignment: Assignment,
+        run: Run,
+        served: Served,
+        shop: Workshop,
         *,
-        store: Store,
-        server: Starter,
-        terminal: Terminal,
+        hooking: anyio.CapacityLimiter,
+        freshen: Freshen | None,
         on_process_gone: Callable[[], None],
     ) -> None:
-        self._assignment, self._run = assignment, assignment.run
-        self._store, self._server, self._terminal = store, server, terminal
-        self._on_process_gone = on_process_gone
+        self._served, self._shop = served, shop
+        self._deployment = served.deployment
+        self._hooking, self._on_process_gone = hooking, on_process_gone
+        self._freshen = freshen
+        self._record = RunRecord(run, shop.store, shop.terminal, on_refused=self._end_what_is_not_ours)
+        self._log = RunLog(run, store=shop.store, terminal=shop.terminal, limits=shop.log_limits)
+        self._hooks = frozenset(self._deployment.facts.hooks)
+        self._preparation = anyio.CancelScope()
+        self._stopper = Stopper(self._note)
+        self._wish: Cancellation | None = None
         self._process: RunProcess | None = None
-        self._is_stopping = False
-        self._splitter = LineSplitter()
-        self._unsaved: list[LogLine] = []
-        self._count = 0
-        self._has_lines = anyio.Event()
-        self._has_room = anyio.Event()
+        self._beside: TaskGroup | None = None
+        self._running_hooks: anyio.Event | None = None
+        self._saving, self._after = anyio.CancelScope(), anyio.CancelScope()
         self._answer: dict[str, Any] | None = None
-        self._is_abandoned = False
+        self._has_ended = False
+        self.ended = anyio.Event()
+
+    @property
+    def run(self) -> Run:
+        """The run as it was recorded last."""
+        return self._record.run
+
+    @property
+    def grace(self) -> timedelta:
+        """How long the run may take to end by itself."""
+        return self._deployment.declared.grace
+
+    @property
+    def may_run_again(self) -> bool:
+        """Whether another server may execute it once ours is lost."""
+        return self._deployment.declared.on_lost == "rerun"
 
     async def execute(self) -> None:
-        """Run to the end, whatever that is; cancelled, end the process and record that."""
-        scratch = self._assignment.scratch
-        scratch.mkdir(mode=0o700, parents=True)
-        outcome = _STOPPED
+        """From a claim to the end of the attempt, or back to where it waited when we are stopped before it began."""
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._save_lines)
-                outcome = await self._converse(tasks)
-                self._on_process_gone()
-                tasks.cancel_scope.cancel()
+            await self._execute()
+        except FlowsourceError as error:
+            logger.warning("run %s could not be started: %s", self.run.name, error)
+            await self._give_up(str(error))
+        except Exception as error:  # One run that meets a fault of ours must not end those of others.
+            logger.exception("run %s met a fault of flowsource", self.run.name)
+            await self._give_up(f"{type(error).__name__}: {error}")
         finally:
-            await self._record_end(outcome)
-            with anyio.CancelScope(shield=True):
-                await _remove(scratch)
+            self.ended.set()
 
-    def stop(self, number: Signals = SIGTERM) -> None:
-        """Ask the process to end (SIGTERM), or end it (SIGKILL); the run will be `cancelled` unless it ends itself."""
-        self._is_stopping = True
+    def cancel(self, wish: Cancellation) -> None:
+        """Somebody wants it to end; asked again, nothing more happens."""
+        if self._wish is None:
+            self._wish = wish
+            self._note(CancelPhase.TOLD)
+            self.stop(cancelled(wish), grace=self.grace)
+
+    def stop(self, why: Stop, *, grace: timedelta) -> None:
+        """Have it end, within `grace` if it has begun."""
+        self._stopper.stop(why, grace=grace)
+        self._preparation.cancel()
+
+    def kill(self, why: Stop) -> None:
+        """End it now."""
+        self.stop(why, grace=timedelta(0))
         if self._process is not None:
-            self._process.signal_group(number)
+            self._process.signal_group(SIGKILL)
+
+    def give_back(self) -> None:
+        """Give the run back to others unless it has a process already."""
+        self._preparation.cancel()
+
+    def hurry(self) -> None:
+        """Leave the hooks if it has ended and only they go on."""
+        if self._has_ended:
+            self._after.cancel()
 
     def abandon(self) -> None:
-        """Do not wait for the store any longer: what is not recorded now will be found out by others."""
-        self._is_abandoned = True
+        """Leave all but its processes: what is not recorded now will be found out by others."""
+        self._record.abandon()
+        self._after.cancel()
 
-    async def _converse(self, tasks: TaskGroup) -> Outcome:
-        recorded = anyio.Event()
+    async def _execute(self) -> None:
+        async with AsyncExitStack() as held:
+            place: Workplace | None = None
+            try:
+                with self._preparation:
+                    if self._freshen is not None and await self._is_outdated(self._freshen):
+                        await self._record.release()
+                        return
+                    place = await held.enter_async_context(workplace(self.run, self._served, self._shop))
+            except anyio.get_cancelled_exc_class():
+                await self._record.release()
+                raise
+            if place is None:
+                await self._leave_unbegun()
+            else:
+                await self._execute_at(place)
 
+    async def _is_outdated(self, freshen: Freshen) -> bool:
+        """Whether there is a newer revision than the one the run was claimed at, once its source was asked."""
+        if (trouble := await freshen()) is not None:
+            self._log.say(logging.WARNING, f"{trouble}; this run goes on with what served last.")
+        return self._served.deployment.active != self.run.revision
+
+    async def _leave_unbegun(self) -> None:
+        """End, or give back, what was stopped while its code was brought."""
+        why = self._stopper.reason
+        if why is None or why is SHUTDOWN:
+            await self._record.release()
+        else:
+            await self._record.finish(outcome_of_stop(why, now=datetime.now(UTC)))
+
+    async def _execute_at(self, place: Workplace) -> None:
+        async with anyio.create_task_group() as beside:
+            self._beside = beside
+            beside.start_soon(self._save_log)
+            self._record.open(beside)
+            try:
+                outcome = await self._converse(place)
+            except anyio.get_cancelled_exc_class():
+                stop = self._stopper.reason or SHUTDOWN
+                await self._end(outcome_of(self._answer, Exit(0), stop=stop, now=datetime.now(UTC)), place)
+                raise
+            if await self._end(outcome, place):
+                await self._follow_up(place)
+            beside.cancel_scope.cancel()
+
+    async def _converse(self, place: Workplace) -> Outcome:
         def on_start(process: RunProcess) -> None:
             self._process = process
-            # Recorded beside the run, so that no write to the store stands between a run and its first line.
-            tasks.start_soon(self._record_start, datetime.now(UTC), recorded)
-            if self._is_stopping:
-                process.signal_group(SIGTERM)
+            self._record.started(datetime.now(UTC))
+            assert self._beside is not None, "tasks go on beside the run"
+            self._stopper.watch(process, self._beside)
 
-        status, lost = 0, None
+        how, lost = Exit(0), None
+        words = self._log.of_process()
         try:
             how = await converse(
-                self._server,
-                self._order(),
-                on_output=self._on_output,
-                on_message=self._on_message,
+                self._shop.server,
+                order_for_run(self.run, self._deployment, place),
+                on_output=words.printed,
+                on_message=partial(self._on_message, place),
                 on_start=on_start,
-                until_room=self._until_room,
+                until_room=self._log.until_room,
+                preload=self._deployment.declared.preload,
             )
-            status = how.status
         except FlowsourceError as error:
-            lost = str(error)
-        if self._process is not None:
-            await recorded.wait()
-        for text in self._splitter.close():
-            self._add(text, at=datetime.now(UTC))
-        if lost is not None and self._answer is None:
-            return Outcome(state=RunState.CRASHED, failure=Failure(kind="process", message=lost))
-        return outcome_of(self._answer, status, is_stopping=self._is_stopping)
-
-    def _order(self) -> dict[str, Any]:
-        run, place = self._run, self._assignment
-        assert run.revision is not None, "a claimed run has its revision"
-        return {
-            "kind": "run",
-            "entrypoint": place.entrypoint,
-            "root": str(place.snapshot.root),
-            "directory": str(place.directory),
-            "is_mounted": place.snapshot.is_mounted,
-            "bytecode": str(place.bytecode),
-            "parameters": dict(run.parameters),
-            "run": {
-                "id": str(run.id),
-                "name": run.name,
-                "deployment": run.deployment,
-                "revision": run.revision.to_json(),
-                "scheduled_at": run.scheduled_at.isoformat(),
-                "scratch": str(place.scratch),
-            },
-        }
-
-    def _on_output(self, data: bytes) -> None:
-        now = datetime.now(UTC)
-        for text in self._splitter.feed(data):
-            self._add(text, at=now)
-
-    def _on_message(self, message: dict[str, Any]) -> None:
-        if message["type"] == "outcome":
-            self._answer = self._answer or message
-            return
-        at = datetime.fromtimestamp(float(message["at"]), UTC)
-        level = max(0, min(int(message["level"]), _HIGHEST_LEVEL))
-        for text in str(message["text"]).split("\n"):
-            self._add(text, at=at, level=level, source=str(message["logger"]))
-
-    def _add(self, text: str, *, at: datetime, level: int = logging.INFO, source: str | None = None) -> None:
-        self._count += 1
-        line = LogLine(seq=self._count, at=at, level=level, text=text, logger=source)
-        self._unsaved.append(line)
-        self._has_lines.set()
-        self._terminal.line(self._run.name, line)
-
-    async def _save_lines(self) -> None:
-        """Keep the lines in batches, so that a chatty flow does not cost a write each."""
-        while True:
-            await self._has_lines.wait()
-            await anyio.sleep(_FLUSH_EVERY.total_seconds())
-            self._has_lines = anyio.Event()
-            lines = list(self._unsaved)
-            try:
-                await self._store.append_lines(self._run.id, lines)
-            except StoreUnavailable as error:
-                logger.warning("the log of run %s waits for the store: %s", self._run.name, error)
-                self._has_lines.set()
-                continue
-            # Lines that came meanwhile stay; a line that is sent twice is kept once, by its number.
-            del self._unsaved[: len(lines)]
-            self._has_room.set()
-
-    async def _until_room(self) -> None:
-        """Wait while too much is unsaved: a flow that writes faster than can be kept is slowed, and loses nothing."""
-        while len(self._unsaved) >= _MOST_UNSAVED:
-            self._has_room = anyio.Event()
-            await self._has_room.wait()
-
-    async def _record_start(self, at: datetime, recorded: anyio.Event) -> None:
-        try:
-            with anyio.CancelScope(shield=True):
-                self._run = await self._insist(
-                    lambda transition_id: self._store.start(
-                        self._run.id, self._run.epoch, at=at, transition_id=transition_id
-                    )
-                )
-            self._terminal.run_started(self._run)
-        except FlowsourceError as error:
-            logger.warning("run %s is not ours any more and is ended: %s", self._run.name, error)
-            self.stop(SIGKILL)
+            lost = Failure(kind="process", message=str(error))
         finally:
-            recorded.set()
+            words.close()
+        if lost is not None and self._answer is None and self._stopper.reason is None:
+            return Outcome(state=RunState.CRASHED, failure=lost)
+        if how.left_behind and self._stopper.reason is None:
+            self._log.say(logging.WARNING, f"{left_behind_text(how.left_behind).capitalize()}.")
+        return outcome_of(self._answer, how, stop=self._stopper.reason, now=datetime.now(UTC))
 
-    async def _record_end(self, outcome: Outcome) -> None:
-        lines = list(self._unsaved)
-        try:
-            with anyio.CancelScope(shield=True):
-                self._run = await self._insist(
-                    lambda transition_id: self._store.finish(
-                        self._run.id,
-                        self._run.epoch,
-                        outcome,
-                        at=datetime.now(UTC),
-                        transition_id=transition_id,
-                        lines=lines,
-                    )
-                )
-            self._terminal.run_ended(self._run)
-        except FlowsourceError as error:
-            logger.warning("how run %s ended could not be recorded: %s", self._run.name, error)
+    async def _end(self, outcome: Outcome, place: Workplace) -> bool:
+        """Record how it ended, with its last lines; whether that was taken."""
+        self._on_process_gone()
+        self._saving.cancel()
+        lines = self._log.unsaved
+        outcome = with_hint(outcome, root=place.snapshot.root, directory=place.directory)
+        is_recorded = await self._record.finish(outcome, lines)
+        self._has_ended = True
+        if is_recorded:
+            self._log.saved(lines)
+        return is_recorded
 
-    async def _insist(self, write: Callable[[UUID], Awaitable[Run]]) -> Run:
-        """Repeat a transition, as the same one, until the store takes or refuses it."""
-        transition_id = uuid4()
-        while True:
+    async def _follow_up(self, place: Workplace) -> None:
+        """Call the hooks for how it ended, and wait for those that were called when it began."""
+        hook = HOOKS.get(self.run.state)
+        is_wanted = hook is not None and hook in self._hooks
+        if not is_wanted and self._running_hooks is None:
+            return
+        assert self._beside is not None, "tasks go on beside the run"
+        self._saving = anyio.CancelScope()
+        self._beside.start_soon(self._save_log)
+        with self._after:
+            if is_wanted and hook is not None:
+                await self._call_hooks(hook, place)
+            if self._running_hooks is not None:
+                await self._running_hooks.wait()
+        self._saving.cancel()
+        if lines := self._log.unsaved:
+            await self._shop.store.append_lines(self.run.id, lines)
+
+    async def _call_hooks(self, hook: str, place: Workplace) -> None:
+        words = self._log.of_process()
+        async with self._hooking:
             try:
-                return await write(transition_id)
-            except StoreUnavailable as error:
-                if self._is_abandoned:
-                    raise
-                logger.warning("run %s waits for the store: %s", self._run.name, error)
-                await anyio.sleep(_STORE_RETRY.total_seconds())
+                await call_hooks(
+                    self._shop.server,
+                    order_for_hook(hook, self.run, self._deployment, place),
+                    on_output=words.printed,
+                    on_message=words.recorded,
+                    until_room=self._log.until_room,
+                    say=self._log.say,
+                )
+            finally:
+                words.close()
 
+    async def _call_running_hooks(self, place: Workplace, done: anyio.Event) -> None:
+        try:
+            await self._call_hooks(HOOKS[RunState.RUNNING], place)
+        finally:
+            done.set()
 
-def _signal_name(number: int) -> str:
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"signal {number}"  # Those for real time have numbers only.
+    async def _give_up(self, why: str) -> None:
+        if self._has_ended:
+            return
+        failure = Failure(kind="not started", message=why)
+        await self._record.finish(Outcome(state=RunState.CRASHED, failure=failure))
 
+    def _end_what_is_not_ours(self) -> None:
+        self.kill(NOT_OURS)
 
-async def _remove(scratch: Path) -> None:
-    try:
-        scratch.rmdir()  # noqa: ASYNC240 - most runs leave it empty, and a thread costs more than this one call
-    except OSError:
-        await anyio.to_thread.run_sync(lambda: shutil.rmtree(scratch, ignore_errors=True))
+    def _note(self, phase: CancelPhase) -> None:
+        if self._wish is not None:
+            self._record.noted(phase, datetime.now(UTC))
 
+    def _on_message(self, place: Workplace, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "log":
+                self._log.recorded(message)
+            case "outcome":
+                self._answer = self._answer or message
+            case "loaded":
+                self._on_loaded(message, place)
+            case "nested":
+                self._record.nested(nested_from(message))
 
-def outcome_of(answer: dict[str, Any] | None, status: int, *, is_stopping: bool) -> Outcome:
-    """How a run ended, by what its process answered and how it left.
+    def _on_loaded(self, message: dict[str, Any], place: Workplace) -> None:
+        """The flow is about to be called: its time counts from here."""
+        assert self._beside is not None, "tasks go on beside the run"
+        self._hooks = frozenset(message["hooks"])
+        if message["name"] is not None:
+            self._record.renamed(str(message["name"]))
+            self._log.renamed(str(message["name"]))
+        if message["timeout"] is not None:
+            retry_in = message["retry_after_timeout"]
+            why = timed_out(
+                timedelta(seconds=message["timeout"]),
+                retry_in=timedelta(seconds=retry_in) if retry_in is not None else None,
+            )
+            self._beside.start_soon(self._stop_after, message["timeout"], why)
+        if HOOKS[RunState.RUNNING] in self._hooks and self._running_hooks is None:
+            self._running_hooks = anyio.Event()
+            self._beside.start_soon(self._call_running_hooks, place, self._running_hooks)
 
-    What the flow itself reached is the truth, even if it was being stopped; without an answer the process crashed, or
-    was ended by us.
-    """
-    if answer is not None:
-        failure = Failure(**answer["failure"]) if "failure" in answer else None
-        return Outcome(
-            state=RunState(answer["state"]),
-            failure=failure,
-            has_result=answer.get("has_result", False),
-            result=answer.get("result"),
-        )
-    if is_stopping:
-        return _STOPPED
-    how = f"was killed by {_signal_name(-status)}" if status < 0 else f"left with exit code {status}"
-    return Outcome(
-        state=RunState.CRASHED,
-        failure=Failure(kind="process", message=f"its process {how} before it said how it ended"),
-    )
+    async def _stop_after(self, seconds: float, why: Stop) -> None:
+        await anyio.sleep(seconds)
+        self.stop(why, grace=min(self.grace, SHORT_GRACE))
+
+    async def _save_log(self) -> None:
+        with self._saving:
+            await self._log.save()

@@ -42,6 +42,7 @@ async def inspect_entrypoint(
         "is_mounted": snapshot.is_mounted,
         "bytecode": str(cache.bytecode(snapshot)),
         "parameters": dict(declared.parameters),
+        "instance": declared.instance,
     }
     answers: list[dict[str, Any]] = []
     written: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -74,5 +75,9 @@ async def inspect_entrypoint(
     except InvalidDeployment as error:
         return rejected("invalid", str(error), "")
     return FlowFacts(
-        name=answer["name"], description=answer["description"], parameter_schema=answer["parameter_schema"]
+        name=answer["name"],
+        description=answer["description"],
+        version=answer["version"],
+        parameter_schema=answer["parameter_schema"],
+        hooks=tuple(answer["hooks"]),
     )

@@ -11,6 +11,8 @@ from typing import Any
 from flowsource.entrypoints import flow_at
 from flowsource.errors import InvalidDeployment
 from flowsource.flows import Flow
+from flowsource.runner.instances import keep_instance
+from flowsource.settings import Settings
 from flowsource.sourced import SourcedFlow
 from flowsource.sources.base import Source
 from flowsource.sources.local import LocalStorage
@@ -19,12 +21,16 @@ from flowsource.watch.latest import Latest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A source and an entrypoint in it. `found` is a snapshot that is known already; runs start in `directory`."""
+    """A source and an entrypoint in it. `found` is a snapshot that is known already; runs start in `directory`.
+
+    `instance` is the file with the object whose method the flow is.
+    """
 
     source: Source
     entrypoint: str
     found: Latest | None = None
     directory: Path | None = None
+    instance: Path | None = None
 
 
 def origin_of(flow: Flow[..., Any]) -> Origin:
@@ -32,9 +38,8 @@ def origin_of(flow: Flow[..., Any]) -> Origin:
     load it from there."""
     if isinstance(flow, SourcedFlow):
         return Origin(source=flow.source, entrypoint=flow.entrypoint.text, found=flow.found)
-    if flow.is_bound:
-        raise InvalidDeployment(f"{flow!r}: a method of an instance cannot be served yet; serve a function instead.")
-    function = inspect.unwrap(flow.fn)
+    owner = _owner_of(flow)
+    function = inspect.unwrap(owner or flow.fn)
     file = _file_of(function)
     if file is None:
         raise InvalidDeployment(
@@ -45,22 +50,57 @@ def origin_of(flow: Flow[..., Any]) -> Origin:
             f"{flow!r} is defined in {file}, which is installed and no code of yours; "
             "serve a function in a file of your own that calls it."
         )
-    path = _path_to(flow, function, file)
+    path = _path_to(flow, function, file) if owner is None else _path_of_method(flow, owner, file)
     if path is None:
+        what = "is a lambda without a name" if "<lambda>" in _qualname(function) else "is defined inside a function"
         raise InvalidDeployment(
-            f"{flow!r} is defined inside a function, so that a run could not load it; move it to the top of its module."
+            f"{flow!r} {what}, so that a run could not load it; give it a name at the top of its module."
         )
     top = _import_root(file)
     return Origin(
         source=LocalStorage(top, modules_only=True),
         entrypoint=f"{file.relative_to(top).as_posix()}:{path}",
         directory=Path.cwd(),
+        instance=_instance_of(flow),
+    )
+
+
+def _owner_of(flow: Flow[..., Any]) -> type[Any] | None:
+    """The class that the flow is a method of; None for a function."""
+    if flow.bound_to is None:
+        return None
+    return flow.bound_to if isinstance(flow.bound_to, type) else type(flow.bound_to)
+
+
+def _instance_of(flow: Flow[..., Any]) -> Path | None:
+    """The file with the object whose method the flow is; None for a function and for the method of a class itself."""
+    if flow.bound_to is None or isinstance(flow.bound_to, type):
+        return None
+    return keep_instance(flow.bound_to, sys.modules[type(flow.bound_to).__module__], Settings.load().cache)
+
+
+def _path_of_method(flow: Flow[..., Any], owner: type[Any], file: Path) -> str | None:
+    """The dotted name of the method in the module of its class, or None when a run could not find the class there.
+
+    Raises InvalidDeployment when a run would find another method.
+    """
+    if "<" in owner.__qualname__:
+        return None
+    for name in dir(owner):
+        if isinstance(found := getattr(owner, name, None), Flow):
+            bound = found if found.bound_to is not None else found.__get__(flow.bound_to, owner)
+            if _is_like(flow, bound):
+                return f"{owner.__qualname__}.{name}"
+    raise InvalidDeployment(
+        f"{flow!r} is not what {owner.__qualname__} in {file.name} has under any name, and that is what a run would "
+        "load; say the options in the class, by the decorator of the method."
     )
 
 
 def _file_of(function: Any) -> Path | None:
     try:
-        name = inspect.getsourcefile(function if inspect.isroutine(function) else type(function))
+        has_code = inspect.isroutine(function) or inspect.isclass(function)
+        name = inspect.getsourcefile(function if has_code else type(function))
     except TypeError:
         return None
     path = Path(name).resolve() if name else None
@@ -103,7 +143,13 @@ def _is_like(flow: Flow[..., Any], other: Flow[..., Any] | None) -> bool:
 
 
 def _said(flow: Flow[..., Any]) -> tuple[object, ...]:
-    return flow.fn, flow.name, flow.description, flow.should_validate_parameters, flow.log_prints
+    called = flow.fn, flow.bound_to is None, flow.should_validate_parameters, flow.log_prints, dict(flow.hooks)
+    named = flow.name, flow.description, flow.version, flow.flow_run_name
+    return *called, *named, flow.timeout_seconds, flow.retry_policy
+
+
+def _qualname(function: Any) -> str:
+    return getattr(function, "__qualname__", "")
 
 
 def _import_root(file: Path) -> Path:

@@ -1,26 +1,37 @@
-"""Presence: a runner says that it lives, and ends the runs of those that no longer say so."""
+"""Presence: a runner says that it lives, and finds out those that no longer do."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import anyio
 
 from flowsource.errors import NotFound, StoreUnavailable
+from flowsource.runner.fencing import Pulse
+from flowsource.runner.lifesigns import bury_the_dead
 from flowsource.store.protocol import Store
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = timedelta(seconds=15)
+# Before its end, and long before anybody else acts on that.
+FENCE_AFTER = LEASE - timedelta(seconds=20)
 _ROUNDS_OF_PATIENCE = 3
 
 
-async def stay_present(store: Store, runner_id: UUID, on_lost: Callable[[], Awaitable[None]]) -> None:
-    """Renew the lease of `runner_id`, until cancelled; `on_lost` is called when it was given up meanwhile."""
+async def stay_present(
+    store: Store, runner_id: UUID, on_lost: Callable[[], Awaitable[None]], *, pulse: Pulse, signs: Path
+) -> None:
+    """Renew the lease of `runner_id`, until cancelled; `on_lost` is called when it was given up meanwhile.
+
+    `pulse` beats each time the store has heard of it. Those that died on this host are known by their `signs` of life,
+    at once; others are given up when their lease has ended.
+    """
     looked_at, patience = datetime.now(UTC), _ROUNDS_OF_PATIENCE
     while True:
         now = datetime.now(UTC)
@@ -29,10 +40,14 @@ async def stay_present(store: Store, runner_id: UUID, on_lost: Callable[[], Awai
         patience = _ROUNDS_OF_PATIENCE if now - looked_at > 2 * RENEW_EVERY else max(0, patience - 1)
         looked_at = now
         try:
+            asked_at = pulse.now()
             await _renew(store, runner_id, on_lost, now)
+            pulse.beat(asked_at)
+            moved = await bury_the_dead(store, signs)
             if not patience:
-                for run in await store.reap(now=now):
-                    logger.warning("run %s of %s crashed: its server is gone", run.name, run.deployment)
+                moved += await store.reap(now=now)
+            for run in moved:
+                logger.warning("run %s of %s is %s: its server is gone", run.name, run.deployment, run.state)
         except StoreUnavailable as error:
             logger.warning("the store does not answer: %s", error)
         await anyio.sleep(RENEW_EVERY.total_seconds())
@@ -42,5 +57,5 @@ async def _renew(store: Store, runner_id: UUID, on_lost: Callable[[], Awaitable[
     try:
         await store.renew(runner_id, lease_until=now + LEASE)
     except NotFound:
-        logger.warning("this server was out of sight for longer than its lease; its runs were given up")
+        logger.warning("this server was out of sight for longer than its lease; it registers again")
         await on_lost()

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import anyio
 
+from flowsource.context import current_tags, process_run
 from flowsource.declaring import check_tags
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidInput, InvalidParameters
 from flowsource.json_values import json_problems
+from flowsource.runner.lifesigns import while_burying
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.sourced import run_blocking
@@ -32,28 +35,33 @@ async def arun_deployment(
     tags: Sequence[str] = (),
     idempotency_key: str | None = None,
     run_name: str | None = None,
+    as_subflow: bool = True,
 ) -> Run:
     """Ask for a run of the deployment `name` (`flow/deployment`), and return it once it has ended.
 
     `parameters` go over those of the deployment. With a `timeout` in seconds the run is returned as it is then; 0
     does not wait at all. `scheduled_time` (aware; default now) may lie ahead. Asked again with the same
-    `idempotency_key`, the run of the first time is the answer. Raises DeploymentNotFound or InvalidParameters, and
-    then no run was created.
+    `idempotency_key`, the run of the first time is the answer. Asked inside a run, that is its parent, unless
+    `as_subflow` is False; the tags of `tags(...)` are added to those given. Raises DeploymentNotFound or
+    InvalidParameters, and then no run was created.
     """
     if scheduled_time is not None and (not isinstance(scheduled_time, datetime) or scheduled_time.utcoffset() is None):
         raise InvalidInput(f"scheduled_time: {scheduled_time!r} is not an aware datetime; give one.")
-    async with open_store(Settings.load().store) as store:
+    settings = Settings.load()
+    parent = process_run() if as_subflow else None
+    async with open_store(settings.store) as store:
         run = await request_run(
             store,
             name,
             {} if parameters is None else parameters,
             at=scheduled_time,
-            tags=tags,
+            tags=tuple(dict.fromkeys((*current_tags(), *check_tags(tags)))),
             idempotency_key=idempotency_key,
             run_name=run_name,
+            parent_id=parent.id if parent is not None else None,
         )
         with anyio.move_on_after(timeout):
-            return await wait_until_final(store, run)
+            return await while_burying(store, settings.signs, lambda: wait_until_final(store, run))
         return await store.run(str(run.id))
 
 
@@ -66,6 +74,7 @@ def run_deployment(
     tags: Sequence[str] = (),
     idempotency_key: str | None = None,
     run_name: str | None = None,
+    as_subflow: bool = True,
 ) -> Run:
     """As `arun_deployment`, blocking."""
     return run_blocking(
@@ -78,6 +87,7 @@ def run_deployment(
             tags=tags,
             idempotency_key=idempotency_key,
             run_name=run_name,
+            as_subflow=as_subflow,
         )
     )
 
@@ -91,6 +101,7 @@ async def request_run(
     tags: Sequence[str] = (),
     idempotency_key: str | None = None,
     run_name: str | None = None,
+    parent_id: UUID | None = None,
 ) -> Run:
     """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
     deployment = await store.deployment(name)
@@ -103,6 +114,7 @@ async def request_run(
         tags=check_tags(tags),
         name=run_name,
         idempotency_key=idempotency_key,
+        parent_id=parent_id,
     )
     return await store.create_run(new, now=now)
 

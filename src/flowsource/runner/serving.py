@@ -7,21 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-import anyio
-
+from flowsource import refusing
 from flowsource.context import is_run_process
-from flowsource.declaring import check_limit, check_options, check_paths, check_pause_on_shutdown, check_tags
-from flowsource.deployments import Declaration, DeploymentOptions, check_name
+from flowsource.declaring import (
+    check_global_limit,
+    check_length,
+    check_limit,
+    check_modules,
+    check_options,
+    check_paths,
+    check_pause_on_shutdown,
+    check_tags,
+)
+from flowsource.deployments import GRACE, Declaration, DeploymentOptions, check_name
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
 from flowsource.flows import Flow
-from flowsource.runner.lifetime import serve_until_stopped
-from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.startup import first_error
-from flowsource.runner.terminal import Terminal
-from flowsource.schedules import schedule_from_arguments
+
+if TYPE_CHECKING:
+    from flowsource.runner.origin import Origin
+
+# What serving takes is imported by those who serve: a script names `serve` at its top, and each run imports the script.
 
 Limit = int | Literal["cpus"] | None
 
@@ -43,32 +52,50 @@ def deployment_of(
     flow: Flow[..., Any], name: str | None = None, **options: Unpack[DeploymentOptions]
 ) -> RunnerDeployment:
     """A deployment of `flow`; see `Flow.to_deployment`."""
+    from flowsource.runner.origin import origin_of
+    from flowsource.schedules import schedules_from_arguments
+
     check_options(options)
     origin = origin_of(flow)
     parse(origin.entrypoint)
-    schedule = schedule_from_arguments(
+    schedules = schedules_from_arguments(
         interval=options.get("interval"),
         cron=options.get("cron"),
         schedule=options.get("schedule"),
+        schedules=options.get("schedules"),
         now=datetime.now(UTC),
     )
+    global_limit, collision_strategy = check_global_limit(
+        options.get("global_limit"), options.get("collision_strategy")
+    )
+    max_lateness = options.get("max_lateness")
     by_default = origin.entrypoint.rpartition(":")[2].rpartition(".")[2].replace("_", "-")
     declared = Declaration(
-        name=check_name(by_default if name is None else name),
+        name=check_name(by_default if name is None else _stem_of_file(name)),
         entrypoint=origin.entrypoint,
         source_key=origin.source.key,
         source_label=origin.source.label,
         source_selector=origin.source.selector,
         parameters=dict(options.get("parameters") or {}),
-        schedules=(schedule,) if schedule is not None else (),
+        schedules=schedules,
         tags=check_tags(options.get("tags")),
         description=options.get("description"),
         version=options.get("version"),
         limit=options.get("limit"),
+        global_limit=global_limit,
+        collision_strategy=collision_strategy,
         paused=options.get("paused"),
         pause_on_shutdown=options.get("pause_on_shutdown", True),
         paths=check_paths(options.get("paths")),
         on_dependency_change=options.get("on_dependency_change", "report"),
+        catchup=options.get("catchup", "latest"),
+        max_lateness=None if max_lateness is None else check_length(max_lateness, name="max_lateness"),
+        on_lost=options.get("on_lost", "crash"),
+        workdir=options.get("workdir", "snapshot"),
+        freshness=options.get("freshness", "poll"),
+        preload=check_modules(options.get("preload")),
+        grace=check_length(options.get("grace_seconds", GRACE), name="grace_seconds"),
+        instance=str(origin.instance) if origin.instance is not None else None,
     )
     return RunnerDeployment(declared=declared, origin=origin)
 
@@ -87,6 +114,8 @@ def serve(
     registered; RuntimeError in a running event loop, where `aserve` is to be used.
     """
     import asyncio
+
+    import anyio
 
     _refuse_in_a_run()
     try:
@@ -118,6 +147,10 @@ async def aserve(
     print_starting_message: bool = True,
 ) -> None:
     """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
+    from flowsource.runner.lifetime import serve_until_stopped
+    from flowsource.runner.startup import first_error
+    from flowsource.runner.terminal import Terminal
+
     _refuse_in_a_run()
     _check_deployments(deployments)
     if limit != "cpus":
@@ -138,6 +171,13 @@ async def aserve(
         terminal.close()
 
 
+def _stem_of_file(name: str) -> str:
+    """`name`, or that of the file it leads to without its ending: so `serve(__file__)` names a deployment."""
+    # What is no text is for `check_name` to refuse; what no file can be called is no file.
+    path = Path(name) if isinstance(name, str) and "\0" not in name else None
+    return path.stem if path is not None and path.is_file() else name
+
+
 def _check_deployments(deployments: Sequence[object]) -> None:
     if not deployments:
         raise InvalidDeployment("serve: there is no deployment to serve; give at least one.")
@@ -154,7 +194,4 @@ def _check_deployments(deployments: Sequence[object]) -> None:
 
 def _refuse_in_a_run() -> None:
     if is_run_process():
-        raise InvalidDeployment(
-            "serve() was called while this file was imported to load a flow from it; "
-            'put the call under `if __name__ == "__main__":`.'
-        )
+        refusing.serve()

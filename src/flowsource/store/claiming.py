@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, null, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, func, null, select, update
 
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import steps
 from flowsource.store.presence import require_runner
 from flowsource.store.rows import failure_json, run_from
-from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_waiting, runs
+from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runs
 
+# More than that of one deployment wait for the next look, so that no write takes long.
+_GIVEN_UP_AT_ONCE = 500
 _OF_SAME = runs.c.deployment_id == deployments.c.id
 _IN_PROGRESS = select(func.count()).select_from(runs).where(_OF_SAME, is_in_progress)
 _DUE = (
@@ -54,25 +57,35 @@ _TAKE = (
     )
     .returning(*runs.c)
 )
-_DROP = (
-    update(runs)
-    .where(
-        runs.c.deployment_id == bindparam("of_deployment"),
-        runs.c.state == RunState.SCHEDULED,
-        runs.c.due_at <= bindparam("before"),
-    )
-    .values(
-        state=bindparam("to"),
-        changed_at=bindparam("now"),
-        ended_at=bindparam("now"),
-        failure=bindparam("why"),
-        transition_id=null(),
-    )
-    .returning(*runs.c)
+# Those that were begun already are not in question.
+_BEFORE = (
+    select(runs.c.id)
+    .where(runs.c.deployment_id == bindparam("of_deployment"), is_scheduled, runs.c.due_at <= bindparam("before"))
+    .order_by(runs.c.due_at, runs.c.id)
+    .limit(_GIVEN_UP_AT_ONCE)
 )
-_DROP_LATE = _DROP.where(runs.c.schedule.is_not(None))
-_NEXT_DUE = select(func.min(runs.c.due_at)).where(
-    runs.c.deployment_id.in_(bindparam("served", expanding=True)), is_waiting, runs.c.due_at > bindparam("after")
+
+
+def _drop(to: RunState, chosen: Select[Any]) -> Update:
+    return (
+        update(runs)
+        .where(runs.c.id.in_(chosen.scalar_subquery()))
+        .values(
+            state=to,
+            changed_at=bindparam("now"),
+            ended_at=bindparam("now"),
+            failure=bindparam("why"),
+            transition_id=null(),
+        )
+        .returning(*runs.c)
+    )
+
+
+_SKIP_LATE = _drop(RunState.SKIPPED, _BEFORE.where(runs.c.schedule.is_not(None)))
+_CANCEL_NEW = _drop(RunState.CANCELLED, _BEFORE)
+_NEXT_OF_SAME = select(func.min(runs.c.due_at)).where(_OF_SAME, is_waiting, runs.c.due_at > bindparam("after"))
+_NEXT_DUE = select(func.min(_NEXT_OF_SAME.scalar_subquery())).where(
+    deployments.c.id.in_(bindparam("served", expanding=True))
 )
 
 
@@ -97,11 +110,12 @@ def claim(
         return [], []
     asked = {"served": list(deployment_ids), "runner": runner_id, "now": now}
     with_work = connection.execute(_WITH_WORK, asked).all()
-    given_up = [run for deployment in with_work for run in _too_late(connection, deployment, now)]
+    late = {deployment.id: _too_late(connection, deployment, now) for deployment in with_work}
     waiting = [
         (deployment.everywhere + place, row.due_at, row.id)
         for deployment in with_work
-        if (room := min(_room(deployment), limit)) > 0
+        # Behind so many that are too late there may be more of them.
+        if len(late[deployment.id]) < _GIVEN_UP_AT_ONCE and (room := min(_room(deployment), limit)) > 0
         for place, row in enumerate(
             connection.execute(_WAITING, {"of_deployment": deployment.id, "room": room, "now": now})
         )
@@ -113,8 +127,8 @@ def claim(
         rows = connection.execute(_TAKE, {"chosen": chosen, "runner": runner_id, "now": now}).all()
         steps.remember(connection, rows, at=now)
         taken = sorted(map(run_from, rows), key=lambda run: (run.due_at, run.id))
-    given_up += [run for one in with_work for run in _too_many(connection, one, taken, now)]
-    return taken, given_up
+    too_many = [run for deployment in with_work for run in _too_many(connection, deployment, taken, now)]
+    return taken, [*(run for dropped in late.values() for run in dropped), *too_many]
 
 
 def _room(deployment: AnyRow) -> int:
@@ -129,7 +143,7 @@ def _too_late(connection: Connection, deployment: AnyRow, now: datetime) -> list
     if deployment.max_lateness is None or deployment.oldest > now - deployment.max_lateness:
         return []
     why = Failure(kind="too late", message=f"it could not begin within {deployment.max_lateness} of its time")
-    return _drop(connection, deployment, RunState.SKIPPED, why, before=now - deployment.max_lateness, now=now)
+    return _give_up(connection, _SKIP_LATE, deployment, why, before=now - deployment.max_lateness, now=now)
 
 
 def _too_many(connection: Connection, deployment: AnyRow, taken: Sequence[Run], now: datetime) -> list[Run]:
@@ -140,14 +154,13 @@ def _too_many(connection: Connection, deployment: AnyRow, taken: Sequence[Run], 
         return []
     count = deployment.global_limit
     why = Failure(kind="limit", message=f"{count} run{'s' if count > 1 else ''} of its deployment went on already")
-    return _drop(connection, deployment, RunState.CANCELLED, why, before=now, now=now)
+    return _give_up(connection, _CANCEL_NEW, deployment, why, before=now, now=now)
 
 
-def _drop(
-    connection: Connection, deployment: AnyRow, to: RunState, why: Failure, *, before: datetime, now: datetime
+def _give_up(
+    connection: Connection, drop: Update, deployment: AnyRow, why: Failure, *, before: datetime, now: datetime
 ) -> list[Run]:
-    statement = _DROP_LATE if to is RunState.SKIPPED else _DROP
-    asked = {"of_deployment": deployment.id, "to": to, "before": before, "why": failure_json(why), "now": now}
-    dropped = connection.execute(statement, asked).all()
+    asked = {"of_deployment": deployment.id, "before": before, "why": failure_json(why), "now": now}
+    dropped = connection.execute(drop, asked).all()
     steps.remember(connection, dropped, at=now, reason=why.message)
     return [run_from(row) for row in dropped]

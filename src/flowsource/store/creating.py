@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from flowsource.errors import DeploymentNotFound
-from flowsource.runs import Run, RunState
+from flowsource.runs import Failure, Run, RunState
 from flowsource.store import steps
 from flowsource.store.names import new_run_id, new_run_name
+from flowsource.store.owning import get_row
 from flowsource.store.protocol import NewRun
 from flowsource.store.rows import new_run_columns, run_from
 from flowsource.store.tables import AnyRow, deployments, insert_unless_there, runs, schedules
@@ -43,6 +45,8 @@ _MOVE_CURSOR = (
 
 def create_run(connection: Connection, new: NewRun, *, now: datetime) -> Run:
     """Create a run, or find the one that has its idempotency key, or its schedule and instant."""
+    if new.parent_id is not None:
+        get_row(connection, new.parent_id)
     run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
     if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
         steps.remember(connection, [run], at=now)
@@ -65,17 +69,20 @@ def create_scheduled(
     key: str,
     instants: Sequence[datetime],
     *,
+    skipped: Mapping[datetime, Failure],
     cursor: datetime,
     now: datetime,
 ) -> list[Run]:
     """Create the runs of a schedule that are not there yet, and move its cursor on."""
     deployment = _find_deployment(connection, deployment_id)
     created = []
-    for instant in sorted(set(instants)):
+    for instant in sorted({*instants, *skipped}):
         run = _new_run(deployment, NewRun(deployment_id=deployment_id, scheduled_at=instant, schedule=key), now)
+        if why := skipped.get(instant):
+            run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
         if connection.execute(_INSERT_ONCE, new_run_columns(run, None)).rowcount:
+            steps.remember(connection, [run], at=now, reason=why.message if why else None)
             created.append(run)
-    steps.remember(connection, created, at=now)
     connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})
     return created
 

@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, case, null, select, update
+from sqlalchemy import Connection, Update, bindparam, case, exists, literal_column, null, select, update
 
-from flowsource.errors import InvalidTransition, RunNotFound, Superseded
-from flowsource.runs import TRANSITIONS, Run, RunState
+from flowsource.errors import InvalidTransition
+from flowsource.runs import Run, RunState
 from flowsource.store import nesting, steps
+from flowsource.store.cancelling import before_it_began
+from flowsource.store.owning import get_owned_row, get_row
 from flowsource.store.protocol import Outcome
 from flowsource.store.rows import failure_json, run_from
-from flowsource.store.tables import AnyRow, runs
+from flowsource.store.tables import AnyRow, attempts, may_become, runners, runs
 
 _IS_RETRY = runs.c.attempt > 1
 
@@ -23,17 +25,22 @@ def _move(to: RunState, **values: Any) -> Update:
     """The statement that moves a run to `to` if the table lets it, and if the claim that asks still owns it."""
     return (
         update(runs)
-        .where(runs.c.id == bindparam("run"), runs.c.epoch == bindparam("by_epoch"), runs.c.state.in_(_before(to)))
+        .where(runs.c.id == bindparam("run"), runs.c.epoch == bindparam("by_epoch"), may_become(to))
         .values(**{"state": to, "changed_at": bindparam("at"), "transition_id": bindparam("transition"), **values})
         .returning(*runs.c)
     )
 
 
-def _before(to: RunState) -> list[RunState]:
-    return [state for state, ways in TRANSITIONS.items() if to in ways]
-
-
-_START = _move(RunState.RUNNING, started_at=bindparam("at"))
+# Of a run that is lost it is kept that it began. It is found again when its runner is (see `presence.find_again`):
+# until then whoever looks would take it for one that was left behind.
+_IS_OUT_OF_SIGHT = (runs.c.state == literal_column(f"'{RunState.LOST}'")) & ~exists().where(
+    runners.c.id == runs.c.runner_id
+)
+_START = _move(
+    RunState.RUNNING,
+    started_at=bindparam("at"),
+    state=case((_IS_OUT_OF_SIGHT, RunState.LOST.value), else_=RunState.RUNNING.value),
+)
 # The epoch stays spent.
 _RELEASE = _move(
     RunState.SCHEDULED,
@@ -42,7 +49,7 @@ _RELEASE = _move(
     attempt=runs.c.attempt - 1,
     runner_id=null(),
     claimed_at=null(),
-)
+).where(runs.c.started_at.is_(None))
 _FINISH = {
     state: _move(
         state,
@@ -61,20 +68,27 @@ _RENAME = (
     .values(name=bindparam("to"))
     .returning(*runs.c)
 )
-_CURRENT = select(runs).where(runs.c.id == bindparam("run"))
+_ENDED_BY = select(attempts.c.number).where(
+    attempts.c.run_id == bindparam("run"), attempts.c.transition_id == bindparam("transition")
+)
 
 
 def start(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
-    """From claimed to running."""
+    """From claimed, or from lost, to running."""
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
-    moved = _apply(connection, _START, RunState.RUNNING, asked)
+    moved = _apply(connection, _START, asked)
     return run_from(moved or _already_moved(connection, RunState.RUNNING, asked))
 
 
 def release(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
-    """From claimed back to where it waited, as if it had not been claimed."""
+    """From claimed back to where it waited, as if it had not been claimed; or to its end, where that is wanted."""
+    run = run_from(get_row(connection, run_id))
+    if run.cancellation is not None:
+        # Nobody would hear of it once more: a run that waits is cancelled at once, so it may not wait.
+        outcome = Outcome(state=RunState.CANCELLED, failure=before_it_began(run.cancellation))
+        return finish(connection, run_id, epoch, outcome, at=at, transition_id=transition_id)
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
-    moved = _apply(connection, _RELEASE, RunState.SCHEDULED, asked, reason="its server stopped before it began")
+    moved = _apply(connection, _RELEASE, asked, reason="its server gave it back before it began")
     return run_from(moved or _already_moved(connection, RunState.SCHEDULED, asked))
 
 
@@ -84,69 +98,51 @@ def finish(
     """To the final state of `outcome`, or to wait for another attempt."""
     if not outcome.state.is_final:
         raise ValueError(f"{outcome.state} is not a state in which a run ends")
-    asked: dict[str, Any] = {
-        "run": run_id,
-        "by_epoch": epoch,
-        "at": at,
-        "transition": transition_id,
-        "why": failure_json(outcome.failure),
-    }
+    asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
+    why = failure_json(outcome.failure)
     reason = outcome.failure.message if outcome.failure is not None else None
+    to = outcome.state
     if outcome.retry_at is not None:
-        to = RunState.CANCELLED if _is_to_end(connection, run_id) else RunState.RETRYING
-    else:
-        to = outcome.state
+        is_to_end = get_row(connection, run_id).cancellation is not None
+        to = RunState.CANCELLED if is_to_end else RunState.RETRYING
     if to is RunState.RETRYING:
-        moved = _apply(connection, _RETRY, to, {**asked, "due": outcome.retry_at}, reason=reason)
+        moved = _apply(connection, _RETRY, {**asked, "why": why, "due": outcome.retry_at}, reason=reason)
     else:
-        given = {"gave_result": outcome.has_result, "gave": outcome.result}
-        moved = _apply(connection, _FINISH[to], to, {**asked, **given}, reason=reason)
+        given = {"why": why, "gave_result": outcome.has_result, "gave": outcome.result}
+        moved = _apply(connection, _FINISH[to], {**asked, **given}, reason=reason)
     if moved is None:
         return run_from(_already_moved(connection, to, asked))
-    steps.end_attempt(connection, moved, state=outcome.state, failure=outcome.failure, at=at)
+    steps.end_attempt(
+        connection, moved, state=outcome.state, failure=outcome.failure, at=at, transition_id=transition_id
+    )
     if moved.has_nested:
-        nesting.end_all(connection, run_id, outcome, at=at)
+        nesting.end_all(connection, run_id, outcome.state, at=at)
     return run_from(moved)
 
 
 def rename(connection: Connection, run_id: UUID, epoch: int, name: str) -> Run:
     """Give a run another name."""
-    asked = {"run": run_id, "by_epoch": epoch, "to": name}
-    renamed = connection.execute(_RENAME, asked).one_or_none()
-    return run_from(renamed if renamed is not None else _owned(connection, asked))
-
-
-def _is_to_end(connection: Connection, run_id: UUID) -> bool:
-    row = connection.execute(_CURRENT, {"run": run_id}).one_or_none()
-    return row is not None and row.cancellation is not None
+    renamed = connection.execute(_RENAME, {"run": run_id, "by_epoch": epoch, "to": name}).one_or_none()
+    return run_from(renamed or get_owned_row(connection, run_id, epoch))
 
 
 def _apply(
-    connection: Connection, move: Update, to: RunState, asked: Mapping[str, Any], *, reason: str | None = None
+    connection: Connection, move: Update, asked: Mapping[str, Any], *, reason: str | None = None
 ) -> AnyRow | None:
     """The run as this moved it, or None where it could not."""
     moved = connection.execute(move, asked).one_or_none()
-    if moved is not None:
-        steps.remember(connection, [moved], at=asked["at"], reason=reason)
+    if moved is not None and moved.state != RunState.LOST:
+        is_by_wish = moved.state == RunState.CANCELLED and moved.cancellation is not None
+        by = moved.cancellation["by"] if is_by_wish else None
+        steps.remember(connection, [moved], at=asked["at"], reason=reason, by=by)
     return moved
 
 
 def _already_moved(connection: Connection, to: RunState, asked: Mapping[str, Any]) -> AnyRow:
-    """The run as this very transition left it; raises where it was another, or none."""
-    row = _owned(connection, asked)
-    if row.transition_id != asked["transition"]:
-        raise InvalidTransition(row.state, to)
-    return row
-
-
-def _owned(connection: Connection, asked: Mapping[str, Any]) -> AnyRow:
-    """The run, if the claim that asks still owns it."""
-    row = connection.execute(_CURRENT, {"run": asked["run"]}).one_or_none()
-    if row is None:
-        raise RunNotFound(str(asked["run"]))
-    if row.epoch != asked["by_epoch"]:
-        raise Superseded(
-            f"run {row.name!r} was claimed again (claim {row.epoch}, this is claim {asked['by_epoch']}): "
-            "whatever goes on under the older claim must stop."
-        )
-    return row
+    """The run by now, if this very transition was made before; raises where it was another, or none."""
+    row = get_row(connection, asked["run"])
+    this = {"run": asked["run"], "transition": asked["transition"]}
+    if row.transition_id == this["transition"] or connection.execute(_ENDED_BY, this).first() is not None:
+        return row
+    get_owned_row(connection, asked["run"], asked["by_epoch"])
+    raise InvalidTransition(row.state, to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, null, select, update
@@ -11,9 +12,9 @@ from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, nu
 from flowsource.errors import NotFound
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import nesting, steps
-from flowsource.store.protocol import LOST_FOR, RERUN_AFTER, Outcome
+from flowsource.store.protocol import LOST_FOR, RERUN_AFTER
 from flowsource.store.rows import failure_json, run_from
-from flowsource.store.tables import AnyRow, deployments, is_in_progress, presence, runners, runs
+from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_lost, may_become, presence, runners, runs
 
 _LEASE = select(runners.c.lease_until).where(runners.c.id == bindparam("runner"))
 _RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=bindparam("until"))
@@ -49,38 +50,32 @@ _STOP_ABANDONED = (
 )
 _FORGET = delete(runners).where(runners.c.id.in_(bindparam("gone", expanding=True)))
 _HAS_NO_RUNNER = ~exists().where(runners.c.id == runs.c.runner_id)
-_ORPHANS = select(runs).where(is_in_progress, _HAS_NO_RUNNER, runs.c.state != RunState.LOST)
+_ORPHANS = select(runs).where(is_in_progress, _HAS_NO_RUNNER, ~is_lost)
 _OF_RUNNERS = select(runs).where(is_in_progress, runs.c.runner_id.in_(bindparam("of", expanding=True)))
 _RUN_AGAIN = exists().where(deployments.c.id == runs.c.deployment_id, deployments.c.on_lost == "rerun")
-_LOST_FOR_GOOD = select(runs).where(runs.c.state == RunState.LOST, runs.c.changed_at < bindparam("before"), ~_RUN_AGAIN)
-_TO_RUN_AGAIN = select(runs).where(runs.c.state == RunState.LOST, runs.c.changed_at < bindparam("before"), _RUN_AGAIN)
+_LOST_LONG = select(runs).where(is_lost, runs.c.changed_at < bindparam("before"))
 _IDS_TO_RUN_AGAIN = select(runs.c.id).where(runs.c.id.in_(bindparam("which", expanding=True)), _RUN_AGAIN)
-_CHANGE = update(runs).where(runs.c.id.in_(bindparam("which", expanding=True)))
-_LOSE = _CHANGE.values(
-    state=RunState.LOST, changed_at=bindparam("now"), failure=bindparam("why"), transition_id=null()
-).returning(*runs.c)
-_CRASH = _CHANGE.values(
-    state=RunState.CRASHED,
-    changed_at=bindparam("now"),
-    ended_at=bindparam("now"),
-    failure=bindparam("why"),
-    transition_id=null(),
-).returning(*runs.c)
-_AGAIN = _CHANGE.values(
-    state=RunState.RETRYING,
-    changed_at=bindparam("now"),
-    due_at=bindparam("now"),
-    failure=bindparam("why"),
-    # Whoever still executes it is told so by the next claim, and may not have the last word before that.
-    epoch=runs.c.epoch + 1,
-    transition_id=null(),
-).returning(*runs.c)
 _FIND_AGAIN = (
     update(runs)
-    .where(runs.c.state == RunState.LOST, runs.c.runner_id == bindparam("runner"), runs.c.started_at.is_not(None))
-    .values(state=RunState.RUNNING, changed_at=bindparam("now"), failure=null())
+    .where(is_lost, runs.c.runner_id == bindparam("runner"), runs.c.started_at.is_not(None))
+    .values(state=RunState.RUNNING, changed_at=bindparam("now"), failure=null(), transition_id=null())
     .returning(*runs.c)
 )
+
+
+def _move_to(to: RunState, **values: Any) -> Update:
+    return (
+        update(runs)
+        .where(runs.c.id.in_(bindparam("which", expanding=True)), may_become(to))
+        .values(state=to, changed_at=bindparam("now"), failure=bindparam("why"), transition_id=null(), **values)
+        .returning(*runs.c)
+    )
+
+
+_LOSE = _move_to(RunState.LOST)
+_CRASH = _move_to(RunState.CRASHED, ended_at=bindparam("now"))
+# Whoever still executes it is told so by the next claim, and may not have the last word before that.
+_AGAIN = _move_to(RunState.RETRYING, due_at=bindparam("now"), epoch=runs.c.epoch + 1)
 _SERVER_ENDED = Failure(kind="server ended", message="its server ended while it ran; how far it got is not known")
 _OUT_OF_SIGHT = Failure(
     kind="out of sight",
@@ -140,14 +135,15 @@ def reap(connection: Connection, *, now: datetime, dead: Collection[UUID] = ()) 
     moved = []
     lapsed = set(connection.execute(_LAPSED, {"now": now}).scalars()) - set(dead)
     retire(connection, [*dead, *lapsed], now=now)
-    left = connection.execute(_OF_RUNNERS.where(runs.c.state != RunState.LOST), {"of": list(lapsed)}).all()
-    moved += _move(connection, _LOSE, left, _OUT_OF_SIGHT, now=now)
+    if lapsed:
+        left = connection.execute(_OF_RUNNERS.where(~is_lost), {"of": list(lapsed)}).all()
+        moved += _move(connection, _LOSE, left, _OUT_OF_SIGHT, now=now)
     # Of the dead it is known that nothing goes on, and so it is of runs whose runner took leave.
     ended = list(connection.execute(_ORPHANS).all())
     if dead:
-        ended += connection.execute(_OF_RUNNERS.where(runs.c.state == RunState.LOST), {"of": list(dead)}).all()
+        ended += connection.execute(_OF_RUNNERS.where(is_lost), {"of": list(dead)}).all()
     moved += _end(connection, ended, _SERVER_ENDED, now=now)
-    for overdue, patience in ((_TO_RUN_AGAIN, RERUN_AFTER), (_LOST_FOR_GOOD, LOST_FOR)):
+    for overdue, patience in ((_LOST_LONG.where(_RUN_AGAIN), RERUN_AFTER), (_LOST_LONG, LOST_FOR)):
         found = connection.execute(overdue, {"before": now - patience}).all()
         moved += _end(connection, found, _OUT_OF_SIGHT, now=now)
     return sorted(moved, key=lambda run: run.id)
@@ -162,7 +158,7 @@ def _end(connection: Connection, ended: Sequence[AnyRow], why: Failure, *, now: 
     for row in ended:
         steps.end_attempt(connection, row, state=RunState.CRASHED, failure=why, at=now)
         if row.has_nested:
-            nesting.end_all(connection, row.id, Outcome(state=RunState.CRASHED), at=now)
+            nesting.end_all(connection, row.id, RunState.CRASHED, at=now)
     return [
         *_move(connection, _AGAIN, [row for row in ended if row.id in again and not row.cancellation], why, now=now),
         *_move(connection, _CRASH, [row for row in ended if row.id not in again or row.cancellation], why, now=now),

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
-from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.deployments import Catchup, Declaration, Deployment, FlowFacts, Rejection
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
@@ -39,6 +39,7 @@ class ScheduleState:
     """A schedule of a deployment, with how far it has got.
 
     No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it.
+    `catchup` and `max_lateness` are those of the deployment.
     """
 
     deployment_id: UUID
@@ -46,6 +47,8 @@ class ScheduleState:
     schedule: Schedule
     cursor: datetime
     is_held: bool
+    catchup: Catchup = "latest"
+    max_lateness: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,16 +283,25 @@ class Store(Protocol):
         """The schedules of these deployments."""
 
     async def create_scheduled(
-        self, deployment_id: UUID, key: str, instants: Sequence[datetime], *, cursor: datetime, now: datetime
+        self,
+        deployment_id: UUID,
+        key: str,
+        instants: Sequence[datetime],
+        *,
+        skipped: Mapping[datetime, Failure] | None = None,
+        cursor: datetime,
+        now: datetime,
     ) -> list[Run]:
         """Create one run for each instant, with the deployment's parameters, and move the cursor of schedule `key`.
 
+        For each instant that is `skipped` there is a run in that state, with the reason, which nobody executes.
         Exactly once for each (deployment, key, instant), whoever races: those that exist are left as they are and not
         returned. The cursor never moves back.
         """
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
-        """Create a run on request, with `new.parameters` over the deployment's own."""
+        """Create a run on request, with `new.parameters` over the deployment's own; raises DeploymentNotFound, or
+        RunNotFound where there is no such parent."""
 
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
         """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
@@ -297,7 +309,8 @@ class Store(Protocol):
 
         Deployments take turns, and of each the run that is due longest comes first. No deployment gets more runs in
         progress (claimed, running or lost) than its `limit` on this runner, nor than its `global_limit` on all of them;
-        those beyond the latter wait, or are cancelled where its `collision_strategy` says so. A run is given to one
+        those beyond the latter wait, or are cancelled where its `collision_strategy` says so. A scheduled run that is
+        `max_lateness` behind its time is skipped. Neither happens to one that was begun before. A run is given to one
         claim only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
         """
 
@@ -305,8 +318,10 @@ class Store(Protocol):
         """The instant at which the first of the runs of these deployments comes due that is not due at `after`."""
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
-        """From claimed (or lost) to running; raises Superseded for another epoch, InvalidTransition for another
-        state."""
+        """From claimed (or lost) to running; raises Superseded for another epoch, InvalidTransition for another state.
+
+        One that is lost stays so until its runner has registered again.
+        """
 
     async def rename(self, run_id: UUID, epoch: int, name: str) -> Run:
         """Give a run the name that its flow says it is to have; raises Superseded, or RunNotFound."""
@@ -324,11 +339,15 @@ class Store(Protocol):
         """To the state of `outcome`, with the last lines of its log; same errors as `start`.
 
         That is `retrying` where the outcome has a `retry_at`, unless the run is to be cancelled: then it is
-        `cancelled`. Its nested runs that go on end with it, in the same way. Durable when it returns.
+        `cancelled`. Its nested runs that go on end with it in the same way (as crashed where it completed). Repeated
+        when the run has moved on already, it gives the run as it is by then. Durable when it returns.
         """
 
     async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
-        """From claimed back to where it waited, for a runner that will not start it; same errors as `start`."""
+        """From claimed (or lost before it began) back to where it waited, for a runner that will not start it.
+
+        One that is to be cancelled is `cancelled` instead. Same errors as `start`.
+        """
 
     async def ask_cancel(self, run_id: UUID, author: Author, *, now: datetime) -> Run:
         """Have a run end: at once while it waits, else by its runner, which hears of it on `CANCELS`.
@@ -338,14 +357,17 @@ class Store(Protocol):
         """
 
     async def note_cancel(self, run_id: UUID, epoch: int, phase: CancelPhase, *, at: datetime) -> Run:
-        """Note what was done about a cancellation; the first instant of each phase stays. Raises Superseded."""
+        """Note what was done about a cancellation; raises Superseded.
+
+        The first instant of each phase stays, and a run that has ended stays as it is.
+        """
 
     async def to_cancel(self, runner_id: UUID) -> list[Run]:
         """The runs that `runner_id` has in progress and that are to end."""
 
     async def nest(self, run_id: UUID, epoch: int, nested: Sequence[NestedRun]) -> None:
         """Keep what a run tells of flows that were called inside it: new ones are added, and none leaves a final state.
-        Raises Superseded, or RunNotFound."""
+        Raises Superseded, also when the run has ended, or RunNotFound."""
 
     async def attempts(self, run_id: UUID) -> list[Attempt]:
         """The attempts of a run, in order."""

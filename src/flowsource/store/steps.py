@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from flowsource.errors import RunNotFound
 from flowsource.runs import Attempt, Failure, Run, RunState, Transition
+from flowsource.store.owning import get_row
 from flowsource.store.rows import (
     attempt_columns,
     attempt_from,
@@ -18,11 +18,10 @@ from flowsource.store.rows import (
     transition_columns,
     transition_from,
 )
-from flowsource.store.tables import AnyRow, attempts, insert_unless_there, runs, transitions
+from flowsource.store.tables import AnyRow, attempts, insert_unless_there, transitions
 
 _STEP = insert(transitions)
 _END = insert_unless_there(attempts)
-_RUN = select(runs).where(runs.c.id == bindparam("run"))
 _STEPS = select(transitions).where(transitions.c.run_id == bindparam("run")).order_by(transitions.c.seq)
 _ATTEMPTS = select(attempts).where(attempts.c.run_id == bindparam("run")).order_by(attempts.c.number)
 
@@ -40,21 +39,30 @@ def remember(
         connection.execute(_STEP, steps)
 
 
-def end_attempt(connection: Connection, run: AnyRow, *, state: RunState, failure: Failure | None, at: datetime) -> None:
+def end_attempt(
+    connection: Connection,
+    run: AnyRow,
+    *,
+    state: RunState,
+    failure: Failure | None,
+    at: datetime,
+    transition_id: UUID | None = None,
+) -> None:
     """Keep how the last attempt of `run` ended, if it had begun one."""
     if run.runner_id is not None:
-        connection.execute(_END, attempt_columns(run, state=state, failure=failure_json(failure), at=at))
+        said = attempt_columns(run, state=state, failure=failure_json(failure), at=at, transition_id=transition_id)
+        connection.execute(_END, said)
 
 
 def of_run(connection: Connection, run_id: UUID) -> list[Transition]:
     """The steps in the life of a run, in order; raises RunNotFound."""
-    _get(connection, run_id)
+    get_row(connection, run_id)
     return [transition_from(row) for row in connection.execute(_STEPS, {"run": run_id})]
 
 
 def attempts_of(connection: Connection, run_id: UUID) -> list[Attempt]:
     """The attempts of a run, with the one that goes on, in order; raises RunNotFound."""
-    run = _get(connection, run_id)
+    run = run_from(get_row(connection, run_id))
     ended = [attempt_from(row) for row in connection.execute(_ATTEMPTS, {"run": run_id})]
     if not run.state.is_in_progress or run.runner_id is None or run.claimed_at is None:
         return ended
@@ -67,10 +75,3 @@ def attempts_of(connection: Connection, run_id: UUID) -> list[Attempt]:
         state=run.state,
     )
     return [*ended, going_on]
-
-
-def _get(connection: Connection, run_id: UUID) -> Run:
-    row = connection.execute(_RUN, {"run": run_id}).one_or_none()
-    if row is None:
-        raise RunNotFound(str(run_id))
-    return run_from(row)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
 
-from flowsource.runs import RunState
+from flowsource.runs import TRANSITIONS, RunState
 
 SCHEMA_VERSION = 3
 AnyRow = Row[*tuple[Any, ...]]
@@ -222,6 +222,8 @@ attempts = Table(
     Column("ended_at", Instant, nullable=False),
     Column("state", Plain, nullable=False),
     Column("failure", Json),
+    # Of the report that ended it, so that the same report again is known as such when the run has moved on.
+    Column("transition_id", Uuid),
     PrimaryKeyConstraint("run_id", "number"),
 )
 
@@ -290,7 +292,15 @@ def _is_one_of(*states: RunState) -> ColumnElement[bool]:
 
 is_waiting = _is_one_of(*(state for state in RunState if state.is_waiting))
 is_in_progress = _is_one_of(*(state for state in RunState if state.is_in_progress)) & runs.c.is_nested.is_(false())
+# Said in the words of the indexes as well: no database draws the conclusion.
+is_lost = _is_one_of(RunState.LOST) & is_in_progress
+is_scheduled = _is_one_of(RunState.SCHEDULED) & is_waiting
 is_not_completed = _is_one_of(*(state for state in RunState if state is not RunState.COMPLETED))
+
+
+def may_become(to: RunState) -> ColumnElement[bool]:
+    """The guard of a statement that moves runs to the state `to`: none moves that the table lets not."""
+    return _is_one_of(*(state for state, ways in TRANSITIONS.items() if to in ways))
 
 
 def _partial(name: str, *columns: Column[Any], where: Any, unique: bool = False) -> Index:

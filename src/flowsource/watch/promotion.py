@@ -55,7 +55,7 @@ class Promoter:
         self._deployment, self._store = deployment, store
         self._means, self._on_change = means, on_change
         self._candidate: Candidate | None = None
-        self._woken = anyio.Event()
+        self._woken, self._settled = anyio.Event(), anyio.Event()
         self._looking = anyio.CancelScope()
         self._troubles: set[type[Exception]] = set()
         self._is_deciding = False
@@ -98,6 +98,12 @@ class Promoter:
             await self._woken.wait()
             self._woken = anyio.Event()
             await self._settle()
+            if not self._woken.is_set():
+                self._settled.set()
+
+    async def wait_until_settled(self) -> None:
+        """Return once there is nothing to decide; to be used while `run` goes on."""
+        await self._settled.wait()
 
     async def carry_out_wish(self) -> None:
         """Try once to serve what a person asked for and is not served yet; what that fails at is left to `run`."""
@@ -107,6 +113,8 @@ class Promoter:
             self._warn(error)
 
     def _wake(self) -> None:
+        if self._settled.is_set():
+            self._settled = anyio.Event()
         self._looking.cancel()
         self._woken.set()
 

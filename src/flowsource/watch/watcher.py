@@ -70,7 +70,7 @@ class Watcher:
         self._sources = list(sources)
         self._followed = [Followed(source, before) for source, before in zip(sources, known, strict=True)]
         self._asked_at = min(entry.asked_at for entry in known)
-        self._due_at = self._asked_at
+        self._looked_at = self._due_at = self._asked_at
         self._has_succeeded = not any(entry.is_stale for entry in known)
         self._failures = 0
         self._retry_after = max((_wait_asked_for(entry.failure) for entry in known), default=0.0)
@@ -82,6 +82,7 @@ class Watcher:
         self._hint: str | None = None
         self._hints = self._answered = 0
         self._stirred = anyio.Event()
+        self._polled = anyio.Event()
 
     @property
     def key(self) -> str:
@@ -125,6 +126,13 @@ class Watcher:
             self._hint = why
             self._stirred.set()
 
+    async def look(self, why: str) -> None:
+        """Have the remote asked, and return once it has answered, or failed to; not while paused, when it never is."""
+        begun_at = time.monotonic()
+        self.hint(why)
+        while self._looked_at < begun_at:
+            await self._polled.wait()
+
     def set_paused(self, since: datetime | None) -> None:
         """Have a person's pause begin, or with None end with a look; the same again changes nothing."""
         if (since is None) == (self._paused_at is None):
@@ -154,6 +162,9 @@ class Watcher:
                 asked = await self._until_wanted()
                 self._asked_at = time.monotonic()
                 moved = await self._poll(asked, watchdog)
+                self._looked_at = self._asked_at
+                self._polled.set()
+                self._polled = anyio.Event()
                 self._plan_next()
                 await self._look_back(moved, watchdog)
 

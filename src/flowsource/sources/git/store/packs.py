@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dulwich.errors import ApplyDeltaError
 from dulwich.object_format import SHA1
-from dulwich.pack import OFS_DELTA, REF_DELTA, pack_object_header
+from dulwich.pack import OFS_DELTA, REF_DELTA, apply_delta, pack_object_header
 
 from flowsource.errors import UnsafeTree
 from flowsource.sources.git.limits import LARGEST_FILE, LARGEST_PACK
@@ -95,6 +96,14 @@ def delta_size(delta: bytes) -> int:
     _, place = _number(delta, 0)
     size, _ = _number(delta, place)
     return size
+
+
+def undeltified(base: bytes, delta: bytes) -> bytes:
+    """What `delta` makes of `base`; raises ValueError where it is not made for that."""
+    try:
+        return b"".join(apply_delta(base, delta))
+    except ApplyDeltaError as error:
+        raise ValueError(str(error)) from error
 
 
 class Found(NamedTuple):

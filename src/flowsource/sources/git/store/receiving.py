@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dulwich.pack import apply_delta, write_pack_index_v2
+from dulwich.pack import write_pack_index_v2
 
 from flowsource.errors import UnsafeTree
 from flowsource.sources.base import Progress
@@ -28,6 +28,7 @@ from flowsource.sources.git.store.packs import (
     new_hash,
     packed_object,
     parse_header,
+    undeltified,
 )
 from flowsource.sources.limits import MOST_BYTES
 
@@ -143,7 +144,7 @@ class PackReceiver:
         self._total += size
         if self._total > MOST_BYTES:
             raise self._too_much(f"files of more than {MOST_BYTES >> 30} GiB in all")
-        self._take(found.offset, kind, b"".join(apply_delta(content, found.data)), found.crc32)
+        self._take(found.offset, kind, undeltified(content, found.data), found.crc32)
 
     def _adopt_orphans(self) -> None:
         while self._orphans:
@@ -262,7 +263,7 @@ class _Bases:
             if delta_size(delta) > LARGEST_FILE:
                 raise ValueError("a delta makes too much")
             self._count(delta_size(delta))
-            content = b"".join(apply_delta(content, delta))
+            content = undeltified(content, delta)
         return kind, content
 
     def stored(self, offset: int) -> bytes:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from dulwich.objects import ObjectID
-from dulwich.pack import apply_delta
 
-from flowsource.sources.git.store.packs import KINDS, Found, PackReader, delta_size, new_hash
+from flowsource.sources.git.store.packs import KINDS, Found, PackReader, delta_size, new_hash, undeltified
 
 # Of commits alone a pack of this length holds about a hundred thousand.
 MOST_HISTORY: Final = 32 << 20
@@ -84,7 +83,7 @@ class ReceivedHistory:
             self._kept += delta_size(found.data)
             if self._kept > MOST_HISTORY:
                 raise TooMuchHistory
-            self._keep(found.offset, b"".join(apply_delta(data, found.data)))
+            self._keep(found.offset, undeltified(data, found.data))
         return len(self._deltas) < len(waiting)
 
     def _keep(self, offset: int, data: bytes) -> None:

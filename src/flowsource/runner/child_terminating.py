@@ -1,0 +1,85 @@
+"""SIGTERM in a run's process: an exception, once, so that the flow can put things in order before it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class RunCancelled(KeyboardInterrupt):
+    """This run was asked to end.
+
+    It is a KeyboardInterrupt, since that is what event loops, pools and frameworks let pass.
+    """
+
+
+class Termination:
+    """What a run's process does about SIGTERM: the first one raises RunCancelled in the flow (an async one is
+    cancelled), and a second one ends the process as ever. To be made in the main thread, where signals are heard."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._owner, self._thread = os.getpid(), threading.get_ident()
+        self._shields = 0
+        self._is_due = False
+        self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While open, heed the signal; afterwards, when how the flow ended is still to be told, pay no attention."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def over(self) -> None:
+        """All is told: from now on the signal ends the process."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        """While open nothing is raised, but right after it: for what must be done as a whole."""
+        if threading.get_ident() != self._thread:
+            yield  # Where nothing is ever raised.
+            return
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+            if self._is_due and not self._shields:
+                self._is_due = False
+                self._raise()
+
+    @contextmanager
+    def cancelling(self, task: asyncio.Task[Any]) -> Iterator[None]:
+        """While open, cancel `task` instead of raising where its event loop happens to be."""
+        self._task = asyncio.get_running_loop(), task
+        try:
+            yield
+        finally:
+            self._task = None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != self._owner:
+            os.kill(os.getpid(), number)  # A process that the flow forked ends as it would without us.
+            return
+        self.is_asked = True
+        if self._shields:
+            self._is_due = True
+        else:
+            self._raise()
+
+    def _raise(self) -> None:
+        if self._task is None:
+            raise RunCancelled("this run was asked to end")
+        loop, task = self._task
+        loop.call_soon_threadsafe(task.cancel, "this run was asked to end")

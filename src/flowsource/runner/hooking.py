@@ -1,0 +1,63 @@
+"""Hooks of a flow: called in a process of their own, with a time limit, and without a say in how the run ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import anyio
+
+from flowsource.errors import FlowsourceError
+from flowsource.runner.conversation import converse
+from flowsource.runner.listening import OnMessage, OnOutput
+from flowsource.runner.starter import Starter
+from flowsource.runs import RunState
+
+HOOK_TIME = timedelta(seconds=60)
+# Hooks hold no slot of a run: a slow one must not keep the next run waiting. So they have a limit of their own.
+HOOKS_AT_ONCE = 8
+
+HOOKS = {
+    RunState.RUNNING: "running",
+    RunState.COMPLETED: "completion",
+    RunState.FAILED: "failure",
+    RunState.TIMED_OUT: "failure",
+    RunState.CRASHED: "crashed",
+    RunState.CANCELLED: "cancellation",
+}
+
+
+async def call_hooks(
+    server: Starter,
+    order: dict[str, Any],
+    *,
+    on_output: OnOutput,
+    on_message: OnMessage,
+    until_room: Callable[[], Awaitable[None]],
+    say: Callable[[int, str], None],
+) -> None:
+    """Have the hooks called that `order` names; what stands in their way is told by `say`, with a level of logging.
+
+    Cancelled, it ends their process.
+    """
+    hook, is_done = order["hook"], False
+
+    def hear(message: dict[str, Any]) -> None:
+        nonlocal is_done
+        if message["type"] == "hooked":
+            is_done = True
+        elif message["type"] == "log":
+            on_message(message)
+
+    try:
+        with anyio.move_on_after(HOOK_TIME.total_seconds()) as limit:
+            await converse(server, order, on_output=on_output, on_message=hear, until_room=until_room)
+    except FlowsourceError as error:
+        say(logging.ERROR, f"The {hook} hooks could not be called: {error}")
+        return
+    if limit.cancelled_caught:
+        say(logging.ERROR, f"The {hook} hooks were ended: they took longer than {HOOK_TIME.total_seconds():g} s.")
+    elif not is_done:
+        say(logging.ERROR, f"The process that called the {hook} hooks ended before they were all called.")

@@ -1,0 +1,119 @@
+"""Signs of life: a file for each serving process of this host, locked for as long as it lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import anyio
+
+from flowsource.errors import StoreUnavailable
+from flowsource.runs import Run
+from flowsource.store.protocol import Store
+
+T = TypeVar("T")
+
+LOOK_EVERY = timedelta(seconds=2)
+
+
+@contextmanager
+def alive(directory: Path, runner_id: UUID) -> Iterator[int]:
+    """Show, during the block, that the process of `runner_id` lives; the kernel ends that with the process.
+
+    Gives the descriptor that is locked: whoever else holds it open shows life as well. A block that raises leaves its
+    file, by which others know that the runner is dead if it could not take leave. Raises StoreUnavailable where there
+    can be no file.
+    """
+    path = directory / str(runner_id)
+    try:
+        _make_private(directory)
+        descriptor = _locked(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{directory} cannot be written to ({error.strerror}). Make it writable, or keep the store elsewhere "
+            "(FLOWSOURCE_STORE)."
+        ) from None
+    try:
+        yield descriptor
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
+    """Have the runs end that dead runners of this host left behind; those that were moved by this.
+
+    Costs no query where nobody has died. Raises StoreUnavailable.
+    """
+    with ExitStack() as held:
+        dead = dict(_dead_in(directory, held))
+        if not dead:
+            return []
+        registered = dead.keys() & set(await store.runners())
+        moved = await store.reap(now=datetime.now(UTC), dead=registered) if registered else []
+        for path in dead.values():
+            path.unlink(missing_ok=True)
+        return moved
+
+
+async def while_burying(store: Store, directory: Path, work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` returns or raises; the dead are buried before it, and now and then while it goes on."""
+    await _bury(store, directory)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_keep_burying, store, directory)
+        failure: Exception | None = None
+        try:
+            return await work()
+        except Exception as error:  # Raised below, out of the group, as what it is.
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
+    assert failure is not None, "what did not return has raised"
+    raise failure
+
+
+async def _keep_burying(store: Store, directory: Path) -> None:
+    while True:
+        await anyio.sleep(LOOK_EVERY.total_seconds())
+        await _bury(store, directory)
+
+
+async def _bury(store: Store, directory: Path) -> None:
+    with suppress(StoreUnavailable):
+        await bury_the_dead(store, directory)
+
+
+def _make_private(directory: Path) -> None:
+    if not directory.parent.exists():
+        _make_private(directory.parent)
+    directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        # Somebody took it for one of the dead before it was locked: this lock would show nothing.
+        os.close(descriptor)
+
+
+def _dead_in(directory: Path, held: ExitStack) -> Iterator[tuple[UUID, Path]]:
+    """The runners that have a sign of life there and give it no more; `held` keeps anybody from coming back to it.
+
+    Of one without a sign nothing is known: it may be on another host.
+    """
+    for name in os.listdir(directory) if directory.is_dir() else ():
+        with suppress(ValueError, OSError):
+            runner_id, path = UUID(name), directory / name
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield runner_id, path

@@ -1,0 +1,164 @@
+"""The record of one run: what the store is told of it, in order, each step until the store takes or refuses it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import anyio
+from anyio.abc import TaskGroup
+
+from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.runner.terminal import Terminal
+from flowsource.runs import CancelPhase, Run
+from flowsource.store.protocol import LogLine, NestedRun, Outcome, Store
+
+logger = logging.getLogger(__name__)
+
+_STORE_RETRY = timedelta(seconds=1)
+
+# Writes once, as the transition of the id that it is given; what it returns is the run as it is then, if it knows.
+_Write = Callable[[UUID], Awaitable[Run | None]]
+
+
+class RunRecord:
+    """Records the life of one claimed run. `on_refused` is called once when the run turns out not to be ours any more.
+
+    What is told while the run goes on is written beside it, by one task of `tasks` (see `open`): no write to the store
+    stands between a run and its first line.
+    """
+
+    def __init__(self, run: Run, store: Store, terminal: Terminal, *, on_refused: Callable[[], None]) -> None:
+        self._run, self._store, self._terminal = run, store, terminal
+        self._on_refused = on_refused
+        self._tasks: TaskGroup | None = None
+        self._waiting: deque[_Write] = deque()
+        self._nested: list[NestedRun] = []
+        self._settled: anyio.Event | None = None
+        self._is_refused = self._is_abandoned = False
+
+    @property
+    def run(self) -> Run:
+        """The run as it was recorded last."""
+        return self._run
+
+    def open(self, tasks: TaskGroup) -> None:
+        """Write in a task of `tasks` what is told from now on, and what was told before."""
+        self._tasks = tasks
+        self._write_soon()
+
+    def started(self, at: datetime) -> None:
+        """It has a process since `at`."""
+
+        async def start(transition_id: UUID) -> Run:
+            run = await self._store.start(self._run.id, self._run.epoch, at=at, transition_id=transition_id)
+            self._terminal.run_started(run)
+            return run
+
+        self._tell(start)
+
+    def renamed(self, name: str) -> None:
+        """Its flow gave it a name."""
+        if name != self._run.name:
+            self._tell(lambda _: self._store.rename(self._run.id, self._run.epoch, name))
+
+    def noted(self, phase: CancelPhase, at: datetime) -> None:
+        """Something was done about its cancellation."""
+        self._tell(lambda _: self._store.note_cancel(self._run.id, self._run.epoch, phase, at=at))
+
+    def nested(self, child: NestedRun) -> None:
+        """A flow that is called inside of it began or ended."""
+        self._nested.append(child)
+        # Together with those that come before its turn: a flow may call many.
+        if len(self._nested) == 1:
+            self._tell(self._write_nested)
+
+    async def finish(self, outcome: Outcome, lines: Sequence[LogLine] = ()) -> bool:
+        """It ended; after all that was told before. Whether that was recorded."""
+
+        async def finish(transition_id: UUID) -> Run:
+            return await self._store.finish(
+                self._run.id,
+                self._run.epoch,
+                outcome,
+                at=datetime.now(UTC),
+                transition_id=transition_id,
+                lines=lines,
+            )
+
+        return await self._end(finish, tells=True)
+
+    async def release(self) -> bool:
+        """It was not begun, and goes back to where it waited. Whether that was recorded."""
+
+        def release(transition_id: UUID) -> Awaitable[Run]:
+            now = datetime.now(UTC)
+            return self._store.release(self._run.id, self._run.epoch, at=now, transition_id=transition_id)
+
+        return await self._end(release, tells=False)
+
+    def abandon(self) -> None:
+        """Do not wait for the store any longer: what is not recorded now will be found out by others."""
+        self._is_abandoned = True
+
+    async def _end(self, write: _Write, *, tells: bool) -> bool:
+        with anyio.CancelScope(shield=True):
+            if self._settled is not None:
+                await self._settled.wait()
+            # What nobody was there to write while it went on.
+            await self._write_waiting()
+            if self._is_refused or not await self._insist(write):
+                return False
+        if tells:
+            self._terminal.run_ended(self._run)
+        return True
+
+    def _tell(self, write: _Write) -> None:
+        self._waiting.append(write)
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        if self._tasks is not None and self._waiting and self._settled is None:
+            self._settled = anyio.Event()
+            self._tasks.start_soon(self._write_beside, self._settled)
+
+    async def _write_beside(self, settled: anyio.Event) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._write_waiting()
+        finally:
+            self._settled = None
+            settled.set()
+
+    async def _write_waiting(self) -> None:
+        while self._waiting and not self._is_refused:
+            await self._insist(self._waiting.popleft())
+
+    async def _write_nested(self, _: UUID) -> None:
+        while self._nested:
+            told = list(self._nested)
+            await self._store.nest(self._run.id, self._run.epoch, told)
+            del self._nested[: len(told)]
+
+    async def _insist(self, write: _Write) -> bool:
+        """Repeat a step, as the same one, until the store takes or refuses it; whether it took it."""
+        transition_id = uuid4()
+        while True:
+            try:
+                self._run = await write(transition_id) or self._run
+                return True
+            except StoreUnavailable as error:
+                if self._is_abandoned:
+                    logger.warning("what became of run %s could not be recorded: %s", self._run.name, error)
+                    return False
+                logger.warning("run %s waits for the store: %s", self._run.name, error)
+                await anyio.sleep(_STORE_RETRY.total_seconds())
+            except FlowsourceError as error:
+                logger.warning("run %s is not ours any more: %s", self._run.name, error)
+                if not self._is_refused:
+                    self._is_refused = True
+                    self._on_refused()
+                return False

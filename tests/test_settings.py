@@ -68,3 +68,10 @@ def test_an_address_that_names_no_file_is_refused_before_anything_is_opened(addr
 def test_links_are_followed_so_that_one_file_has_one_path(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "real.db")
     assert store_file(f"sqlite:///{tmp_path}/link.db") == Path(os.path.realpath(tmp_path)) / "real.db"
+
+
+def test_how_runs_are_started_is_one_of_the_methods_that_there_are() -> None:
+    assert Settings.load({}).start_method == "fork-server"
+    assert Settings.load({"FLOWSOURCE_START_METHOD": "spawn"}).start_method == "spawn"
+    with pytest.raises(InvalidSettings, match="FLOWSOURCE_START_METHOD: 'threads' is no way to start runs"):
+        Settings.load({"FLOWSOURCE_START_METHOD": "threads"})

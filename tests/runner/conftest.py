@@ -1,4 +1,4 @@
-"""A fork server for the tests of a module, and a place to write flows."""
+"""What starts runs, for the tests of a module, and a place to write flows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from textwrap import dedent
 import pytest
 
 from flowsource.runner.starter import Starter, open_starter
+from flowsource.settings import START_METHODS
 
 
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[Starter]:
+    """What starts runs when nothing else is asked for."""
     async with open_starter() as server:
         yield server
+
+
+@pytest.fixture(scope="module", params=START_METHODS)
+async def starter(request: pytest.FixtureRequest) -> AsyncIterator[Starter]:
+    """What starts runs, by one method after the other: for what must hold under each."""
+    async with open_starter(request.param) as starter:
+        yield starter
 
 
 @pytest.fixture

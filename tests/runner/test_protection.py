@@ -35,17 +35,17 @@ def requires_mounts() -> None:
         lacks("only root that may mount can be kept from writing by a mount")
 
 
-async def test_root_cannot_write_to_the_snapshot_of_its_run(server: Starter, write: Callable[..., Path]) -> None:
+async def test_root_cannot_write_to_the_snapshot_of_its_run(starter: Starter, write: Callable[..., Path]) -> None:
     requires_mounts()
     root = write(flows=WRITES)
-    heard = await execute(server, root, is_mounted=False)
+    heard = await execute(starter, root, is_mounted=False)
     assert heard.outcome["result"] == ["OSError: Read-only file system"] * 2 + [1]
-    assert server.protects_from_root
+    assert starter.protects_from_root
     assert sorted(path.name for path in root.iterdir()) == ["flows.py"]
     (root / "new.txt").write_text("others still can")
 
 
-async def test_a_directory_that_is_used_in_place_can_be_written(server: Starter, write: Callable[..., Path]) -> None:
+async def test_a_directory_that_is_used_in_place_can_be_written(starter: Starter, write: Callable[..., Path]) -> None:
     root = write(flows=WRITES)
-    heard = await execute(server, root, is_mounted=True)
+    heard = await execute(starter, root, is_mounted=True)
     assert heard.outcome["result"] == [0]

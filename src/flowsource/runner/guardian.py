@@ -29,7 +29,7 @@ from flowsource.runner.birth import NOT_FOR_GUARDIANS, adopt_orphans, detach, fo
 from flowsource.runner.scarcity import KillsForMemory
 
 # What helps a run along, such as the trackers of multiprocessing, ends by itself as soon as it sees that the run has.
-_SECONDS_TO_FOLLOW = 0.2
+_SECONDS_TO_FOLLOW = 0.5
 
 Live = Callable[[], None]
 
@@ -147,15 +147,14 @@ class Guardian:
         for one in self._departing:
             one.left = set()
         for pid in strangers:
-            owner = self._owner_of(pid)
-            if owner is None:
-                continue
-            if time.monotonic() >= owner.kill_at:
-                if descent.is_alive(pid):
-                    owner.counted |= {pid, *filter(descent.is_alive, descent.descendants_of(pid))}
-                if not self._kill(pid):
-                    continue
-            owner.left.add(pid)
+            if (owner := self._owner_of(pid)) is not None:
+                owner.left.add(pid)
+        now = time.monotonic()
+        for one in [one for one in self._departing if now >= one.kill_at]:
+            # All of them are counted before the first is killed: their groups go with them.
+            alive = filter(descent.is_alive, one.left)
+            one.counted.update(*({pid, *filter(descent.is_alive, descent.descendants_of(pid))} for pid in alive))
+            one.left = {pid for pid in one.left if self._kill(pid)}
 
     def _owner_of(self, pid: int) -> _Departing | None:
         """The run that left `pid`, by its session or its mark, else one of those that end just now.

@@ -1,0 +1,22 @@
+"""Where the kernel counts what it kills for want of memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flowsource.runner.scarcity import counter_file
+
+
+def test_the_counter_is_found_by_either_version_of_control_groups(tmp_path: Path) -> None:
+    (tmp_path / "app/inner").mkdir(parents=True)
+    events, control = tmp_path / "app/inner/memory.events", tmp_path / "app/inner/memory.oom_control"
+    unified = f"30 1 0:27 / {tmp_path} rw - cgroup2 cgroup2 rw\n"
+    memory = f"31 1 0:28 / {tmp_path} rw - cgroup cgroup rw,memory\n"
+    assert counter_file("0::/app/inner\n", unified) is None
+    control.touch()
+    assert counter_file("4:memory:/app/inner\n0::/\n", unified + memory) == control
+    events.touch()
+    assert counter_file("0::/app/inner\n", unified) == events
+    own = f"30 1 0:27 /docker/1 {tmp_path}/app/inner rw - cgroup2 cgroup2 rw\n"
+    assert counter_file("0::/docker/1\n", own) == events
+    assert counter_file("0::/\n", own) == events

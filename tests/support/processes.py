@@ -1,0 +1,33 @@
+"""What /proc tells of processes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flowsource.runner.descent import descendants_of, is_alive
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def below_us() -> frozenset[int]:
+    """Every process that descends from this one, dead and unreaped ones among them."""
+    return frozenset(descendants_of(os.getpid()))
+
+
+def descriptors_of(pid: int) -> int:
+    """How many descriptors a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def written_pids(note: Path) -> list[int]:
+    """The pids that processes have written to a file, a line each."""
+    return [int(line) for line in note.read_text().split()] if note.exists() else []
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those of the processes that have not ended."""
+    return [pid for pid in pids if is_alive(pid)]

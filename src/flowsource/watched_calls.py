@@ -67,7 +67,7 @@ class WatchedCall(Call):
         )
 
     def begin(self) -> None:
-        if self.flow.log_prints:
+        if self.logs_prints:
             self._while_open.enter_context(prints_as_records())
         self.tell_begin()
         self._call_hooks()

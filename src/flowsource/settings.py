@@ -12,10 +12,10 @@ import platformdirs
 from flowsource.errors import InvalidSettings
 
 _SQLITE = "sqlite:///"
-# How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
-START_METHODS = ("fork-server", "spawn")
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
+# How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
+START_METHODS = ("fork-server", "spawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Settings:
 
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store. `start_method`, one of
-    START_METHODS, is how runs get their processes; `log_format`, one of LOG_FORMATS, is how a server says what happens.
+    START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a server says what happens.
     """
 
     state: Path
@@ -69,15 +69,15 @@ class Settings:
         except InvalidSettings as error:
             problems.append(f"FLOWSOURCE_STORE: {error}")
         method = environ.get("FLOWSOURCE_START_METHOD") or START_METHODS[0]
-        try:
-            check_start_method(method)
-        except InvalidSettings as error:
-            problems.append(f"FLOWSOURCE_START_METHOD: {error}")
         log_format = environ.get("FLOWSOURCE_LOG_FORMAT") or LOG_FORMATS[0]
-        try:
-            check_log_format(log_format)
-        except InvalidSettings as error:
-            problems.append(f"FLOWSOURCE_LOG_FORMAT: {error}")
+        for name, check, given in (
+            ("FLOWSOURCE_START_METHOD", check_start_method, method),
+            ("FLOWSOURCE_LOG_FORMAT", check_log_format, log_format),
+        ):
+            try:
+                check(given)
+            except InvalidSettings as error:
+                problems.append(f"{name}: {error}")
         limits = LogLimits()
         lines = _number("FLOWSOURCE_LOG_LINES", limits.lines, environ, problems)
         mebibytes = _number("FLOWSOURCE_LOG_MIB", limits.size >> 20, environ, problems)

@@ -13,9 +13,9 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from io import TextIOWrapper
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
+from flowsource.runner.child_streams import open_streams
 from flowsource.runner.descent import MARK
 
 CHANNEL: Final = 3
@@ -68,8 +68,7 @@ def live(main: Callable[[socket.socket, int], None]) -> NoReturn:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # Anew, for what the old ones knew of their files (a terminal, a place in a file) does not hold for a pipe.
-        sys.stdout = sys.__stdout__ = _text_to(1)  # type: ignore[misc]
-        sys.stderr = sys.__stderr__ = _text_to(2)  # type: ignore[misc]
+        open_streams()
         main(socket.socket(fileno=CHANNEL), OUTPUT)
         code = 0
     except BaseException:
@@ -83,13 +82,6 @@ def _place(first: int, first_place: int, second: int, second_place: int) -> None
     above = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(first_place, second_place) + 1) for fd in (first, second)]
     os.dup2(above[0], first_place, inheritable=False)
     os.dup2(above[1], second_place, inheritable=False)
-
-
-def _text_to(descriptor: int) -> TextIOWrapper[Any]:
-    """A stream that shows each line as soon as it is written, and text that is no Unicode as escapes."""
-    stream = os.fdopen(descriptor, "w", 1, "utf-8", "backslashreplace", closefd=False)
-    assert isinstance(stream, TextIOWrapper)
-    return stream
 
 
 def _leave(code: int) -> NoReturn:

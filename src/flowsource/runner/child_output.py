@@ -10,7 +10,7 @@ import select
 import sys
 
 from flowsource.runner.child_records import told
-from flowsource.runner.child_streams import open_streams, share_lines_of_c
+from flowsource.runner.child_streams import share_lines_of_c
 from flowsource.runner.marks import marked
 
 _STANDARD_ERROR, _STANDARD_OUTPUT = 2, 1
@@ -21,7 +21,6 @@ def capture_output(output: int, mark: bytes) -> None:
 
     `output` is the pipe that standard output and error lead to.
     """
-    open_streams()
     share_lines_of_c()
     root = logging.getLogger()
     root.handlers[:] = [OutputHandler(output, mark)]

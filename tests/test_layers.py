@@ -54,6 +54,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "retries",
             "hooks",
             "flow_options",
+            "catching_up",
             "triggers",
             "events",
             "settings",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,13 +15,15 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
-from typing import TextIO
+from typing import Any, TextIO
+from uuid import UUID
 
 import pytest
 
 from flowsource.errors import AuthenticationFailed
-from flowsource.runner.terminal import Terminal
+from flowsource.runner.terminal import Terminal, telling_records
 from flowsource.runner.writer import Writer
+from flowsource.runs import Cancellation, Failure, Run, RunState
 from flowsource.source_status import SourceStatus
 from flowsource.store.protocol import LogLine
 from flowsource.watch.status import after_failure
@@ -26,7 +31,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 A_MINUTE = timedelta(minutes=1)
 
 
@@ -84,7 +89,7 @@ def test_what_is_said_is_written_in_order_and_all_of_it_once_closed(tmp_path: Pa
             terminal.line("calm-otter", line(f"line {number}"))
         terminal.close()
     said = (tmp_path / "said").read_text().splitlines()
-    assert [text.rpartition("  ")[2] for text in said] == [f"line {number}" for number in range(1000)]
+    assert [text.rpartition("│ ")[2] for text in said] == [f"line {number}" for number in range(1000)]
 
 
 def test_a_stream_that_is_no_file_is_written_to_as_well() -> None:
@@ -194,3 +199,140 @@ def test_what_a_server_says_cannot_steer_the_terminal() -> None:
     terminal.source_changed(before, after_failure(before, AuthenticationFailed("go away \x1b[2J"), at=NOW))
     terminal.close()
     assert "source host/repo is auth failed: go away \\x1b[2J" in stream.getvalue()
+
+
+def run(state: RunState, name: str = "calm-otter", **facts: Any) -> Run:
+    return Run(
+        id=UUID(int=1),
+        name=name,
+        deployment_id=UUID(int=2),
+        deployment="etl/nightly",
+        state=state,
+        scheduled_at=NOW,
+        due_at=NOW + timedelta(seconds=5),
+        created_at=NOW,
+        changed_at=NOW,
+        started_at=NOW - timedelta(seconds=2),
+        ended_at=NOW if state.is_final else None,
+        attempt=1,
+        **facts,
+    )
+
+
+WHY = Failure(kind="ValueError", message="no good")
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (run(RunState.RUNNING), "● etl/nightly started"),
+        (run(RunState.COMPLETED), "✔ etl/nightly completed after 2.00 s"),
+        (run(RunState.FAILED, failure=WHY), "✖ etl/nightly failed after 2.00 s: ValueError: no good"),
+        (run(RunState.TIMED_OUT), "⧗ etl/nightly timed out after 2.00 s"),
+        (run(RunState.CRASHED, failure=WHY), "⚡ etl/nightly crashed after 2.00 s: ValueError: no good"),
+        (run(RunState.RETRYING, failure=WHY), "↻ etl/nightly retries in 5 s, as attempt 2: ValueError: no good"),
+        (run(RunState.LOST), "? etl/nightly is lost: its server is out of sight"),
+        (
+            run(RunState.CANCELLED, cancellation=Cancellation(asked_at=NOW, by="ann", reason="wrong day")),
+            "⊘ etl/nightly cancelled by ann (wrong day) after 2.00 s",
+        ),
+    ],
+    ids=lambda value: value.state.value if isinstance(value, Run) else "",
+)
+def test_what_becomes_of_a_run_is_one_line(ended: Run, said: str) -> None:
+    stream = StringIO()
+    terminal = Terminal(stream)
+    terminal.run_ended(ended)
+    terminal.close()
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d  calm-otter    {re.escape(said)}\n", stream.getvalue())
+
+
+def test_the_words_of_several_runs_stand_in_columns_and_each_line_says_whose_it_is() -> None:
+    stream = StringIO()
+    terminal = Terminal(stream)
+    terminal.run_started(run(RunState.RUNNING, "magnificent-albatross"))
+    terminal.line("calm-otter", line("one\ntwo \x1b[2J"))
+    terminal.line("a-name-that-is-longer-than-any-column", line("three"))
+    terminal.line("calm-otter", LogLine(seq=1, at=NOW, level=40, logger="etl", text="four"))
+    terminal.close()
+    assert [text[10:] for text in stream.getvalue().splitlines()] == [
+        "magnificent-albatross  ● etl/nightly started",
+        "calm-otter             │ one",
+        "calm-otter             │ two \\x1b[2J",
+        "a-name-that-is-longer-t…  │ three",
+        "calm-otter                │ ERROR    four",
+    ]
+
+
+def test_each_run_keeps_a_colour_of_its_own_on_a_terminal_and_has_none_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    names = [f"run-{number}" for number in range(10)]
+    colours = dict.fromkeys(names, "")
+    for text in shown_on_a_terminal(names * 2):
+        found = re.search(r"\x1b\[([\d;]+)m(run-\d) *\x1b\[0m  \x1b\[([\d;]+)m│", text)
+        assert found is not None
+        assert found[1] == found[3]
+        assert colours[found[2]] in ("", found[1])
+        colours[found[2]] = found[1]
+    assert len(set(colours.values())) == 10
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert all("\x1b" not in text for text in shown_on_a_terminal(names))
+
+
+def shown_on_a_terminal(names: list[str]) -> list[str]:
+    """What a terminal receives of a line of each of those runs."""
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "w") as stream:
+        terminal = Terminal(stream)
+        for name in names:
+            terminal.line(name, line("hello"))
+        terminal.close()
+        received = b""
+        while received.count(b"\n") < len(names):
+            received += screen.read(65_536)
+    return received.decode().splitlines()
+
+
+def test_for_machines_each_line_is_an_object(pipe: Pipe) -> None:
+    terminal = Terminal(pipe.writing, log_format="json")
+    logger = logging.getLogger("flowsource.test")
+    root = logging.getLogger()
+    others, root.handlers[:] = root.handlers[:], []
+    try:
+        with telling_records(terminal):
+            logger.warning("the store is %s", "away")
+        assert root.handlers == []
+    finally:
+        root.handlers[:] = others
+    terminal.run_started(run(RunState.RUNNING))
+    terminal.line("calm-otter", LogLine(seq=7, at=NOW, level=30, logger="etl", text="a\nb", extra={"rows": 3}))
+    terminal.run_ended(run(RunState.FAILED, failure=WHY))
+    terminal.stopped([])
+    terminal.close()
+    pipe.read()
+    log, started, said, failed, stopped = map(json.loads, pipe.lines())
+    assert (log["event"], log["level"], log["message"]) == ("log", "WARNING", "the store is away")
+    assert (started["event"], started["run"], started["deployment"]) == ("run.started", "calm-otter", "etl/nightly")
+    assert said == {
+        "time": "2026-03-01T12:00:00+00:00",
+        "level": "WARNING",
+        "event": "run.output",
+        "message": "a\nb",
+        "run": "calm-otter",
+        "deployment": None,
+        "fields": {"attempt": 1, "seq": 7, "logger": "etl", "extra": {"rows": 3}},
+    }
+    assert (failed["level"], failed["fields"]["failure"]) == ("ERROR", {"kind": "ValueError", "message": "no good"})
+    assert (stopped["event"], stopped["message"]) == ("server.stopped", "Stopped.")
+
+
+def test_a_gap_is_told_to_machines_as_an_object_too(pipe: Pipe) -> None:
+    terminal = Terminal(pipe.writing, log_format="json")
+    for _ in range(40_000):
+        terminal.line("calm-otter", line("x" * 100))
+    pipe.read()
+    terminal.close()
+    assert [json.loads(text)["event"] for text in pipe.lines()].count("log.gap") == 1

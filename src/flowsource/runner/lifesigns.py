@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,15 +68,13 @@ async def while_burying(store: Store, directory: Path, work: Callable[[], Awaita
     await _bury(store, directory)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_keep_burying, store, directory)
-        failure: Exception | None = None
+        outcome: Future[T] = Future()
         try:
-            return await work()
+            outcome.set_result(await work())
         except Exception as error:  # Raised below, out of the group, as what it is.
-            failure = error
-        finally:
-            tasks.cancel_scope.cancel()
-    assert failure is not None, "what did not return has raised"
-    raise failure
+            outcome.set_exception(error)
+        tasks.cancel_scope.cancel()
+    return outcome.result()
 
 
 async def _keep_burying(store: Store, directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -105,13 +106,15 @@ def serve(
     limit: Limit = "cpus",
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
+    log_format: str | None = None,
 ) -> None:
     """Serve deployments until a signal ends it: schedule their runs and execute each in a process of its own.
 
     `limit` is how many runs may go on at once in this process, by default as many as there are CPUs; None means any
     number. `pause_on_shutdown` overrides what the deployments say. The first SIGINT or SIGTERM waits for runs that
-    are going on, the second ends them. Raises InvalidInput, SourceError or EntrypointError before anything is
-    registered; RuntimeError in a running event loop, where `aserve` is to be used.
+    are going on, the second ends them. `log_format` is "text" or "json", in place of FLOWSOURCE_LOG_FORMAT: how what
+    happens is told on standard error. Raises InvalidInput, InvalidSettings, SourceError or EntrypointError before
+    anything is registered; RuntimeError in a running event loop, where `aserve` is to be used.
     """
     import asyncio
 
@@ -130,6 +133,7 @@ def serve(
         limit=limit,
         pause_on_shutdown=pause_on_shutdown,
         print_starting_message=print_starting_message,
+        log_format=log_format,
     )
     try:
         anyio.run(work)
@@ -145,13 +149,16 @@ async def aserve(
     limit: Limit = "cpus",
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
+    log_format: str | None = None,
 ) -> None:
     """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
+    _refuse_in_a_run()
+
     from flowsource.runner.lifetime import serve_until_stopped
     from flowsource.runner.startup import first_error
-    from flowsource.runner.terminal import Terminal
+    from flowsource.runner.terminal import Terminal, telling_records
+    from flowsource.settings import Settings, check_log_format
 
-    _refuse_in_a_run()
     _check_deployments(deployments)
     if limit != "cpus":
         check_limit(limit)
@@ -162,9 +169,13 @@ async def aserve(
             for entry in deployments
         )
     declared = [(entry.declared, entry.origin) for entry in deployments]
-    terminal = Terminal(is_quiet=not print_starting_message)
+    if log_format is None:
+        log_format = Settings.load().log_format
+    check_log_format(log_format)
+    terminal = Terminal(is_quiet=not print_starting_message, log_format=log_format)
     try:
-        await serve_until_stopped(declared, terminal, limit=(os.cpu_count() or 1) if limit == "cpus" else limit)
+        with telling_records(terminal) if log_format == "json" else nullcontext():
+            await serve_until_stopped(declared, terminal, limit=(os.cpu_count() or 1) if limit == "cpus" else limit)
     except BaseExceptionGroup as group:
         raise first_error(group) from None
     finally:

@@ -8,23 +8,28 @@ import os
 import select
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 from io import TextIOWrapper
 from typing import TextIO
 
 MOST_WAITING = 1024 * 1024
 _FLUSH = timedelta(seconds=1)
+_AT_ONCE = 16 * 1024
 
 
 class Writer:
     """Writes lines to `stream` from a thread of its own, so that nobody else waits for whoever reads it.
 
-    Once `most_waiting` characters wait, what comes is left out, and a note tells how many lines that were. What cannot
+    Once `most_waiting` characters wait, what comes is left out, and a note tells how many lines that were; `note` gives
+    it the shape of what else is written. What cannot
     be written is nobody's error. Close it at the end; a process that does not closes it as it exits.
     """
 
-    def __init__(self, stream: TextIO, *, most_waiting: int = MOST_WAITING) -> None:
-        self._stream, self._most = stream, most_waiting
+    def __init__(
+        self, stream: TextIO, *, most_waiting: int = MOST_WAITING, note: Callable[[str], str] | None = None
+    ) -> None:
+        self._stream, self._most, self._note = stream, most_waiting, note or str
         self._waiting: deque[str] = deque()
         self._characters = self._left_out = 0
         self._is_closed = False
@@ -48,6 +53,13 @@ class Writer:
                 self._thread.start()
                 atexit.register(self.close)
 
+    def leaves_out(self, lines: int) -> bool:
+        """Whether lines are left out now, as nobody reads them; then so many more are."""
+        with self._changed:
+            if self._left_out:
+                self._left_out += lines
+            return self._left_out > 0
+
     def close(self, *, within: timedelta = _FLUSH) -> None:
         """Write what waits, and end; what is not written `within` this time is left."""
         with self._changed:
@@ -67,13 +79,21 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._left_out or self._is_closed)
             if self._waiting:
-                text = self._waiting.popleft()
-                self._characters -= len(text) + 1
-                return text
+                return self._take()
             if self._left_out:
                 count, self._left_out = self._left_out, 0
-                return f"... {count} line{'' if count == 1 else 's'} not shown: they came faster than they were read"
+                lines = f"{count} line{'' if count == 1 else 's'}"
+                return self._note(f"... {lines} not shown: they came faster than they were read")
             return None
+
+    def _take(self) -> str:
+        """What waits, as much as is well written at once."""
+        taken, length = [], 0
+        while self._waiting and length < _AT_ONCE:
+            taken.append(self._waiting.popleft())
+            length += len(taken[-1]) + 1
+        self._characters -= length
+        return "\n".join(taken)
 
 
 def _put(stream: TextIO, text: str) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from textwrap import dedent
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -225,23 +226,32 @@ def test_what_is_sent_and_thrown_into_a_generator_reaches_it() -> None:
         talk.throw(KeyError())
 
 
-def test_prints_of_others_are_left_alone_while_a_flow_has_its_own_logged(
+def test_a_flow_has_its_prints_logged_where_it_or_its_caller_says_so_and_others_print_as_ever(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     @flow
-    def inner() -> None:
-        print("plain")
+    def as_its_caller() -> None:
+        print("as its caller")
+
+    @flow(log_prints=False)
+    def never() -> None:
+        print("never")
 
     @flow(log_prints=True)
     def outer() -> None:
         print("logged", 1, sep="-")
         print("aside", file=sys.stderr)
-        inner()
+        as_its_caller()
+        never()
+        thread = Thread(target=print, args=["elsewhere"])
+        thread.start()
+        thread.join()
 
     outer()
-    print("after")
-    assert "logged-1" in [record.getMessage() for record in caplog.records]
-    assert capsys.readouterr() == ("plain\nafter\n", "aside\n")
+    as_its_caller()
+    logged = [record.getMessage() for record in caplog.records if record.name == "flowsource.run"]
+    assert logged == ["logged-1", "as its caller", "Finished in state Completed()"]
+    assert capsys.readouterr() == ("never\nelsewhere\nas its caller\n", "aside\n")
 
 
 def test_a_name_of_runs_that_cannot_be_made_is_told_before_the_flow_is_called() -> None:

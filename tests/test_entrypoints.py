@@ -106,6 +106,10 @@ def test_a_file_that_fails_while_imported_is_told_apart_with_its_line(tmp_path: 
             r"ModuleNotFoundError: No module named 'no_such_module_here' \(odd_one\.py:1\)",
         ),
         ("import sys\nsys.exit(3)\n", r"SystemExit: 3 \(odd_one\.py:2\)"),
+        (
+            "class Evil(Exception):\n    def __str__(self): return 1 / 0\nraise Evil\n",
+            r"Evil: <its text raised ZeroDivisionError> \(odd_one\.py:3\)",
+        ),
     ],
 )
 def test_every_way_to_fail_is_a_failed_load(tmp_path: Path, text: str, reason: str) -> None:

@@ -36,6 +36,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "prints",
             "lines_here",
             "hooking",
+            "refusing",
             "trying_again",
         }
     ),
@@ -53,6 +54,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "retries",
             "hooks",
             "flow_options",
+            "catching_up",
             "triggers",
             "events",
             "settings",

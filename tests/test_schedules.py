@@ -17,7 +17,7 @@ from flowsource.schedules import (
     Schedule,
     content_key,
     due,
-    latest_due,
+    last_due,
     schedule_from_json,
     schedules_from_arguments,
 )
@@ -44,21 +44,26 @@ def test_the_next_instant_is_strictly_later_and_none_lies_between(schedule: Sche
     assert schedule.next_after(at - timedelta(microseconds=1)) == at
 
 
-@given(intervals, moments, st.integers(0, 30))
-def test_the_latest_due_instant_is_the_last_that_is_due(schedule: Interval, start: datetime, count: int) -> None:
-    now = start + schedule.every * count
-    assert latest_due(schedule, after=start, now=now) == max(due(schedule, after=start, now=now), default=None)
+@given(intervals, moments, st.integers(0, 30), st.integers(1, 20))
+def test_the_last_that_are_due_are_the_end_of_all_that_are(
+    schedule: Interval, start: datetime, periods: int, count: int
+) -> None:
+    now = start + schedule.every * periods
+    found = last_due(schedule, after=start, now=now, count=count)
+    assert found == list(due(schedule, after=start, now=now))[-count:]
 
 
-@given(crons, moments, st.timedeltas(timedelta(0), timedelta(days=3)))
-def test_the_same_holds_for_cron(schedule: Cron, start: datetime, away: timedelta) -> None:
+@given(crons, moments, st.timedeltas(timedelta(0), timedelta(days=3)), st.integers(1, 20))
+def test_the_same_holds_for_cron(schedule: Cron, start: datetime, away: timedelta, count: int) -> None:
     now = start + away
-    assert latest_due(schedule, after=start, now=now) == max(due(schedule, after=start, now=now), default=None)
+    found = last_due(schedule, after=start, now=now, count=count)
+    assert found == list(due(schedule, after=start, now=now))[-count:]
 
 
-def test_a_long_absence_costs_no_walk_over_all_that_was_missed() -> None:
-    every_minute = Cron("* * * * *")
-    assert latest_due(every_minute, after=NOON - timedelta(days=4000), now=NOON) == NOON
+@pytest.mark.parametrize("schedule", [Cron("* * * * *"), Interval(timedelta(minutes=1), NOON)])
+def test_a_long_absence_costs_no_walk_over_all_that_was_missed(schedule: Schedule) -> None:
+    found = last_due(schedule, after=NOON - timedelta(days=4000), now=NOON, count=3)
+    assert found == [NOON - timedelta(minutes=2), NOON - timedelta(minutes=1), NOON]
 
 
 def test_a_time_that_the_clock_skips_fires_once_when_the_clock_is_past_it() -> None:

@@ -87,9 +87,18 @@ if not TYPE_CHECKING:  # With this in sight, a type checker would take any missp
             raise AttributeError(f"module 'flowsource' has no attribute {name!r}")
         from importlib import import_module
 
-        value = getattr(import_module(f"flowsource.{_HOMES[name]}"), name)
+        home = "refusing" if name in ("aserve", "serve") and _only_loads_a_flow() else _HOMES[name]
+        value = getattr(import_module(f"flowsource.{home}"), name)
         globals()[name] = value
         return value
+
+
+def _only_loads_a_flow() -> bool:
+    """Whether this process was started for a run, or to look at a flow."""
+    import sys
+
+    context = sys.modules.get("flowsource.context")
+    return context is not None and context.is_run_process()
 
 
 def __dir__() -> list[str]:

@@ -21,15 +21,18 @@ class Call:
     """One call of a flow, and what comes of it being called.
 
     Of a plain flow nothing does: this one only stands for the call, so that what the flow logs can be said to be its.
-    `lines` tells of the call at the terminal, once the flow has logged something.
+    `lines` tells of the call at the terminal, once the flow has logged something. What it prints is logged where the
+    flow says so, or says nothing of it and is called by one whose prints are.
     """
 
     # What each call makes room for; the rest is for those that need it.
-    __slots__ = ("arguments", "flow", "lines")
+    __slots__ = ("arguments", "flow", "lines", "logs_prints")
 
     def __init__(self, flow: Flow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         self.flow, self.arguments = flow, (args, kwargs)
         self.lines: Lines | None = None
+        said, outer = flow._itself._options.get("log_prints"), current_call.get()
+        self.logs_prints: bool = said if said is not None else outer is not None and outer.logs_prints
 
     def begin(self) -> None:
         """The flow is about to be called."""
@@ -103,7 +106,7 @@ def _ways(fn: Callable[..., Any]) -> Callable[[Call, Sequence[Any], Mapping[str,
     return _iterated if flags & _GENERATOR else _called
 
 
-class _Inside:
+class Inside:
     """While open, the code that runs is part of `call`."""
 
     __slots__ = ("_call", "_outer")
@@ -122,7 +125,7 @@ class _Inside:
 
 def _called(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     function = call.flow.fn
-    with _Inside(call):
+    with Inside(call):
         try:
             call.begin()
             while True:
@@ -147,7 +150,7 @@ async def _awaited(
     call: Call, args: Sequence[Any], kwargs: Mapping[str, Any], begun: Awaitable[Any] | None = None
 ) -> Any:
     function = call.flow.fn
-    with _Inside(call):
+    with Inside(call):
         try:
             if begun is None:
                 call.begin()
@@ -174,15 +177,15 @@ async def _awaited(
 
 
 def _iterated(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Generator[Any, Any, Any]:
-    made: Generator[Any, Any, Any] | None = None
+    function: Callable[..., Generator[Any, Any, Any]] = call.flow.fn
+    made = function(*args, **kwargs)
     try:
-        with _Inside(call):
+        with Inside(call):
             call.begin()
-            made = call.flow.fn(*args, **kwargs)
         step: Callable[[Any], Any] = made.send
         given: Any = None
         while True:
-            with _Inside(call):
+            with Inside(call):
                 item = step(given)
             try:
                 given = yield item
@@ -192,31 +195,30 @@ def _iterated(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Gen
             except BaseException as error:
                 step, given = made.throw, error
     except StopIteration as ended:
-        with _Inside(call):
+        with Inside(call):
             call.end(None)
         return ended.value
     except GeneratorExit:
-        with _Inside(call):
-            if made is not None:
-                made.close()
+        with Inside(call):
+            made.close()
             call.end(None)
         raise
     except BaseException as error:
-        with _Inside(call):
+        with Inside(call):
             call.end(error)
         raise
 
 
 async def _iterated_async(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, Any]:
-    made: AsyncGenerator[Any, Any] | None = None
+    function: Callable[..., AsyncGenerator[Any, Any]] = call.flow.fn
+    made = function(*args, **kwargs)
     try:
-        with _Inside(call):
+        with Inside(call):
             call.begin()
-            made = call.flow.fn(*args, **kwargs)
         step: Callable[[Any], Awaitable[Any]] = made.asend
         given: Any = None
         while True:
-            with _Inside(call):
+            with Inside(call):
                 item = await step(given)
             try:
                 given = yield item
@@ -226,15 +228,14 @@ async def _iterated_async(call: Call, args: Sequence[Any], kwargs: Mapping[str, 
             except BaseException as error:
                 step, given = made.athrow, error
     except StopAsyncIteration:
-        with _Inside(call):
+        with Inside(call):
             call.end(None)
     except GeneratorExit:
-        with _Inside(call):
-            if made is not None:
-                await made.aclose()
+        with Inside(call):
+            await made.aclose()
             call.end(None)
         raise
     except BaseException as error:
-        with _Inside(call):
+        with Inside(call):
             call.end(error)
         raise

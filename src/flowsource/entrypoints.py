@@ -236,7 +236,11 @@ def _missing_module(entrypoint: Entrypoint) -> EntrypointFileMissing:
 
 def _load_failed(entrypoint: Entrypoint, root: Path, error: BaseException) -> EntrypointLoadFailed:
     text, place = user_traceback(error, root)
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        said = str(error)
+    except Exception as worse:
+        said = f"<its text raised {type(worse).__name__}>"
+    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return EntrypointLoadFailed(entrypoint.text, f"{reason} ({place})" if place else reason, text)
 
 

@@ -33,7 +33,8 @@ class FlowOptions(TypedDict, total=False):
     `name` is by default the function's, with dashes; `description` its docstring; `version` the revision it is from.
     `flow_run_name` names its runs: a template over the parameters such as `"load-{day}"`, or a function without
     parameters. With `validate_parameters` (the default) arguments are coerced to the annotated types, and refused when
-    they do not fit. With `log_prints` what the flow prints becomes log records.
+    they do not fit. With `log_prints` what the flow prints becomes log records; left out, that is as in the flow that
+    calls it.
 
     A flow that fails is executed again up to `retries` times, after `retry_delay_seconds`: a number, a list with one
     for each retry (the last one holds for those beyond), or a function that returns such a list, given the number of
@@ -354,7 +355,7 @@ def _hooks_in(options: Mapping[str, Any]) -> dict[str, tuple[Hook, ...]]:
 
 def _name_of(fn: Callable[..., Any]) -> str:
     """What a flow of `fn` is called where nobody said: as the function, or what that was made of, or its class."""
-    named = fn
+    named: Any = fn
     while not hasattr(named, "__name__") and hasattr(named, "func"):
         named = named.func  # As that of a functools.partial.
     own = getattr(named, "__name__", None) or type(named).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -173,18 +174,21 @@ def due(schedule: Schedule, *, after: datetime, now: datetime) -> Iterator[datet
         at = schedule.next_after(at)
 
 
-def latest_due(schedule: Schedule, *, after: datetime, now: datetime) -> datetime | None:
-    """The last instant in (after, now] at which `schedule` wants a run: what is left to do after a time away."""
+def last_due(schedule: Schedule, *, after: datetime, now: datetime, count: int) -> list[datetime]:
+    """The last `count` instants in (after, now] at which `schedule` wants a run, oldest first."""
+    if schedule.next_after(after) > now:
+        return []
     if isinstance(schedule, Interval):
-        at = schedule.next_after(now) - schedule.every
-        return at if at > after else None
+        before = schedule.next_after(now) - schedule.every * (count + 1)
+        return list(due(schedule, after=max(after, before), now=now))
     # A cron expression can only be walked forwards; wider and wider looks back keep a long absence cheap.
-    for days in (1 / 24, 1, 32, 366, 40 * 366):
-        start = max(after, now - timedelta(days=days))
-        last = max(due(schedule, after=start, now=now), default=None)
-        if last is not None or start == after:
-            return last
-    return None
+    look = timedelta(minutes=2)
+    while True:
+        start = max(after, now - look)
+        last = deque(due(schedule, after=start, now=now), maxlen=count)
+        if len(last) == count or start == after:
+            return list(last)
+        look = min(4 * look, now - after)
 
 
 def schedules_from_arguments(

@@ -14,7 +14,7 @@ import anyio.from_thread
 from flowsource.calls import call_flow
 from flowsource.entrypoints import Entrypoint, check_file, load, parse
 from flowsource.errors import FlowsourceError, InvalidInput
-from flowsource.flows import Flow, HookT
+from flowsource.flows import Flow, Hook
 from flowsource.isolation import Isolation
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
@@ -59,7 +59,7 @@ class SourcedFlow(Flow[..., Any]):
         """Raises InvalidInput: what a flow from a source is, its code says."""
         raise InvalidInput(f"{self!r}: the options of a flow from a source are set in its code, by its decorator.")
 
-    def _hooked(self, occasion: str, hook: HookT) -> NoReturn:
+    def _hooked(self, occasion: str, hook: Hook) -> NoReturn:
         raise InvalidInput(f"{self!r}: the hooks of a flow from a source are set in its code, by its decorator.")
 
     def __repr__(self) -> str:

@@ -67,7 +67,7 @@ class WatchedCall(Call):
         )
 
     def begin(self) -> None:
-        if self.flow.log_prints:
+        if self.logs_prints:
             self._while_open.enter_context(prints_as_records())
         self.tell_begin()
         self._call_hooks()
@@ -118,8 +118,9 @@ class WatchedCall(Call):
     async def _within(self, seconds: float, work: Awaitable[Any]) -> Any:
         import asyncio
 
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit:
                 return await work
         except TimeoutError:
             if not limit.expired():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -12,6 +14,7 @@ from flowsource.runs import CancelPhase, Run, RunState
 from flowsource.store.protocol import Outcome, Store
 from tests.cli.calling import CommandLine
 from tests.cli.keeping import keep, opened
+from tests.cli.terminal import on_a_terminal
 from tests.store.words import NOW, Server, end
 
 
@@ -61,19 +64,21 @@ def test_a_run_that_goes_on_is_asked_to_end(alone: CommandLine) -> None:
     assert alone("runs", "show", "going", "--json").json["cancellation"]["by"] == "ada"
 
 
+async def end_once_asked(alone: CommandLine, run: Run, how: RunState) -> None:
+    """Do what a server does about a run that is to end; it ends as it will."""
+    async with opened(alone) as store:
+        asked = await until_asked(store, run.id)
+        for phase in (CancelPhase.TOLD, CancelPhase.SIGNALLED):
+            await store.note_cancel(run.id, asked.epoch, phase, at=datetime.now(UTC))
+        await store.finish(run.id, asked.epoch, Outcome(state=how), at=NOW, transition_id=uuid4())
+
+
 @pytest.mark.parametrize(("how", "code"), [(RunState.CANCELLED, 0), (RunState.COMPLETED, 6)])
 def test_waiting_follows_it_to_its_end_and_tells_how_that_was(alone: CommandLine, how: RunState, code: int) -> None:
     run = keep(alone, go_on)
 
-    async def end_when_asked() -> None:
-        async with opened(alone) as store:
-            asked = await until_asked(store, run.id)
-            for phase in (CancelPhase.TOLD, CancelPhase.SIGNALLED):
-                await store.note_cancel(run.id, asked.epoch, phase, at=datetime.now(UTC))
-            await store.finish(run.id, asked.epoch, Outcome(state=how), at=NOW, transition_id=uuid4())
-
     with alone.start("runs", "cancel", "going", "--wait", "--by", "ada") as process:
-        anyio.run(end_when_asked)
+        anyio.run(end_once_asked, alone, run, how)
         _, said = process.communicate(timeout=20)
 
     assert process.returncode == code
@@ -85,6 +90,31 @@ def test_waiting_follows_it_to_its_end_and_tells_how_that_was(alone: CommandLine
     else:
         assert phases[3].startswith("⊘ cancelled")
         assert said.splitlines()[-1] == "going is cancelled."
+
+
+def test_on_a_terminal_it_is_followed_without_a_word(alone: CommandLine) -> None:
+    run = keep(alone, go_on)
+
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        shown = beside.submit(on_a_terminal, alone, "runs", "cancel", "going", "--by", "ada")
+        anyio.run(end_once_asked, alone, run, RunState.CANCELLED)
+
+    assert "its processes were asked to end (SIGTERM)" in shown.result()
+    assert "⊘ cancelled" in shown.result()
+
+
+def test_ctrl_c_ends_the_following_and_not_the_cancellation(alone: CommandLine) -> None:
+    keep(alone, go_on)
+
+    with alone.start("runs", "cancel", "going", "--wait", "--by", "ada") as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+
+    assert process.returncode == 130
+    assert said == "\nNot following any more; going is still asked to end.\n"
+    assert alone("runs", "show", "going", "--json").json["cancellation"]["by"] == "ada"
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(alone: CommandLine) -> None:

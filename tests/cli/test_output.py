@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import struct
-import subprocess
-import sys
-import termios
 from datetime import UTC, datetime, timedelta
-from fcntl import ioctl
 
 import pytest
 
 from flowsource.cli.output import aligned
 from flowsource.cli.times import duration, relative
 from tests.cli.calling import CommandLine
+from tests.cli.terminal import on_a_terminal
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ESCAPE = "\x1b"
@@ -104,30 +98,3 @@ def without_colours(text: str) -> str:
     """`text` without the sequences that paint it."""
     pieces = text.split(f"{ESCAPE}[")
     return pieces[0] + "".join(piece.partition("m")[2] for piece in pieces[1:])
-
-
-def on_a_terminal(command_line: CommandLine, *words: str, columns: int = 80, **environ: str) -> str:
-    """What the command shows on a terminal of that width."""
-    ours, theirs = pty.openpty()
-    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    kept = {name: value for name, value in command_line.environ().items() if name not in ("COLUMNS", "NO_COLOR")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "flowsource", *words],
-        env={**kept, "TERM": "xterm", **environ},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        shown = b"".join(iter(lambda: _read(ours), b""))
-        assert process.wait(30) == 0
-    os.close(ours)
-    return shown.decode().replace("\r\n", "\n")
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        # How Linux says that nobody has the other side open any more.
-        return b""

@@ -46,4 +46,8 @@ async def test_cancelling_it_ends_what_goes_on_and_leaves_nothing(
                 await anyio.sleep(0.02)
         tasks.cancel_scope.cancel()
     assert short.result == 0
+    ended = await arun_deployment("nap/here", {"seconds": 600}, timeout=0, idempotency_key="long")
+    assert (ended.id, ended.state) == (long.id, RunState.CANCELLED)
+    assert ended.failure is not None
+    assert ended.failure.message == "its server was stopped before it ended"
     assert processes_below(tmp_path / "home") == []

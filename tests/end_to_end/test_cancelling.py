@@ -65,19 +65,16 @@ SCRIPT = """
 """
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cancelling")
-
-
-@pytest.fixture(scope="module")
-async def server(home: Path) -> AsyncIterator[Serving]:
-    script = home / "flows.py"
-    script.write_text(dedent(SCRIPT))
-    async with serving(script, home / "home") as server:
+@pytest.fixture(scope="module", params=["fork-server", "spawn"])
+async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
+    place = tmp_path_factory.mktemp("cancelling")
+    (place / "flows.py").write_text(dedent(SCRIPT))
+    async with serving(
+        place / "flows.py", place / "home", environ={"FLOWSOURCE_START_METHOD": request.param}
+    ) as server:
         yield server
         assert await server.stop() == 0
-    assert processes_below(home / "home") == []
+    assert processes_below(place / "home") == []
 
 
 async def begun(server: Serving, name: str, note: Path) -> Run:

@@ -164,3 +164,5 @@ async def test_a_flow_that_does_what_no_flow_should_ends_as_what_it_is(server: S
     lines = [line.text for line in await server.store.lines(run.id)]
     assert lines[0] == f"about to {how}"
     assert ("from C" in lines) == (how == "write from C")
+    if how in ("fork twice", "leave children"):
+        assert "that it left behind w" in lines[-1]

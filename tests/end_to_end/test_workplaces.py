@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,12 @@ async def test_each_run_begins_with_the_newest_code_where_that_is_wanted(place: 
         for run in runs:
             ended = await place.server.until_final(run)
             assert (ended.result, ended.revision and ended.revision.id, ended.attempt) == (number, pushed, 1)
+
+
+async def test_a_hang_up_has_the_sources_asked_now(place: Place) -> None:
+    pushed = place.repository.commit_files(files(3))
+    place.server.process.send_signal(signal.SIGHUP)
+    await place.server.until_active("ask/ask", pushed)
 
 
 async def test_a_run_in_a_run_is_its_child_and_is_asked_for_once(place: Place) -> None:

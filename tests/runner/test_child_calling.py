@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.starter import Starter
 from tests.support.orders import execute
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Starter]:
-    async with open_starter() as server:
-        yield server
 
 
 async def test_before_it_calls_the_flow_it_says_what_the_code_says_of_the_run(server: Starter, write: Write) -> None:
@@ -201,3 +195,23 @@ async def test_the_load_check_refuses_options_that_cannot_be_used_with_their_nam
     [told] = (await execute(server, root, kind="inspect")).others
     assert (told["type"], told["kind"]) == ("rejected", "import")
     assert "InvalidInput: retries: -1 is not a whole number" in told["message"]
+
+
+async def test_a_file_that_serves_does_not_make_its_runs_import_what_serves(server: Starter, write: Write) -> None:
+    root = write(
+        flows="""
+        import sys
+        from flowsource import aserve, flow, serve
+
+        @flow
+        def main():
+            try:
+                serve(main.to_deployment)
+            except ValueError as error:
+                refused = str(error)
+            return [refused, "sqlalchemy" in sys.modules]
+        """
+    )
+    said, has_imported = (await execute(server, root)).outcome["result"]
+    assert said.startswith("serve() was called while this file was imported to load a flow from it")
+    assert not has_imported

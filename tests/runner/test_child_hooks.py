@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.starter import Starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
 
 CRASHED = {"type": "crashed", "name": "Crashed", "message": "its process was killed by SIGKILL"}
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Starter]:
-    async with open_starter() as server:
-        yield server
 
 
 async def called(server: Starter, root: Path, hook: str, state: dict[str, Any], **run: Any) -> Heard:

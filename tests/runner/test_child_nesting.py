@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.starter import Starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Starter]:
-    async with open_starter() as server:
-        yield server
 
 
 def steps(heard: Heard) -> list[tuple[str, str]]:
@@ -107,7 +101,15 @@ async def test_calls_from_tasks_threads_and_generators_are_told_too(server: Star
             return [n, current_run().parameters["n"]]
 
         @flow
+        def breaks():
+            raise KeyError("in a thread")
+
+        @flow
         def works(n):
+            try:
+                breaks()
+            except KeyError:
+                pass
             return [n, current_run().parameters["n"]]
 
         @flow
@@ -130,22 +132,36 @@ async def test_calls_from_tasks_threads_and_generators_are_told_too(server: Star
     assert heard.outcome["result"] == [[[0, 0], [1, 1], [2, 2]], True, [[0, 2], [1, 2]]]
     flows = [message["flow"] for message in heard.of_type("nested") if message["state"] == "completed"]
     assert (flows.count("sleeps"), flows.count("works"), flows.count("counts")) == (3, 40, 1)
-    assert len({message["id"] for message in heard.of_type("nested")}) == 44
+    assert len({message["id"] for message in heard.of_type("nested")}) == 84
 
 
 async def test_a_call_with_its_prints_logged_and_one_without_are_told_apart(server: Starter, write: Write) -> None:
     root = write(
         flows="""
+        import threading
         from flowsource import flow
 
         @flow(log_prints=True)
         def logs(): print("as a record")
 
+        @flow
+        def as_its_caller(): print("as its caller")
+
         def main():
             print("as a line")
             logs()
+            as_its_caller()
+
+        @flow(log_prints=True)
+        def logs_all():
+            as_its_caller()
+            thread = threading.Thread(target=print, args=["in a thread"])
+            thread.start()
+            thread.join()
         """
     )
     heard = await execute(server, root)
-    assert heard.said == ["as a line", "as a record"]
+    assert heard.said == ["as a line", "as a record", "as its caller"]
     assert [record["text"] for record in heard.records] == ["as a record"]
+    all_of_it = await execute(server, root, "flows.py:logs_all")
+    assert [record["text"] for record in all_of_it.records] == ["as its caller", "in a thread"]

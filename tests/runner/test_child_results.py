@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +88,26 @@ def test_an_exception_that_cannot_say_what_it_is_is_told_by_its_type_and_place(
     monkeypatch: pytest.MonkeyPatch, do: Any, said: str
 ) -> None:
     monkeypatch.setattr(child_results, "PATIENCE_SECONDS", 0.05)
-    failure = failure_of(raised(Odd(do)), HERE)
+    failure = failure_of(raised(Odd(do)), HERE, is_over=True)
     assert (failure["kind"], failure["message"]) == ("Odd", said)
     assert "in raised" in failure["traceback"]
 
 
 def test_a_long_text_is_cut_in_its_middle() -> None:
-    failure = failure_of(raised(ValueError("a" * 1_000_000 + "z")), HERE)
+    failure = failure_of(raised(ValueError("a" * 1_000_000 + "z")), HERE, is_over=True)
     assert len(failure["message"]) < 17_000
     assert failure["message"].startswith("aaa")
     assert failure["message"].endswith("aaz")
     assert "[983617 characters more]" in failure["message"]
     assert len(failure["traceback"]) < 140_000
+
+
+def test_while_the_flow_goes_on_its_timer_is_left_alone_and_any_thread_may_fail() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            told = thread.submit(failure_of, raised(Odd(lambda: 1 / 0)), HERE, is_over=False).result()
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert told["message"] == "<its text raised ZeroDivisionError>"

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
 import pytest
 
+from flowsource.runner.child_terminating import RunCancelled, Termination
 from flowsource.runner.processes import RunProcess
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.starter import Starter
 from tests.support.orders import Heard, execute
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Starter]:
-    async with open_starter() as server:
-        yield server
 
 
 async def ended_by(server: Starter, root: Path, entrypoint: str, *, signals: int = 1) -> Heard:
@@ -101,9 +98,11 @@ def stubborn():
 
 def logs_without_end():
     import logging
-    ready.touch()
-    while True:
+    from itertools import count
+    for number in count():
         logging.warning("x" * 60_000)
+        if number == 3:
+            ready.touch()
 """
 
 
@@ -112,6 +111,37 @@ async def test_a_flow_that_ends_when_it_is_asked_to_was_cancelled(server: Starte
     heard = await ended_by(server, write(flows=FLOWS), f"flows.py:{name}")
     assert (heard.outcome["state"], heard.said, heard.status) == ("cancelled", ["put in order"], 0)
     assert heard.outcome["retry_in"] is None
+
+
+async def test_a_file_that_takes_long_to_import_is_ended_too(server: Starter, write: Write) -> None:
+    root = write(
+        slow="import time\nfrom pathlib import Path\nPath(__file__).with_name('ready').touch()\ntime.sleep(600)"
+    )
+    assert (await ended_by(server, root, "slow.py:main")).outcome["state"] == "cancelled"
+
+
+def test_a_message_of_another_thread_does_not_put_it_off() -> None:
+    termination, is_open, may_close = Termination(), threading.Event(), threading.Event()
+
+    def holds() -> None:
+        with termination.shield():
+            is_open.set()
+            may_close.wait(10)
+
+    def is_asked_to_end() -> None:
+        with termination.listening():
+            assert is_open.wait(10)
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(holds)
+        try:
+            with pytest.raises(RunCancelled):
+                is_asked_to_end()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            may_close.set()
 
 
 async def test_a_flow_that_completes_all_the_same_has_completed(server: Starter, write: Write) -> None:

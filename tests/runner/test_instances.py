@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,11 @@ import flowsource
 from flowsource import flow
 from flowsource.errors import InvalidDeployment
 from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.starter import Starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Starter]:
-    async with open_starter() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

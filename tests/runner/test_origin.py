@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from flowsource import flow
+from flowsource import Flow, flow
 from flowsource.errors import InvalidDeployment
 from flowsource.runner.origin import origin_of
 
@@ -34,6 +34,9 @@ def loudly(function: Callable[[], str]) -> Callable[[], str]:
 
 
 named = hello.with_options(name="x", log_prints=True)
+
+
+short = flow(lambda: "short")
 
 
 class Greeter:
@@ -94,3 +97,20 @@ def test_a_flow_that_no_name_leads_to_is_refused() -> None:
 
     with pytest.raises(InvalidDeployment, match="inside a function"):
         origin_of(inner)
+
+
+def test_a_lambda_is_served_by_the_name_of_its_flow_and_refused_without_one() -> None:
+    nameless: Flow[[], int] = flow(lambda: 1)
+    assert origin_of(short).entrypoint.endswith("test_origin.py:short")
+    with pytest.raises(
+        InvalidDeployment, match=r"is a lambda without a name, .* give it a name at the top of its module"
+    ):
+        origin_of(nameless)
+
+
+@pytest.mark.parametrize("file", ["<stdin>", "<ipython-input-1-2e5a>", "/tmp/ipykernel_1/3817.py"])
+def test_what_was_typed_into_a_notebook_or_a_prompt_is_refused_with_the_next_step(file: str) -> None:
+    there: dict[str, Any] = {"__name__": "typed_in", "flow": flow}
+    exec(compile("@flow\ndef typed(): ...\n", file, "exec"), there)
+    with pytest.raises(InvalidDeployment, match=r"is defined in no file, .* put it into a file and serve that"):
+        origin_of(there["typed"])

@@ -72,8 +72,8 @@ def test_what_is_fenced_is_to_be_run_again_at_once() -> None:
         (3, {}, "its process left with exit code 3 before it said how it ended"),
         (-signal.SIGKILL, {}, "was killed by SIGKILL (by somebody, or by the system for want of memory)"),
         (-signal.SIGKILL, {"is_out_of_memory": True}, "was killed by the system because memory ran out"),
-        (0, {"left_behind": 1}, "; it left 1 process behind, which we ended"),
-        (0, {"left_behind": 2}, "; it left 2 processes behind, which we ended"),
+        (0, {"left_behind": 1}, "; a process that it left behind was ended"),
+        (0, {"left_behind": 2}, "; 2 processes that it left behind were ended"),
     ],
 )
 def test_a_crash_says_how(status: int, others: dict[str, Any], said: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from flowsource.runner.scheduling import create_due
+from flowsource.runs import RunState
 from flowsource.schedules import Cron, Interval
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
@@ -27,12 +28,60 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield store
 
 
+async def scheduled(store: Store, *states: RunState) -> list[datetime]:
+    """The instants of the runs that are in one of `states`, oldest first."""
+    return sorted(run.scheduled_at for run in await store.runs(states=states, limit=1000))
+
+
 async def test_the_latest_instant_becomes_one_run_however_often_one_looks(store: Store) -> None:
     deployment = (await serve(store, registration(schedules=(EVERY_MINUTE,)))).deployment
     now = NOW + 3 * MINUTE + timedelta(seconds=20)
     for _ in range(2):
         assert await create_due(store, [deployment.id], now=now, broken=set()) == timedelta(seconds=30)
-    assert [run.scheduled_at for run in await store.runs()] == [NOW + 3 * MINUTE]
+    assert await scheduled(store, RunState.SCHEDULED) == [NOW + 3 * MINUTE]
+
+
+async def test_what_was_passed_over_is_told_with_the_reason_and_never_executed(store: Store) -> None:
+    server = await serve(store, registration(schedules=(EVERY_MINUTE,), max_lateness=timedelta(seconds=90)))
+    now = NOW + 3 * MINUTE + timedelta(seconds=20)
+    for _ in range(2):
+        await create_due(store, [server.deployment.id], now=now, broken=set())
+    second, first = await store.runs(states=[RunState.SKIPPED])
+    assert [(run.scheduled_at, run.created_at, run.ended_at) for run in (first, second)] == [
+        (NOW + MINUTE, now, now),
+        (NOW + 2 * MINUTE, now, now),
+    ]
+    reasons = [(await store.transitions(run.id))[0].reason for run in (first, second)]
+    assert reasons == [
+        "it could not begin within 0:01:30 of its time",
+        "nobody looked when it came due, and catchup is 'latest'",
+    ]
+    assert [run.failure.message for run in (first, second) if run.failure] == reasons
+    assert [run.scheduled_at for run in await server.claim(now=now)] == [NOW + 3 * MINUTE]
+
+
+async def test_all_that_came_due_is_made_up_for_in_order_and_look_by_look(store: Store) -> None:
+    server = await serve(store, registration(schedules=(EVERY_MINUTE,), catchup="all"))
+    now = NOW + 150 * MINUTE
+    delay = await create_due(store, [server.deployment.id], now=now, broken=set())
+    assert delay == timedelta(0)
+    assert await scheduled(store) == [NOW + count * MINUTE for count in range(1, 101)]
+    assert await create_due(store, [server.deployment.id], now=now, broken=set()) > timedelta(0)
+    assert await scheduled(store, RunState.SCHEDULED) == [NOW + count * MINUTE for count in range(1, 151)]
+
+
+async def test_nothing_is_made_up_for_and_what_comes_due_meanwhile_runs(store: Store) -> None:
+    server = await serve(store, registration(schedules=(Interval(HOUR, NOW),), catchup="none"))
+    await create_due(store, [server.deployment.id], now=NOW + 2 * HOUR + 30 * MINUTE, broken=set())
+    await create_due(store, [server.deployment.id], now=NOW + 3 * HOUR + timedelta(seconds=20), broken=set())
+    assert await scheduled(store, RunState.SCHEDULED) == [NOW + 3 * HOUR]
+    assert await scheduled(store, RunState.SKIPPED) == [NOW + HOUR, NOW + 2 * HOUR]
+
+
+async def test_a_long_absence_leaves_no_more_traces_than_anybody_reads(store: Store) -> None:
+    server = await serve(store, registration(schedules=(EVERY_MINUTE,)))
+    await create_due(store, [server.deployment.id], now=NOW + YEAR, broken=set())
+    assert await scheduled(store, RunState.SKIPPED) == [NOW + YEAR - count * MINUTE for count in range(100, 0, -1)]
 
 
 async def test_a_clock_that_was_ahead_once_silences_no_schedule_and_doubles_no_run(store: Store) -> None:
@@ -41,7 +90,7 @@ async def test_a_clock_that_was_ahead_once_silences_no_schedule_and_doubles_no_r
     await create_due(store, [deployment.id], now=NOW + YEAR, broken=set())  # the clock is wrong, and then set right
     for seconds in range(60, 241, 15):
         await create_due(store, [deployment.id], now=NOW + timedelta(seconds=seconds), broken=set())
-    due_at = sorted(run.scheduled_at for run in await store.runs())
+    due_at = await scheduled(store, RunState.SCHEDULED)
     assert due_at == [NOW + count * MINUTE for count in (1, 2, 3, 4)] + [NOW + YEAR]
 
 
@@ -57,10 +106,8 @@ async def test_a_schedule_that_cannot_be_used_holds_up_no_other_and_is_told_once
     broken: set[tuple[UUID, str]] = set()
     for hours in (1, 2):
         await create_due(store, [one.id for one in server.deployments], now=NOW + hours * HOUR, broken=broken)
-    assert sorted((run.deployment, run.scheduled_at) for run in await store.runs()) == [
-        ("etl/new", NOW + HOUR),
-        ("etl/new", NOW + 2 * HOUR),
-    ]
+    assert await scheduled(store) == [NOW + HOUR, NOW + 2 * HOUR]
+    assert {run.deployment for run in await store.runs()} == {"etl/new"}
     assert len(caplog.messages) == 2
     assert {message.partition(" is left out")[0] for message in caplog.messages} == {
         "cron '* * * * * * 2020'",

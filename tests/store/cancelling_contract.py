@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import anyio
@@ -148,7 +149,7 @@ class CancellingContract:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(claim)
             for run in reversed(asked):
-                tasks.start_soon(lambda run=run: store.ask_cancel(run.id, ANNA, now=NOW))
+                tasks.start_soon(partial(store.ask_cancel, run.id, ANNA, now=NOW))
         found = await store.runs()
         assert {run.id for run in found if run.state is RunState.CLAIMED} == {run.id for run in claimed}
         assert {run.state for run in found} <= {RunState.CLAIMED, RunState.CANCELLED}

@@ -52,8 +52,8 @@ class TurnsContract:
         assert following.deployment_id == claimed[0].deployment_id
 
     async def test_a_limit_is_for_each_server_and_a_global_one_for_all(self, store: Store) -> None:
-        said = {"limit": 2, "global_limit": 3}
-        one, other = await serve(store, registration(**said)), await serve(store, registration(**said))
+        declared = registration(limit=2, global_limit=3)
+        one, other = await serve(store, declared), await serve(store, declared)
         for _ in range(6):
             await one.ask()
         assert len(await one.claim()) == 2

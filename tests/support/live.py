@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +79,11 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(script: Path, home: Path, *, until_started: bool = True) -> AsyncIterator[Serving]:
+async def serving(
+    script: Path, home: Path, *, until_started: bool = True, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Serving]:
     """Start `script` with a memory under `home`; it is ended with the block, if it has not been before."""
-    with started(script, home) as running:
+    with started(script, home, environ=environ) as running:
         async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
             server = Serving(running, store)
             if until_started:

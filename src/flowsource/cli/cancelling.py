@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
+import anyio
+
 from flowsource.cli import exits
 from flowsource.cli.following import say_state
 from flowsource.cli.json_shapes import run_json
@@ -57,17 +59,21 @@ def cancel(run: str, /, *, reason: Reason = None, by: By = None, wait: bool = Fa
 async def _follow(store: Store, run: Run) -> Run:
     """The run once it has ended; each phase of its end is said when it is seen."""
     told = 0
-    async with store.changes(about(run.id)) as ear:
-        while True:
-            run = await store.run(str(run.id))
-            phases = phases_text(run.cancellation) if run.cancellation is not None else []
-            for phase in phases[told:]:
-                say(phase)
-            told = len(phases)
-            if run.state.is_final:
-                say_state(run)
-                return run
-            await ear.wait(LOOK_EVERY)
+    try:
+        async with store.changes(about(run.id)) as ear:
+            while True:
+                run = await store.run(str(run.id))
+                phases = phases_text(run.cancellation) if run.cancellation is not None else []
+                for phase in phases[told:]:
+                    say(phase)
+                told = len(phases)
+                if run.state.is_final:
+                    say_state(run)
+                    return run
+                await ear.wait(LOOK_EVERY)
+    except anyio.get_cancelled_exc_class():
+        say(f"\nNot following any more; {run.name} is still asked to end.")
+        raise
 
 
 def _ended_otherwise(run: Run) -> InConflict:

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flowsource.calls import open_calls_with
+from flowsource.calls import Call, Inside, open_calls_with
 from flowsource.context import RunContext, enter_run
 from flowsource.errors import EntrypointError, EntrypointLoadFailed
 from flowsource.flows import Flow
-from flowsource.hooks import FlowRun, State, state_after
+from flowsource.hooks import FlowRun, State
 from flowsource.parameters import parameters_of
+from flowsource.prints import prints_as_records
 from flowsource.revisions import Revision
 from flowsource.run_names import run_name_of
 from flowsource.runner.child_loading import load_flow
 from flowsource.runner.child_nesting import NestedCalls, Send
-from flowsource.runner.child_output import prints_as_records
 from flowsource.runner.child_results import failed, failure_of, result_of
 from flowsource.runner.child_terminating import Termination
 from flowsource.trying_again import seconds_until_retry, seconds_until_retry_of_timeout
@@ -50,7 +50,8 @@ def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination) 
             enter_run(context)
             open_calls_with(NestedCalls(send, root).open)
             flow = loaded
-            with prints_as_records() if flow.log_prints else nullcontext():
+            recording = prints_as_records(everywhere=True) if flow.log_prints else nullcontext()
+            with Inside(Call(flow, (), values)), recording:
                 result = _call(flow, values, termination)
     except EntrypointLoadFailed as error:
         return _ended("failed", failed(type(error).__name__, error.reason, error.details))
@@ -58,12 +59,16 @@ def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination) 
         return _ended("failed", failed(type(error).__name__, str(error), ""))
     except BaseException as error:  # Whatever a flow raises is how it ended.
         if termination.is_asked:
-            return _ended("cancelled", failure_of(error, root))
+            return _ended("cancelled", failure_of(error, root, is_over=True))
         if isinstance(error, SystemExit) and error.code in (None, 0):
             return {"state": "completed", "has_result": False, "result": None}
         # What fails before the flow is called will fail again: its code and its parameters stay what they are.
-        again = None if flow is None else seconds_until_retry(flow, flow_run_of(context, state_after(error)), error)
-        return _ended("failed", _failure(error, root), retry_in=again)
+        failure = _failure(error, root)
+        if flow is None:
+            return _ended("failed", failure)
+        said = f"{failure['kind']}: {failure['message']}"
+        run = flow_run_of(context, State(type="failed", name="Failed", message=said, error=error))
+        return _ended("failed", failure, retry_in=seconds_until_retry(flow, run, error))
     return {"state": "completed", **result_of(result)}
 
 
@@ -157,7 +162,7 @@ async def _awaited(work: Awaitable[Any], termination: Termination) -> Any:
 
 
 def _failure(error: BaseException, root: Path) -> dict[str, Any]:
-    told = failure_of(error, root)
+    told = failure_of(error, root, is_over=True)
     if isinstance(error, SystemExit):
         return {**told, "message": f"the flow left with exit code {told['message']}"}
     return told

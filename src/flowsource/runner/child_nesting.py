@@ -73,7 +73,7 @@ class NestedCall(WatchedCall):
 
     def tell_end(self, error: BaseException | None) -> None:
         is_failure = error is not None and not self.state.is_completed()
-        failure = failure_of(error, self._calls.root) if error is not None and is_failure else None
+        failure = failure_of(error, self._calls.root, is_over=False) if error is not None and is_failure else None
         self._tell(self.state.type, time.time(), failure)
 
     def _tell(self, state: str, ended_at: float | None, failure: dict[str, Any] | None) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import faulthandler
 import logging
 import os
 import select
 import sys
-from collections.abc import Iterator
 
-from flowsource.context import LOGGER_NAME
 from flowsource.runner.child_records import told
 from flowsource.runner.child_streams import share_lines_of_c
 from flowsource.runner.marks import marked
@@ -62,24 +59,6 @@ class OutputHandler(logging.Handler):
                 if _file_of(descriptor) == self._pipe:
                     return descriptor
         return None
-
-
-@contextlib.contextmanager
-def prints_as_records() -> Iterator[None]:
-    """While open, `print` to standard output makes a record of the run."""
-    logger, really_print = logging.getLogger(LOGGER_NAME), builtins.print
-
-    def record(*values: object, sep: str | None = " ", file: object = None, **others: object) -> None:
-        if file in (None, sys.stdout):
-            logger.info("%s", (" " if sep is None else sep).join(map(str, values)))
-        else:
-            really_print(*values, sep=sep, file=file, **others)  # type: ignore[call-overload]
-
-    builtins.print = record
-    try:
-        yield
-    finally:
-        builtins.print = really_print
 
 
 def _file_of(descriptor: int) -> tuple[int, int]:

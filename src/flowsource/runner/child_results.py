@@ -39,11 +39,15 @@ def result_of(value: Any) -> dict[str, Any]:
     return {"has_result": False, "result": f"a result of type {kind} was not kept: it is not JSON"}
 
 
-def failure_of(error: BaseException, root: Path) -> dict[str, Any]:
-    """What `error` is and says, and where it was raised in the user's own code under `root`."""
+def failure_of(error: BaseException, root: Path, *, is_over: bool) -> dict[str, Any]:
+    """What `error` is and says, and where it was raised in the user's own code under `root`.
+
+    Where the flow of the process `is_over` that takes a bounded time; before, its timer and its signals are the user's.
+    """
     kind = type(error).__name__
-    message = _bounded(lambda: str(error), "<its text {}>")
-    details = _bounded(
+    say = _in_time if is_over else _anyhow
+    message = say(lambda: str(error), "<its text {}>")
+    details = say(
         lambda: user_traceback(error, root)[0],
         "".join(traceback.format_tb(error.__traceback__)).replace("{", "{{").replace("}", "}}") + f"{kind}: <{{}}>",
     )
@@ -59,11 +63,18 @@ def failed(kind: str, message: str, details: str) -> dict[str, Any]:
     }
 
 
-def _bounded(say: Callable[[], str], otherwise: str) -> str:
-    """What `say` returns, or where that raises or takes too long, `otherwise` with a word on how.
+def _anyhow(say: Callable[[], str], otherwise: str) -> str:
+    """What `say` returns, or where that raises, `otherwise` with a word on how."""
+    try:
+        return str(say())
+    except _TooSlow:
+        return otherwise.format("took too long")
+    except Exception as worse:
+        return otherwise.format(f"raised {type(worse).__name__}")
 
-    To be called by the main thread, of a flow that is over.
-    """
+
+def _in_time(say: Callable[[], str], otherwise: str) -> str:
+    """As `_anyhow`, within a time, and even where `say` would leave the process. For the main thread."""
 
     def give_up(number: int, frame: FrameType | None) -> None:
         raise _TooSlow
@@ -71,10 +82,8 @@ def _bounded(say: Callable[[], str], otherwise: str) -> str:
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
     try:
-        return str(say())
-    except _TooSlow:
-        return otherwise.format("took too long")
-    except BaseException as worse:  # Even one that leaves the process: how the flow ended is still to be told.
+        return _anyhow(say, otherwise)
+    except BaseException as worse:  # How the flow ended is still to be told.
         return otherwise.format(f"raised {type(worse).__name__}")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

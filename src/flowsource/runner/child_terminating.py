@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -20,11 +21,11 @@ class RunCancelled(KeyboardInterrupt):
 
 class Termination:
     """What a run's process does about SIGTERM: the first one raises RunCancelled in the flow (an async one is
-    cancelled), and a second one ends the process as ever."""
+    cancelled), and a second one ends the process as ever. To be made in the main thread, where signals are heard."""
 
     def __init__(self) -> None:
         self.is_asked = False
-        self._owner = os.getpid()
+        self._owner, self._thread = os.getpid(), threading.get_ident()
         self._shields = 0
         self._is_due = False
         self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
@@ -45,6 +46,9 @@ class Termination:
     @contextmanager
     def shield(self) -> Iterator[None]:
         """While open nothing is raised, but right after it: for what must be done as a whole."""
+        if threading.get_ident() != self._thread:
+            yield  # Where nothing is ever raised.
+            return
         self._shields += 1
         try:
             yield

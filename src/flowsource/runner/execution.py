@@ -23,6 +23,7 @@ from flowsource.runner.outcomes import (
     SHUTDOWN,
     Stop,
     cancelled,
+    left_behind_text,
     outcome_of,
     outcome_of_stop,
     timed_out,
@@ -215,6 +216,8 @@ class Execution:
             words.close()
         if lost is not None and self._answer is None and self._stopper.reason is None:
             return Outcome(state=RunState.CRASHED, failure=lost)
+        if how.left_behind and self._stopper.reason is None:
+            self._log.say(logging.WARNING, f"{left_behind_text(how.left_behind).capitalize()}.")
         return outcome_of(self._answer, how, stop=self._stopper.reason, now=datetime.now(UTC))
 
     async def _end(self, outcome: Outcome, place: Workplace) -> bool:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from flowsource.parameters import parameters_of
-from flowsource.runner import child, protection
+from flowsource.runner import child, protection, serving
 from flowsource.runner.birth import live
 from flowsource.runner.guardian import Guardian, prepared
 
@@ -31,6 +31,10 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # Pages of what was imported are never written by a collection, so that forks share them.
     Guardian(requests, be_a_run).serve({"protects": child.protects_snapshots})
+
+
+# A script names `serve` at its top, and each run of a flow in it imports the script.
+_NAMED_BY_SCRIPTS = (serving,)
 
 
 def warm_up() -> None:

@@ -68,18 +68,25 @@ class Guard:
 
     @classmethod
     async def start(
-        cls, tasks: TaskGroup, command: Sequence[str], environment: Mapping[str, str], *, idle: float | None = None
+        cls,
+        tasks: TaskGroup,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        idle: float | None = None,
+        held: Sequence[int] = (),
     ) -> Self:
         """A guardian that is ready. `command` is its module, and what that is given.
 
-        After `idle` seconds without a run it ends by itself. Raises GuardianFailed, or UnfitModules.
+        After `idle` seconds without a run it ends by itself. It keeps the descriptors `held` open. Raises
+        GuardianFailed, or UnfitModules.
         """
         mark = uuid4().hex
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
             with theirs:
-                server = await _launched(command, theirs, {**environment, descent.MARK: mark})
+                server = await _launched(command, theirs, {**environment, descent.MARK: mark}, held)
         except BaseException:
             ours.close()
             raise
@@ -224,13 +231,13 @@ class Guard:
 
 
 async def _launched(
-    command: Sequence[str], theirs: socket.socket, environment: Mapping[str, str]
+    command: Sequence[str], theirs: socket.socket, environment: Mapping[str, str], held: Sequence[int]
 ) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
     return await anyio.to_thread.run_sync(
         lambda: subprocess.Popen(
             [*PYTHON, command[0], str(descriptor), *command[1:]],
-            pass_fds=[descriptor],
+            pass_fds=[descriptor, *held],
             stdin=subprocess.DEVNULL,
             env=environment,
             start_new_session=True,  # A Ctrl-C in the terminal is for the runner to act on.

@@ -27,11 +27,18 @@ def alive(directory: Path, runner_id: UUID) -> Iterator[int]:
     """Show, during the block, that the process of `runner_id` lives; the kernel ends that with the process.
 
     Gives the descriptor that is locked: whoever else holds it open shows life as well. A block that raises leaves its
-    file, by which others know that the runner is dead if it could not take leave.
+    file, by which others know that the runner is dead if it could not take leave. Raises StoreUnavailable where there
+    can be no file.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / str(runner_id)
-    descriptor = _locked(path)
+    try:
+        _make_private(directory)
+        descriptor = _locked(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{directory} cannot be written to ({error.strerror}). Make it writable, or keep the store elsewhere "
+            "(FLOWSOURCE_STORE)."
+        ) from None
     try:
         yield descriptor
         path.unlink(missing_ok=True)
@@ -80,6 +87,12 @@ async def _keep_burying(store: Store, directory: Path) -> None:
 async def _bury(store: Store, directory: Path) -> None:
     with suppress(StoreUnavailable):
         await bury_the_dead(store, directory)
+
+
+def _make_private(directory: Path) -> None:
+    if not directory.parent.exists():
+        _make_private(directory.parent)
+    directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _locked(path: Path) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from signal import SIGHUP, SIGINT, SIGTERM
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +18,7 @@ from flowsource.runner.origin import Origin
 from flowsource.runner.service import Runner
 from flowsource.runner.starter import open_starter
 from flowsource.runner.startup import register
+from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runner.terminal import Terminal
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.settings import Settings
@@ -57,40 +58,42 @@ async def _listen_for_signals(signals: _Signals) -> None:
 
 
 async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Signals, *, limit: int | None) -> None:
-    settings = Settings.load()
+    settings, runner_id = Settings.load(), uuid4()
     secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
-    async with open_starter(settings.start_method, without=secrets) as server, anyio.create_task_group() as early:
-        # It starts while the store is opened: each takes a third of a second, most of it for imports.
-        early.start_soon(server.start)
-        await anyio.lowlevel.checkpoint()
-        async with open_store(settings.store) as store:
-            await server.start()
-            cache = SnapshotCache(settings.cache, is_protected=server.protects_from_root)
-            shop = Workshop(
-                store=store,
-                cache=cache,
-                server=server,
-                terminal=terminal,
-                scratch=settings.cache / "scratch",
-                signs=settings.signs,
-                log_limits=settings.log_limits,
-            )
-            await bury_the_dead(store, settings.signs)
-            await _serve(declared, shop, signals, limit=limit)
+    with alive(settings.signs, runner_id) as sign:
+        # What starts runs shows life too: so we are not called dead before the last of them is gone.
+        starter = open_starter(settings.start_method, without=secrets, held=[sign])
+        async with starter as server, anyio.create_task_group() as early:
+            # It starts while the store is opened: each takes a third of a second, most of it for imports.
+            early.start_soon(server.start)
+            await anyio.lowlevel.checkpoint()
+            async with open_store(settings.store) as store:
+                await server.start()
+                cache = SnapshotCache(settings.cache, is_protected=server.protects_from_root)
+                shop = Workshop(
+                    store=store,
+                    cache=cache,
+                    server=server,
+                    terminal=terminal,
+                    scratch=settings.cache / "scratch",
+                    signs=settings.signs,
+                    log_limits=settings.log_limits,
+                )
+                await bury_the_dead(store, settings.signs)
+                await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))
+                await _serve(runner_id, declared, shop, signals, limit=limit)
 
 
-async def _serve(declared: Declared, shop: Workshop, signals: _Signals, *, limit: int | None) -> None:
-    runner_id = uuid4()
+async def _serve(runner_id: UUID, declared: Declared, shop: Workshop, signals: _Signals, *, limit: int | None) -> None:
     served: list[Served] = []
-    with alive(shop.signs, runner_id):
-        try:
-            served = await register(runner_id, declared, shop)
-            runner = Runner(runner_id, served, shop, limit=limit)
-            signals.on_stop, signals.on_hint = runner.stop, runner.look_now
-            shop.terminal.started([entry.deployment for entry in served])
-            await runner.run()
-        finally:
-            with anyio.CancelScope(shield=True):
-                paused = await shop.store.retire(runner_id, now=datetime.now(UTC))
-            if served:
-                shop.terminal.stopped(paused)
+    try:
+        served = await register(runner_id, declared, shop)
+        runner = Runner(runner_id, served, shop, limit=limit)
+        signals.on_stop, signals.on_hint = runner.stop, runner.look_now
+        shop.terminal.started([entry.deployment for entry in served])
+        await runner.run()
+    finally:
+        with anyio.CancelScope(shield=True):
+            paused = await shop.store.retire(runner_id, now=datetime.now(UTC))
+        if served:
+            shop.terminal.stopped(paused)

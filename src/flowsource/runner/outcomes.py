@@ -92,8 +92,15 @@ def _crash(ended: Exit) -> Failure:
         how = f"left with exit code {status}"
     left = ""
     if ended.left_behind:
-        left = f"; it left {ended.left_behind} process{'es' if ended.left_behind > 1 else ''} behind, which we ended"
+        left = f"; {left_behind_text(ended.left_behind)}"
     return Failure(kind=kind, message=f"its process {how} before it said how it ended{left}")
+
+
+def left_behind_text(count: int) -> str:
+    """What became of the processes that a run did not end itself."""
+    return (
+        f"{count} processes that it left behind were ended" if count > 1 else "a process that it left behind was ended"
+    )
 
 
 def _signal_name(number: int) -> str:

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from flowsource.catching_up import JUST_NOW, Plan, plan
 from flowsource.errors import StoreUnavailable
-from flowsource.schedules import latest_due
+from flowsource.runs import Failure
 from flowsource.store.protocol import DEPLOYMENTS, ScheduleState, Store
 
 logger = logging.getLogger(__name__)
 
 # Schedules may change without a sound that reaches us, and a clock may be set.
-LOOK_EVERY = timedelta(seconds=30)
-# Where a cursor tells nothing: as far as the last look can lie behind us.
-_LOOK_BACK = 2 * LOOK_EVERY
+LOOK_EVERY = JUST_NOW / 2
 
 
 async def create_scheduled(store: Store, deployment_ids: Sequence[UUID]) -> None:
@@ -35,7 +34,7 @@ async def create_scheduled(store: Store, deployment_ids: Sequence[UUID]) -> None
 async def create_due(
     store: Store, deployment_ids: Sequence[UUID], *, now: datetime, broken: set[tuple[UUID, str]]
 ) -> timedelta:
-    """Create what is due at `now`, of each schedule the latest instant; returns the time until more may be due.
+    """Create what is due at `now`, as each deployment wants it; returns the time until more may be due.
 
     A schedule that cannot be used holds up no other. It is told once, which `broken` remembers between calls.
     """
@@ -59,8 +58,17 @@ async def create_due(
 async def _create_due(store: Store, state: ScheduleState, now: datetime) -> timedelta:
     # A cursor ahead of us was set by a clock that was ahead. What lies before it may have no run yet; where it has
     # one, the store keeps it from getting a second.
-    after = state.cursor if state.cursor <= now else now - _LOOK_BACK
-    instant = latest_due(state.schedule, after=after, now=now)
-    if instant is not None:
-        await store.create_scheduled(state.deployment_id, state.key, [instant], cursor=now, now=now)
-    return state.schedule.next_after(now) - now
+    after = state.cursor if state.cursor <= now else now - JUST_NOW
+    to_do = plan(state.schedule, after=after, now=now, catchup=state.catchup, max_lateness=state.max_lateness)
+    skipped = _skipped(state, to_do)
+    if to_do.wanted or skipped:
+        await store.create_scheduled(
+            state.deployment_id, state.key, to_do.wanted, skipped=skipped, cursor=to_do.cursor, now=now
+        )
+    return max(state.schedule.next_after(to_do.cursor) - now, timedelta(0))
+
+
+def _skipped(state: ScheduleState, to_do: Plan) -> dict[datetime, Failure]:
+    missed = Failure(kind="missed", message=f"nobody looked when it came due, and catchup is {state.catchup!r}")
+    too_late = Failure(kind="too late", message=f"it could not begin within {state.max_lateness} of its time")
+    return {**dict.fromkeys(to_do.missed, missed), **dict.fromkeys(to_do.too_late, too_late)}

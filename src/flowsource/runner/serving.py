@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-import anyio
-
+from flowsource import refusing
 from flowsource.context import is_run_process
 from flowsource.declaring import (
     check_global_limit,
@@ -28,12 +27,11 @@ from flowsource.deployments import GRACE, Declaration, DeploymentOptions, check_
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
 from flowsource.flows import Flow
-from flowsource.runner.lifetime import serve_until_stopped
-from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.startup import first_error
-from flowsource.runner.terminal import Terminal, telling_records
-from flowsource.schedules import schedules_from_arguments
-from flowsource.settings import Settings, check_log_format
+
+if TYPE_CHECKING:
+    from flowsource.runner.origin import Origin
+
+# What serving takes is imported by those who serve: a script names `serve` at its top, and each run imports the script.
 
 Limit = int | Literal["cpus"] | None
 
@@ -55,6 +53,9 @@ def deployment_of(
     flow: Flow[..., Any], name: str | None = None, **options: Unpack[DeploymentOptions]
 ) -> RunnerDeployment:
     """A deployment of `flow`; see `Flow.to_deployment`."""
+    from flowsource.runner.origin import origin_of
+    from flowsource.schedules import schedules_from_arguments
+
     check_options(options)
     origin = origin_of(flow)
     parse(origin.entrypoint)
@@ -117,6 +118,8 @@ def serve(
     """
     import asyncio
 
+    import anyio
+
     _refuse_in_a_run()
     try:
         asyncio.get_running_loop()
@@ -149,6 +152,11 @@ async def aserve(
     log_format: str | None = None,
 ) -> None:
     """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
+    from flowsource.runner.lifetime import serve_until_stopped
+    from flowsource.runner.startup import first_error
+    from flowsource.runner.terminal import Terminal, telling_records
+    from flowsource.settings import Settings, check_log_format
+
     _refuse_in_a_run()
     _check_deployments(deployments)
     if limit != "cpus":
@@ -196,7 +204,4 @@ def _check_deployments(deployments: Sequence[object]) -> None:
 
 def _refuse_in_a_run() -> None:
     if is_run_process():
-        raise InvalidDeployment(
-            "serve() was called while this file was imported to load a flow from it; "
-            'put the call under `if __name__ == "__main__":`.'
-        )
+        refusing.serve()

@@ -27,16 +27,17 @@ _FORK_SERVER: Final = "fork-server"
 _GUARDIANS: Final = {_FORK_SERVER: "flowsource.runner.forkserver", "spawn": "flowsource.runner.execserver"}
 
 
-def open_starter(method: str = _FORK_SERVER, *, without: Collection[str] = ()) -> Starter:
+def open_starter(method: str = _FORK_SERVER, *, without: Collection[str] = (), held: Collection[int] = ()) -> Starter:
     """What starts runs by `method`; raises InvalidSettings for one that there is not.
 
     With `"fork-server"` each run is forked from a process that has imported what every run needs, and it begins at
     once. With `"spawn"` each is a Python of its own, which takes longer and shares nothing with others: `preload` does
     nothing there. `without` names environment variables that no run is given.
+    `held` are descriptors that stay open until the last run is gone, even when we are killed.
     """
     check_start_method(method)
     environment = {name: value for name, value in os.environ.items() if name not in frozenset(without)}
-    return Starter(method, environment)
+    return Starter(method, environment, held)
 
 
 class Starter:
@@ -46,9 +47,9 @@ class Starter:
     to be imported before runs, started when it is first needed, and ended when nobody has needed it for a while.
     """
 
-    def __init__(self, method: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, method: str, environment: Mapping[str, str], held: Collection[int] = ()) -> None:
         self._module, self._does_preload = _GUARDIANS[method], method == _FORK_SERVER
-        self._environment = dict(environment)
+        self._environment, self._held = dict(environment), tuple(held)
         self._guards: dict[tuple[str, ...], Guard] = {}  # those used last come last
         self._starting: defaultdict[tuple[str, ...], anyio.Lock] = defaultdict(anyio.Lock)
         self._unfit: set[str] = set()
@@ -115,7 +116,7 @@ class Starter:
                     raise GuardianFailed("what starts runs is closed")
                 command = [self._module, *modules]
                 idle = _IDLE_SECONDS if modules else None
-                guard = await Guard.start(self._tasks, command, self._environment, idle=idle)
+                guard = await Guard.start(self._tasks, command, self._environment, idle=idle, held=self._held)
                 self.protects_from_root = guard.protects_from_root
             self._guards[modules] = guard
             return guard

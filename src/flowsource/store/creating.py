@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from flowsource.errors import DeploymentNotFound
-from flowsource.runs import Run, RunState
+from flowsource.runs import Failure, Run, RunState
 from flowsource.store import steps
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.owning import get_row
@@ -68,17 +69,20 @@ def create_scheduled(
     key: str,
     instants: Sequence[datetime],
     *,
+    skipped: Mapping[datetime, Failure],
     cursor: datetime,
     now: datetime,
 ) -> list[Run]:
     """Create the runs of a schedule that are not there yet, and move its cursor on."""
     deployment = _find_deployment(connection, deployment_id)
     created = []
-    for instant in sorted(set(instants)):
+    for instant in sorted({*instants, *skipped}):
         run = _new_run(deployment, NewRun(deployment_id=deployment_id, scheduled_at=instant, schedule=key), now)
+        if why := skipped.get(instant):
+            run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
         if connection.execute(_INSERT_ONCE, new_run_columns(run, None)).rowcount:
+            steps.remember(connection, [run], at=now, reason=why.message if why else None)
             created.append(run)
-    steps.remember(connection, created, at=now)
     connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})
     return created
 

@@ -40,8 +40,7 @@ def nest(connection: Connection, run_id: UUID, epoch: int, nested: Sequence[Nest
         raise Superseded(f"run {ended.name!r} is {ended.state}: whatever still goes on of it must stop.")
     for child in nested:
         run = _run_of(parent, child)
-        began = {"started_at": child.started_at, "revision": parent.revision}
-        if connection.execute(_ADD, {**new_run_columns(run, None), **began}).rowcount:
+        if connection.execute(_ADD, new_run_columns(run, None)).rowcount:
             steps.remember(connection, [run], at=child.started_at)
         if child.state.is_final:
             at = child.ended_at or child.started_at

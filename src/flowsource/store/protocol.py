@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
-from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.deployments import Catchup, Declaration, Deployment, FlowFacts, Rejection
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
@@ -39,6 +39,7 @@ class ScheduleState:
     """A schedule of a deployment, with how far it has got.
 
     No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it.
+    `catchup` and `max_lateness` are those of the deployment.
     """
 
     deployment_id: UUID
@@ -46,6 +47,8 @@ class ScheduleState:
     schedule: Schedule
     cursor: datetime
     is_held: bool
+    catchup: Catchup = "latest"
+    max_lateness: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,10 +283,18 @@ class Store(Protocol):
         """The schedules of these deployments."""
 
     async def create_scheduled(
-        self, deployment_id: UUID, key: str, instants: Sequence[datetime], *, cursor: datetime, now: datetime
+        self,
+        deployment_id: UUID,
+        key: str,
+        instants: Sequence[datetime],
+        *,
+        skipped: Mapping[datetime, Failure] | None = None,
+        cursor: datetime,
+        now: datetime,
     ) -> list[Run]:
         """Create one run for each instant, with the deployment's parameters, and move the cursor of schedule `key`.
 
+        For each instant that is `skipped` there is a run in that state, with the reason, which nobody executes.
         Exactly once for each (deployment, key, instant), whoever races: those that exist are left as they are and not
         returned. The cursor never moves back.
         """

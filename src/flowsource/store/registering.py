@@ -27,7 +27,10 @@ _IS_LIMITED = select(deployments.c.run_limit.is_not(None) | deployments.c.global
     deployments.c.id == bindparam("which")
 )
 _SCHEDULES_OF = (
-    select(schedules, deployments.c.paused, deployments.c.stopped)
+    select(
+        schedules,
+        *(deployments.c.paused, deployments.c.stopped, deployments.c.options, deployments.c.max_lateness),
+    )
     .join(deployments, deployments.c.id == schedules.c.deployment_id)
     .where(schedules.c.deployment_id.in_(bindparam("which", expanding=True)))
     .order_by(schedules.c.deployment_id, schedules.c.position)

@@ -89,13 +89,15 @@ def deployment_from(row: AnyRow, schedules: Iterable[Schedule]) -> Deployment:
 
 
 def schedule_state_from(row: AnyRow) -> ScheduleState:
-    """The state of a schedule, from its row joined with the `paused` and `stopped` of its deployment."""
+    """The state of a schedule, from its row joined with what its deployment says of it."""
     return ScheduleState(
         deployment_id=row.deployment_id,
         key=row.key,
         schedule=schedule_from_json(row.schedule),
         cursor=row.cursor,
         is_held=row.paused or row.stopped,
+        catchup=row.options["catchup"],
+        max_lateness=row.max_lateness,
     )
 
 
@@ -121,6 +123,10 @@ def new_run_columns(run: Run, idempotency_key: str | None) -> dict[str, Any]:
         "has_nested": False,
         "attempt": run.attempt,
         "epoch": run.epoch,
+        "revision": run.revision.to_json() if run.revision else None,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "failure": failure_json(run.failure),
         "has_result": run.has_result,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
-from flowsource.runs import Attempt, CancelPhase, Run, RunState, Transition
+from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store import (
     cancelling,
     claiming,
@@ -152,9 +152,18 @@ class SqlStore:
         return await self._read(registering.schedule_states, deployment_ids)
 
     async def create_scheduled(
-        self, deployment_id: UUID, key: str, instants: Sequence[datetime], *, cursor: datetime, now: datetime
+        self,
+        deployment_id: UUID,
+        key: str,
+        instants: Sequence[datetime],
+        *,
+        skipped: Mapping[datetime, Failure] | None = None,
+        cursor: datetime,
+        now: datetime,
     ) -> list[Run]:
-        created = await self._write(creating.create_scheduled, deployment_id, key, instants, cursor=cursor, now=now)
+        created = await self._write(
+            creating.create_scheduled, deployment_id, key, instants, skipped=skipped or {}, cursor=cursor, now=now
+        )
         if created:
             self._doorbell.ring(WORK, *(about(run.id) for run in created))
         return created

@@ -1,0 +1,95 @@
+"""Claims: as many runs as there are slots, however many are due, and each once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import anyio
+import pytest
+
+from flowsource.runner.claims import Slots, claim_runs
+from flowsource.runs import Run, RunState
+from flowsource.store import open_store
+from flowsource.store.protocol import NewRun, Outcome, Store
+from tests.store.words import registration
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
+        yield store
+
+
+async def serving(store: Store) -> tuple[UUID, UUID]:
+    """A runner and what it serves."""
+    runner = uuid4()
+    [deployment] = await store.register(runner, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
+    return runner, deployment.id
+
+
+async def ask_for(store: Store, deployment_id: UUID, count: int) -> None:
+    for _ in range(count):
+        await store.create_run(NewRun(deployment_id=deployment_id, scheduled_at=NOW), now=NOW)
+
+
+async def test_no_more_runs_are_taken_than_there_are_slots_and_each_is_taken_once(store: Store) -> None:
+    runner, deployment = await serving(store)
+    await ask_for(store, deployment, 30)
+    slots, taken, most = Slots(4), Counter[UUID](), 0
+
+    async with anyio.create_task_group() as tasks:
+
+        async def do(run: Run) -> None:
+            await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
+            await store.finish(run.id, run.epoch, Outcome(state=RunState.COMPLETED), at=NOW, transition_id=uuid4())
+            slots.give_back(run.id)
+
+        def take(run: Run) -> None:
+            nonlocal most
+            taken[run.id] += 1
+            most = max(most, 4 - slots.free)
+            tasks.start_soon(do, run)
+
+        tasks.start_soon(claim_runs, store, runner, [deployment], slots, take)
+        await until(lambda: len(taken) == 30)
+        tasks.cancel_scope.cancel()
+    assert set(taken.values()) == {1}
+    assert most == 4
+
+
+async def test_without_a_limit_runs_are_taken_in_portions_that_are_bounded(store: Store) -> None:
+    runner, deployment = await serving(store)
+    await ask_for(store, deployment, 100)
+    asked: list[int] = []
+    claim = store.claim
+
+    async def counting(runner_id: UUID, ids: list[UUID], *, limit: int, now: datetime) -> list[Run]:
+        asked.append(limit)
+        return await claim(runner_id, ids, limit=limit, now=now)
+
+    store.claim = counting  # type: ignore[method-assign,assignment]
+    taken: list[Run] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(claim_runs, store, runner, [deployment], Slots(None), taken.append)
+        await until(lambda: len(taken) == 100)
+        tasks.cancel_scope.cancel()
+    assert max(asked) == 64
+
+
+def test_a_slot_that_is_given_back_twice_is_one() -> None:
+    slots = Slots(2)
+    slots.take(one := uuid4())
+    slots.take(uuid4())
+    assert slots.free == 0
+    slots.give_back(one)
+    slots.give_back(one)
+    assert slots.free == 1

@@ -37,7 +37,7 @@ FLOWS = """
     def other(): print("heard")
 
     if __name__ == "__main__":
-        os.environ["FLOWSOURCE_LOG_MIB"] = "1"
+        os.environ |= {"FLOWSOURCE_LOG_MIB": "1", "FLOWSOURCE_LOG_LINES": "20000"}
         serve(*[one.to_deployment(name="x") for one in (flood, one_line, other)], limit=4)
 """
 
@@ -51,7 +51,7 @@ def resident(pid: int) -> int:
 
 @pytest.mark.parametrize("flow", ["flood", "one-line"])
 async def test_a_flood_hurts_nobody_and_its_end_is_kept(tmp_path: Path, flow: str) -> None:
-    blocks = rounds(f"megabytes of a flood, {flow}", short=64, full=1024) * 16
+    blocks = rounds(f"megabytes of a flood, {flow}", short=24, full=1024) * 16
     script = tmp_path / "flows.py"
     script.write_text(dedent(FLOWS))
     async with serving(script, tmp_path / "home") as server:
@@ -70,7 +70,7 @@ async def test_a_flood_hurts_nobody_and_its_end_is_kept(tmp_path: Path, flow: st
             lines += [line.text for line in more]
             place = more[-1].place
         assert (lines[-1], sum(map(len, lines)) < 3 << 20) == ("the last words", True)
-        assert any(" left out: more than 1.0 MiB" in text for text in lines)
+        assert any(" left out: more than " in text for text in lines)
         grown = resident(server.process.pid) - before
         print(f"a flood of {blocks >> 4} MiB: from {before} MiB, {grown} more")
         assert grown < 50

@@ -20,7 +20,7 @@ START_METHODS = ("fork-server", "spawn")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLimits:
-    """How much of what one attempt of a run writes is kept: lines, and characters of text in them."""
+    """How much of what one attempt of a run writes is kept: lines, and characters of text, line ends included."""
 
     lines: int = 1_000_000
     size: int = 64 * 1024 * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TextIO
@@ -19,14 +20,19 @@ _LEVEL_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (logging.INFO,
 
 
 async def follow_run(
-    store: Store, run: Run, *, on_line: Callable[[LogLine], None], on_state: Callable[[Run], None]
+    store: Store,
+    run: Run,
+    *,
+    on_line: Callable[[LogLine], None],
+    on_state: Callable[[Run], None],
+    after: LinePlace = BEFORE_ALL,
 ) -> Run:
-    """The run once it is final; each state it was seen in (of each attempt) and each line of its log were handed over
-    before, in order.
+    """The run once it is final; each state it was seen in (of each attempt) and each line of its log that comes `after`
+    that place were handed over before, in order.
 
     Woken by whoever writes.
     """
-    seen, told = BEFORE_ALL, None
+    seen, told = after, None
     async with store.changes(about(run.id)) as ear:
         while True:
             # The state before the lines: those of a run that is final are all there.
@@ -52,15 +58,56 @@ async def read_log(
     return after
 
 
-def show_line(line: LogLine, stream: TextIO | None = None) -> None:
-    """A line of a log with its time of day, and its level if a logger wrote it, on standard output, at once."""
-    out = stream or sys.stdout
-    level = ""
-    if line.logger is not None:
-        colour = next((colour for least, colour in _LEVEL_COLOURS if line.level >= least), "2")
-        level = painted(f"{logging.getLevelName(line.level):<8}", colour, out)
-    text = printable(line.text).replace("\n", "\n" + " " * 10)
-    print(f"{painted(clock(line.at), '2', out)}  {level}{text}", file=out, flush=True)
+class LineShower:
+    """Prints lines of a log, each with its time of day, and its level if a logger wrote it, at once.
+
+    The lines of an attempt stand under a heading where there is more than one; `is_retried` says so before there is.
+    """
+
+    def __init__(self, stream: TextIO, *, is_retried: bool = False) -> None:
+        self._out = stream
+        self._attempt = 0 if is_retried else 1
+
+    def __call__(self, line: LogLine) -> None:
+        """Print `line`."""
+        out = self._out
+        if line.attempt != self._attempt:
+            self._attempt = line.attempt
+            print(painted(f"── attempt {line.attempt} ──", "2", out), file=out)
+        level = ""
+        if line.logger is not None:
+            colour = next((colour for least, colour in _LEVEL_COLOURS if line.level >= least), "2")
+            level = painted(f"{logging.getLevelName(line.level):<8}", colour, out)
+        text = printable(line.text).replace("\n", "\n" + " " * 10)
+        print(f"{painted(clock(line.at), '2', out)}  {level}{text}", file=out, flush=True)
+
+
+class Wanted:
+    """Hands over those lines of a log that somebody wants to see: of a level or above, of one attempt, the last ones.
+
+    `tail` is for what is there at first: it is held back until `caught_up` is called.
+    """
+
+    def __init__(
+        self, show: Callable[[LogLine], None], *, level: int = 0, attempt: int | None = None, tail: int | None = None
+    ) -> None:
+        self._show, self._level, self._attempt = show, level, attempt
+        self._held: deque[LogLine] | None = deque(maxlen=tail) if tail is not None else None
+
+    def __call__(self, line: LogLine) -> None:
+        """Take `line`."""
+        if line.level < self._level or self._attempt not in (None, line.attempt):
+            return
+        if self._held is not None:
+            self._held.append(line)
+        else:
+            self._show(line)
+
+    def caught_up(self) -> None:
+        """Hand over what was held back, and from now on each line at once."""
+        held, self._held = self._held or (), None
+        for line in held:
+            self._show(line)
 
 
 def say_state(run: Run) -> None:

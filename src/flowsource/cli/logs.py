@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from flowsource.cli import exits
-from flowsource.cli.following import follow_run, read_log, say_state, show_line
+from flowsource.cli.following import LineShower, Wanted, follow_run, read_log, say_state
 from flowsource.cli.json_shapes import line_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json_line, say
+from flowsource.errors import InvalidInput
 from flowsource.store.protocol import BEFORE_ALL, LogLine, Store
 
 
 def logs(
-    run: str, /, *, follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False, json: bool = False
+    run: str,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
+    level: str | None = None,
+    attempt: int | None = None,
+    tail: int | None = None,
+    json: bool = False,
 ) -> int:
     """What a run wrote and logged.
 
@@ -24,21 +34,47 @@ def logs(
     run
         Its id, a beginning of the id that no other run has, or its name (the newest of that name).
     follow
-        Print lines as they come, until the run ends.
+        Print lines as they come, through all attempts, until the run ends.
+    level
+        Only lines of this level or above: debug, info, warning, error, critical, or a number. What was printed, and
+        not logged, is info.
+    attempt
+        Only lines of this attempt, counted from 1.
+    tail
+        Of what is there already only the last so many lines.
     json
         Print each line as a JSON object of its own.
     """
+    least = _level(level)
+    if attempt is not None and attempt < 1:
+        raise InvalidInput(f"--attempt: {attempt} is none; the first is 1.")
+    if tail is not None and tail < 0:
+        raise InvalidInput(f"--tail: {tail} is not a number of lines; give 0 or more.")
 
     def show_json(line: LogLine) -> None:
         print_json_line(line_json(line))
 
     async def read(store: Store) -> int:
         found = await store.run(run)
-        show = show_json if json else show_line
+        show = show_json if json else LineShower(sys.stdout, is_retried=found.attempt > 1)
+        wanted = Wanted(show, level=least, attempt=attempt, tail=tail)
+        last = await read_log(store, found, wanted)
+        wanted.caught_up()
         if follow:
-            await follow_run(store, found, on_line=show, on_state=say_state)
-        elif await read_log(store, found, show) == BEFORE_ALL:
+            await follow_run(store, found, on_line=wanted, on_state=say_state, after=last)
+        elif last == BEFORE_ALL:
             say(f"{found.name} has written nothing{'' if found.state.is_final else ' yet; -f waits for it'}.")
         return exits.OK
 
     return with_store(read)
+
+
+def _level(given: str | None) -> int:
+    if given is None:
+        return 0
+    if given.isascii() and given.isdecimal():
+        return int(given)
+    level = logging.getLevelNamesMapping().get(given.upper())
+    if level is None:
+        raise InvalidInput(f"--level: {given!r} is no level; give debug, info, warning, error, critical or a number.")
+    return level

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, TextIO
 
 import anyio
 from cyclopts import Parameter
 
 from flowsource.cli import exits
-from flowsource.cli.following import follow_run, say_state, show_line
+from flowsource.cli.following import LineShower, follow_run, say_state
 from flowsource.cli.given import instant_from, parameters_from
 from flowsource.cli.json_shapes import run_json
 from flowsource.cli.opening import with_store
@@ -93,7 +92,7 @@ async def _watch(store: Store, run: Run, *, timeout: float | None, log_to: TextI
     """The run as it ended, or as it is when the timeout has passed."""
     try:
         with anyio.move_on_after(timeout):
-            return await follow_run(store, run, on_line=partial(show_line, stream=log_to), on_state=say_state)
+            return await follow_run(store, run, on_line=LineShower(log_to), on_state=say_state)
     except anyio.get_cancelled_exc_class():
         say(f"\nNot watching any more; {run.name} goes on. Follow it again:\n  {_follow_command(run)}")
         raise

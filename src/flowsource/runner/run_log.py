@@ -175,7 +175,7 @@ class RunLog:
             )
         self._unsaved.append(added)
         self._unsaved_characters += len(added.text)
-        self._characters += len(added.text)
+        self._characters += len(added.text) + 1
         self._has_lines.set()
         self._terminal.line(self._name, added)
 

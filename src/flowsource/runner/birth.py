@@ -71,8 +71,8 @@ def live(main: Callable[[socket.socket, int], None]) -> NoReturn:
         open_streams()
         main(socket.socket(fileno=CHANNEL), OUTPUT)
         code = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         _leave(code)
 

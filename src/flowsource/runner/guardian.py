@@ -116,8 +116,8 @@ class Guardian:
             try:
                 detach(self._pid, self._requests, request, run.mark, output, channel)
                 self._live()
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
+            except BaseException as error:
+                sys.excepthook(type(error), error, error.__traceback__)
             finally:
                 os._exit(1)
         self._runs[pid] = run

@@ -136,8 +136,8 @@ def _apply(
     """The run as this moved it, or None where it could not."""
     moved = connection.execute(move, asked).one_or_none()
     if moved is not None and moved.state != RunState.LOST:
-        is_by_wish = moved.state == RunState.CANCELLED and moved.cancellation is not None
-        by = moved.cancellation["by"] if is_by_wish else None
+        wish = moved.cancellation
+        by = wish["by"] if moved.state == RunState.CANCELLED and wish is not None else None
         steps.remember(connection, [moved], at=asked["at"], reason=reason, by=by)
     return moved
 

@@ -29,7 +29,8 @@ async def ended_by(server: Starter, root: Path, entrypoint: str, *, signals: int
 
     async def stop() -> None:
         for _ in range(signals):
-            await until(ready.exists)
+            # It may be ready before we are told that there is a process.
+            await until(lambda: bool(processes) and ready.exists())
             ready.unlink()
             processes[0].signal_group(signal.SIGTERM)
 

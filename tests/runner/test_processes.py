@@ -149,7 +149,7 @@ async def test_nothing_outlives_a_runner_that_is_killed(write: Write, tmp_path: 
         "from flowsource.runner.starter import open_starter\n"
         "from tests.support.orders import execute\n"
         "async def main():\n"
-        "    async with open_starter() as server:\n"
+        f"    async with open_starter({method!r}) as starter:\n"
         f"        await execute(starter, Path({str(root)!r}), parameters={{'note': {str(note)!r}}},\n"
         "                      on_start=lambda process: print(process.pid, flush=True))\n"
         "anyio.run(main)\n"

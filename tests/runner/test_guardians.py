@@ -117,7 +117,7 @@ async def test_guardians_are_killed_at_random_moments_and_no_run_is_lost_or_begu
                         if is_guardian and parent_of(guardian) == os.getpid():
                             os.kill(guardian, signal.SIGKILL)
         await one(rounds * 3)
-        assert descriptors_of(os.getpid()) == descriptors
+        assert descriptors_of(os.getpid()) <= descriptors
     begun = [int(line) for line in ledger.read_text().split()]
     assert len(begun) == len(set(begun)), "one was begun twice"
     assert sorted(ended + lost) == list(range(rounds * 3 + 1))

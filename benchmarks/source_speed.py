@@ -24,7 +24,7 @@ import anyio
 from benchmarks.git_repositories import SHAPES, Shape, change, make
 from benchmarks.git_serving import serving
 from benchmarks.measure import paired_ratio, print_table, take_turns
-from flowsource.runner import protection
+from flowsource.runner.child import protection
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.disk import remove_tree
 from flowsource.snapshots.snapshot import Snapshot

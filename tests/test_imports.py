@@ -28,7 +28,7 @@ def test_importing_the_package_loads_no_other_module_of_it() -> None:
 def test_a_flow_is_imported_and_called_with_nothing_but_typing(code: str) -> None:
     loaded = modules_loaded_by(code)
 
-    assert _of_ours(loaded) == {"flowsource", "flowsource.calls", "flowsource.flows"}
+    assert _of_ours(loaded) == {"flowsource", "flowsource.calling", "flowsource.calling.calls", "flowsource.flows"}
     assert loaded - _of_ours(loaded) - modules_loaded_by(ALWAYS_THERE) == frozenset()
 
 

@@ -27,17 +27,11 @@ PARTS: Mapping[str, frozenset[str]] = {
     "flow": frozenset(
         {
             "flows",
-            "calls",
-            "watched_calls",
+            "calling",
             "parameters",
             "entrypoints",
             "context",
-            "run_names",
-            "prints",
-            "lines_here",
-            "hooking",
             "refusing",
-            "trying_again",
         }
     ),
     "words": frozenset(
@@ -172,8 +166,8 @@ def all_imports() -> Iterator[Import]:
 
 def modules_of_a_run() -> list[str]:
     """What a run's process loads, whatever the flow: what it is forked from, the child's side, and what a flow is."""
-    flow = [f"flowsource.{name}" for name in sorted(PARTS["flow"])]
-    return flow + [name for name in FILES if name.startswith(("flowsource.runner.child", "flowsource.runner.fork"))]
+    of_runner = ("flowsource.runner.child", "flowsource.runner.processes.fork")
+    return [name for name in FILES if name.startswith(of_runner) or part_of(name) == "flow"]
 
 
 def loaded_with(modules: list[str]) -> dict[str, Import | None]:

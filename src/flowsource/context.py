@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flowsource.calls import current_call
+from flowsource.calling.calls import current_call
 from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
 
@@ -116,7 +116,7 @@ def get_run_logger() -> logging.Logger:
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
     if _current is None and not logger.hasHandlers():
-        from flowsource.lines_here import show_lines_here
+        from flowsource.calling.lines import show_lines_here
 
         show_lines_here()
     return logger

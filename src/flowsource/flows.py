@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, overload
 
-from flowsource.calls import call_flow
+from flowsource.calling.calls import call_flow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

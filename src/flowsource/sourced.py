@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import anyio
 import anyio.from_thread
 
-from flowsource.calls import call_flow
+from flowsource.calling.calls import call_flow
 from flowsource.entrypoints import Entrypoint, check_file, load, parse
 from flowsource.errors import FlowsourceError, InvalidInput
 from flowsource.flows import Flow, Hook

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.processes.starter import Starter, open_starter
 from flowsource.settings import START_METHODS
 
 

@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from flowsource.runner.starter import Starter
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import execute
 
 pytestmark = pytest.mark.anyio

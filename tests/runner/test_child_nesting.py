@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.runner.starter import Starter
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio

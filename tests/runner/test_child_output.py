@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.runner.starter import Starter
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import execute
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowsource.runner import child_results
-from flowsource.runner.child_results import failure_of, result_of
+from flowsource.runner.child import results as child_results
+from flowsource.runner.child.results import failure_of, result_of
 
 HERE = Path(__file__).parent
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.runner.child_terminating import RunCancelled, Termination
-from flowsource.runner.processes import RunProcess
-from flowsource.runner.starter import Starter
+from flowsource.runner.child.terminating import RunCancelled, Termination
+from flowsource.runner.processes.process import RunProcess
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import Heard, execute
 from tests.support.waiting import until
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.runner import starter as starting
-from flowsource.runner.descent import is_alive
-from flowsource.runner.processes import GuardianFailed, RunProcess
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.processes import starter as starting
+from flowsource.runner.processes.descent import is_alive
+from flowsource.runner.processes.process import GuardianFailed, RunProcess
+from flowsource.runner.processes.starter import Starter, open_starter
 from flowsource.settings import START_METHODS
 from tests.fire import length
 from tests.support.orders import execute

@@ -12,7 +12,7 @@ import pytest
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
-from flowsource.runner.starter import Starter
+from flowsource.runner.processes.starter import Starter
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 

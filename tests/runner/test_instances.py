@@ -20,7 +20,7 @@ from flowsource import RunnerDeployment, flow
 from flowsource.errors import InvalidDeployment
 from flowsource.runner import serving
 from flowsource.runner.origin import Origin, origin_of
-from flowsource.runner.starter import Starter
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import Heard, execute
 
 pytestmark = pytest.mark.anyio
@@ -205,10 +205,10 @@ def test_objects_are_opened_by_the_process_of_a_run_and_nowhere_else() -> None:
         if names:
             found[file.relative_to(top).as_posix()] = names
     assert found == {
-        "runner/child_loading.py": {"pickle"},
+        "runner/child/loading.py": {"pickle"},
         "runner/instances.py": {"pickle"},
         # Bytecode that the process of a run wrote itself.
-        "runner/modules.py": {"marshal"},
+        "runner/child/modules.py": {"marshal"},
     }
     keeps = (top / "runner" / "instances.py").read_text(encoding="utf-8")
     assert not any(word in keeps for word in ("Unpickler", "pickle.load"))

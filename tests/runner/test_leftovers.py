@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from flowsource.runner.starter import Starter
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import execute
 from tests.support.processes import alive, written_pids
 from tests.support.waiting import until

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsource.runner.lines import MAX_LINE_BYTES, LineSplitter
+from flowsource.runner.output.lines import MAX_LINE_BYTES, LineSplitter
 from tests.runner.cutting import cut
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), max_size=50)

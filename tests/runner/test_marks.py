@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsource.runner.marks import MarkedOutput, marked, new_mark
+from flowsource.runner.output.marks import MarkedOutput, marked, new_mark
 from tests.runner.cutting import cut
 
 MARK = new_mark()

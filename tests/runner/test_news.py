@@ -24,8 +24,8 @@ from flowsource.deployments import (
 )
 from flowsource.promotions import Outcome, Passed, Refused
 from flowsource.revisions import Revision
-from flowsource.runner.news import news, standing_news
-from flowsource.runner.terminal import Terminal
+from flowsource.runner.output.news import news, standing_news
+from flowsource.runner.output.terminal import Terminal
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ONE, TWO, THREE = (Revision(id=sign * 40, subject=f"Say {sign}") for sign in "123")

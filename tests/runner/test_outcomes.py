@@ -19,7 +19,7 @@ from flowsource.runner.outcomes import (
     timed_out,
     with_hint,
 )
-from flowsource.runner.processes import Exit
+from flowsource.runner.processes.process import Exit
 from flowsource.runs import Cancellation, Failure, RunState
 from flowsource.store.protocol import Outcome
 

@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from flowsource.errors import InvalidSettings
-from flowsource.runner.descent import is_alive
-from flowsource.runner.processes import RunProcess
-from flowsource.runner.starter import Starter, open_starter
+from flowsource.runner.processes.descent import is_alive
+from flowsource.runner.processes.process import RunProcess
+from flowsource.runner.processes.starter import Starter, open_starter
 from flowsource.settings import START_METHODS
 from tests.support.orders import execute
 from tests.support.waiting import until
@@ -146,7 +146,7 @@ async def test_nothing_outlives_a_runner_that_is_killed(write: Write, tmp_path: 
         "import sys\n"
         "from pathlib import Path\n"
         "import anyio\n"
-        "from flowsource.runner.starter import open_starter\n"
+        "from flowsource.runner.processes.starter import open_starter\n"
         "from tests.support.orders import execute\n"
         "async def main():\n"
         f"    async with open_starter({method!r}) as starter:\n"

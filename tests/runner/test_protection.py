@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.runner import protection
-from flowsource.runner.starter import Starter
+from flowsource.runner.child import protection
+from flowsource.runner.processes.starter import Starter
 from tests.support.orders import execute
 from tests.support.parts import lacks
 

@@ -14,8 +14,8 @@ import pytest
 
 from flowsource.errors import StoreUnavailable
 from flowsource.runner import record
+from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.record import RunRecord
-from flowsource.runner.terminal import Terminal
 from flowsource.runs import Run, RunState
 from flowsource.store import open_store
 from flowsource.store.protocol import NestedRun, NewRun, Outcome, Store

@@ -15,10 +15,10 @@ import anyio
 import pytest
 
 from flowsource.errors import StoreUnavailable
-from flowsource.runner import run_log
-from flowsource.runner.run_log import RunLog
-from flowsource.runner.tail import LINES
-from flowsource.runner.terminal import Terminal
+from flowsource.runner.output import run_log
+from flowsource.runner.output.run_log import RunLog
+from flowsource.runner.output.tail import LINES
+from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import Run
 from flowsource.settings import LogLimits
 from flowsource.store import open_store

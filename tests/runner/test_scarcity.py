@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flowsource.runner.scarcity import counter_file
+from flowsource.runner.processes.scarcity import counter_file
 
 
 def test_the_counter_is_found_by_either_version_of_control_groups(tmp_path: Path) -> None:

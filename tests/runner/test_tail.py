@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsource.runner.tail import LINES, LeftOut, Tail
+from flowsource.runner.output.tail import LINES, LeftOut, Tail
 
 NOW = datetime.now(UTC)
 

@@ -21,8 +21,8 @@ from uuid import UUID
 import pytest
 
 from flowsource.errors import AuthenticationFailed
-from flowsource.runner.terminal import Terminal, telling_records
-from flowsource.runner.writer import Writer
+from flowsource.runner.output.terminal import Terminal, telling_records
+from flowsource.runner.output.writer import Writer
 from flowsource.runs import Cancellation, Failure, Run, RunState
 from flowsource.source_status import SourceStatus
 from flowsource.store.protocol import LogLine
@@ -167,7 +167,7 @@ def talking(lines: int) -> Iterator[subprocess.Popen[bytes]]:
     """A process that says so many lines on standard error, closes nothing, and ends."""
     script = dedent(f"""
         import sys
-        from flowsource.runner.writer import Writer
+        from flowsource.runner.output.writer import Writer
         writer = Writer(sys.stderr)
         for _ in range({lines}):
             writer.write("x" * 100)

@@ -9,9 +9,9 @@ from typing import Any
 
 from flowsource.revisions import Revision
 from flowsource.runner.conversation import converse
-from flowsource.runner.lines import LineSplitter
-from flowsource.runner.processes import Exit, RunProcess
-from flowsource.runner.starter import Starter
+from flowsource.runner.output.lines import LineSplitter
+from flowsource.runner.processes.process import Exit, RunProcess
+from flowsource.runner.processes.starter import Starter
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flowsource.runner.descent import descendants_of, is_alive
+from flowsource.runner.processes.descent import descendants_of, is_alive
 
 
 def parent_of(pid: int) -> int:

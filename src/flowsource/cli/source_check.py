@@ -17,7 +17,7 @@ from flowsource.entrypoints import parse
 from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
-from flowsource.runner.starter import open_starter
+from flowsource.runner.processes.starter import open_starter
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources import Source, source_from

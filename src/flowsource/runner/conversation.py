@@ -11,10 +11,10 @@ from typing import Any
 import anyio
 
 from flowsource.runner.frames import encode
-from flowsource.runner.listening import Listener, OnMessage, OnOutput, Room
-from flowsource.runner.marks import new_mark
-from flowsource.runner.processes import Exit, GuardianFailed, RunProcess
-from flowsource.runner.starter import Starter
+from flowsource.runner.output.listening import Listener, OnMessage, OnOutput, Room
+from flowsource.runner.output.marks import new_mark
+from flowsource.runner.processes.process import Exit, GuardianFailed, RunProcess
+from flowsource.runner.processes.starter import Starter
 
 _LAST_WORDS_SECONDS = 1.0
 

@@ -29,10 +29,10 @@ from flowsource.runner.outcomes import (
     timed_out,
     with_hint,
 )
-from flowsource.runner.processes import Exit, RunProcess
+from flowsource.runner.output.run_log import RunLog
+from flowsource.runner.processes.process import Exit, RunProcess
+from flowsource.runner.processes.stopping import Stopper
 from flowsource.runner.record import RunRecord
-from flowsource.runner.run_log import RunLog
-from flowsource.runner.stopping import Stopper
 from flowsource.runner.workplace import Workplace, workplace
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Cancellation, CancelPhase, Failure, Run, RunState

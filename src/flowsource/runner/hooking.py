@@ -11,8 +11,8 @@ import anyio
 
 from flowsource.errors import FlowsourceError
 from flowsource.runner.conversation import converse
-from flowsource.runner.listening import OnMessage, OnOutput
-from flowsource.runner.starter import Starter
+from flowsource.runner.output.listening import OnMessage, OnOutput
+from flowsource.runner.processes.starter import Starter
 from flowsource.runs import RunState
 
 HOOK_TIME = timedelta(seconds=60)

@@ -11,8 +11,8 @@ import anyio
 from flowsource.deployments import Declaration, FlowFacts, Rejection, check_name
 from flowsource.errors import InvalidDeployment
 from flowsource.runner.conversation import converse
-from flowsource.runner.lines import LineSplitter
-from flowsource.runner.starter import Starter
+from flowsource.runner.output.lines import LineSplitter
+from flowsource.runner.processes.starter import Starter
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 

@@ -15,11 +15,11 @@ import anyio.lowlevel
 from flowsource.deployments import Declaration
 from flowsource.runner.lifesigns import alive, bury_the_dead
 from flowsource.runner.origin import Origin
+from flowsource.runner.output.terminal import Terminal
+from flowsource.runner.processes.starter import open_starter
 from flowsource.runner.service import Runner
-from flowsource.runner.starter import open_starter
 from flowsource.runner.startup import register
 from flowsource.runner.sweeping import sweep_workplaces
-from flowsource.runner.terminal import Terminal
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache

@@ -9,7 +9,7 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Any
 
-from flowsource.runner.processes import Exit
+from flowsource.runner.processes.process import Exit
 from flowsource.runs import Cancellation, Failure, RunState
 from flowsource.store.protocol import Outcome
 

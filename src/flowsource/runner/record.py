@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.errors import FlowsourceError, StoreUnavailable
-from flowsource.runner.terminal import Terminal
+from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import CancelPhase, Run
 from flowsource.store.protocol import LogLine, NestedRun, Outcome, Store
 

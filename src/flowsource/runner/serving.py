@@ -155,8 +155,8 @@ async def aserve(
     _refuse_in_a_run()
 
     from flowsource.runner.lifetime import serve_until_stopped
+    from flowsource.runner.output.terminal import Terminal, telling_records
     from flowsource.runner.startup import first_error
-    from flowsource.runner.terminal import Terminal, telling_records
     from flowsource.settings import Settings, check_log_format
 
     _check_deployments(deployments)

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from flowsource.deployments import Deployment
-from flowsource.runner.starter import Starter
-from flowsource.runner.terminal import Terminal
+from flowsource.runner.output.terminal import Terminal
+from flowsource.runner.processes.starter import Starter
 from flowsource.settings import LogLimits
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.base import Source

@@ -13,8 +13,8 @@ from typing import Final, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.runner.guard import Guard, GuardianGone, GuardianNotReady, UnfitModules
-from flowsource.runner.processes import GuardianFailed, RunProcess
+from flowsource.runner.processes.guard import Guard, GuardianGone, GuardianNotReady, UnfitModules
+from flowsource.runner.processes.process import GuardianFailed, RunProcess
 from flowsource.settings import check_start_method
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,10 @@ _MOST_PRELOADED = 8
 _IDLE_SECONDS = 600.0
 
 _FORK_SERVER: Final = "fork-server"
-_GUARDIANS: Final = {_FORK_SERVER: "flowsource.runner.forkserver", "spawn": "flowsource.runner.execserver"}
+_GUARDIANS: Final = {
+    _FORK_SERVER: "flowsource.runner.processes.forkserver",
+    "spawn": "flowsource.runner.processes.execserver",
+}
 
 
 def open_starter(method: str = _FORK_SERVER, *, without: Collection[str] = (), held: Collection[int] = ()) -> Starter:

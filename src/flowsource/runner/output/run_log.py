@@ -11,9 +11,9 @@ from typing import Any
 import anyio
 
 from flowsource.errors import StoreUnavailable
-from flowsource.runner.lines import LineSplitter, storable
-from flowsource.runner.tail import LINES, Tail
-from flowsource.runner.terminal import Terminal
+from flowsource.runner.output.lines import LineSplitter, storable
+from flowsource.runner.output.tail import LINES, Tail
+from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import Run
 from flowsource.settings import LogLimits
 from flowsource.store.protocol import LogLine, Store

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from flowsource.runner.notices import Notice
+from flowsource.runner.output.notices import Notice
 from flowsource.store.protocol import LogLine
 from flowsource.text import one_line, printable
 

@@ -15,8 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from flowsource.runner.child_streams import open_streams
-from flowsource.runner.descent import MARK
+from flowsource.runner.child.streams import open_streams
+from flowsource.runner.processes.descent import MARK
 
 CHANNEL: Final = 3
 OUTPUT: Final = 4

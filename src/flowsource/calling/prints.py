@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from flowsource.calls import current_call
+from flowsource.calling.calls import current_call
 from flowsource.context import get_run_logger
 
 _lock = Lock()

@@ -1,13 +1,13 @@
-"""The guardian each of whose runs begins as a Python of its own: `python -m flowsource.runner.execserver FD`."""
+"""The guardian each of whose runs begins as a Python of its own."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from flowsource.runner import protection
-from flowsource.runner.birth import CHANNEL, OUTPUT
-from flowsource.runner.guardian import Guardian, prepared
+from flowsource.runner.child import protection
+from flowsource.runner.processes.birth import CHANNEL, OUTPUT
+from flowsource.runner.processes.guardian import Guardian, prepared
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         "-X",
         "utf8",
         "-m",
-        "flowsource.runner.executed",
+        "flowsource.runner.processes.executed",
         *(["protected"] if protects else []),
     )
 

@@ -9,15 +9,15 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
-from flowsource.calls import Call, current_call
+from flowsource.calling.calls import Call, current_call
+from flowsource.calling.hooking import call_hooks
+from flowsource.calling.names import run_name_of
+from flowsource.calling.prints import prints_as_records
+from flowsource.calling.trying_again import seconds_until_retry
 from flowsource.context import current_tags, get_run_logger
 from flowsource.flows import Flow
-from flowsource.hooking import call_hooks
 from flowsource.hooks import RUNNING, FlowRun, State, occasion_of, state_after
 from flowsource.parameters import bind
-from flowsource.prints import prints_as_records
-from flowsource.run_names import run_name_of
-from flowsource.trying_again import seconds_until_retry
 
 
 class WatchedCall(Call):
@@ -75,7 +75,7 @@ class WatchedCall(Call):
     def tell_begin(self) -> None:
         """Tell that the flow is about to be called."""
         if self.flow._tells_of_calls:
-            from flowsource.lines_here import lines_of, show_lines_here
+            from flowsource.calling.lines import lines_of, show_lines_here
 
             show_lines_here()
             lines_of(self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from flowsource.runner.lines import LineSplitter
+from flowsource.runner.output.lines import LineSplitter
 
 LINES = 200
 _MOST_BYTES = 1024 * 1024

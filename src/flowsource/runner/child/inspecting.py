@@ -6,7 +6,7 @@ from typing import Any
 
 from flowsource.errors import EntrypointError, EntrypointLoadFailed, FlowsourceError, InvalidParameters
 from flowsource.flows import Flow
-from flowsource.runner.child_loading import load_flow
+from flowsource.runner.child.loading import load_flow
 
 
 def inspected(order: dict[str, Any]) -> dict[str, Any]:

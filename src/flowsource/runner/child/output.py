@@ -9,9 +9,9 @@ import os
 import select
 import sys
 
-from flowsource.runner.child_records import told
-from flowsource.runner.child_streams import share_lines_of_c
-from flowsource.runner.marks import marked
+from flowsource.runner.child.records import told
+from flowsource.runner.child.streams import share_lines_of_c
+from flowsource.runner.output.marks import marked
 
 _STANDARD_ERROR, _STANDARD_OUTPUT = 2, 1
 

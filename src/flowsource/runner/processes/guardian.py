@@ -24,9 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowsource.runner import descent
-from flowsource.runner.birth import NOT_FOR_GUARDIANS, adopt_orphans, detach, forbid_cores
-from flowsource.runner.scarcity import KillsForMemory
+from flowsource.runner.processes import descent
+from flowsource.runner.processes.birth import NOT_FOR_GUARDIANS, adopt_orphans, detach, forbid_cores
+from flowsource.runner.processes.scarcity import KillsForMemory
 
 # What helps a run along, such as the trackers of multiprocessing, ends by itself as soon as it sees that the run has.
 _SECONDS_TO_FOLLOW = 0.5

@@ -16,14 +16,14 @@ from typing import Any
 
 from flowsource.context import enter_run_process
 from flowsource.runner import frames
-from flowsource.runner.child_calling import outcome_of_run
-from flowsource.runner.child_hooks import call_back
-from flowsource.runner.child_inspecting import inspected
-from flowsource.runner.child_nesting import Send
-from flowsource.runner.child_output import capture_output
-from flowsource.runner.child_terminating import Termination
-from flowsource.runner.modules import use_digest_loader
-from flowsource.runner.protection import protect
+from flowsource.runner.child.calling import outcome_of_run
+from flowsource.runner.child.hooks import call_back
+from flowsource.runner.child.inspecting import inspected
+from flowsource.runner.child.modules import use_digest_loader
+from flowsource.runner.child.nesting import Send
+from flowsource.runner.child.output import capture_output
+from flowsource.runner.child.protection import protect
+from flowsource.runner.child.terminating import Termination
 
 # Whether what holds for everybody else, that a snapshot is only to be read, can be made to hold for root.
 protects_snapshots = False

@@ -52,7 +52,7 @@ class Call:
 
 
 class Lines:
-    """What is told of a call at the terminal: see `flowsource.lines_here`."""
+    """What is told of a call at the terminal: see `flowsource.calling.lines`."""
 
     def ended(self, error: BaseException | None) -> None:
         """Tell how the call ended."""
@@ -82,7 +82,7 @@ def _open(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
         return _opener(flow, args, kwargs)
     if flow._is_plain:
         return Call(flow, args, kwargs)
-    from flowsource.watched_calls import WatchedCall
+    from flowsource.calling.watched import WatchedCall
 
     return WatchedCall(flow, args, kwargs)
 

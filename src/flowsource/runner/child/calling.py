@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flowsource.calls import Call, Inside, open_calls_with
+from flowsource.calling.calls import Call, Inside, open_calls_with
+from flowsource.calling.names import run_name_of
+from flowsource.calling.prints import prints_as_records
+from flowsource.calling.trying_again import seconds_until_retry, seconds_until_retry_of_timeout
 from flowsource.context import RunContext, enter_run
 from flowsource.errors import EntrypointError, EntrypointLoadFailed
 from flowsource.flows import Flow
 from flowsource.hooks import FlowRun, State
 from flowsource.parameters import parameters_of
-from flowsource.prints import prints_as_records
 from flowsource.revisions import Revision
-from flowsource.run_names import run_name_of
-from flowsource.runner.child_loading import load_flow
-from flowsource.runner.child_nesting import NestedCalls, Send
-from flowsource.runner.child_results import failed, failure_of, result_of
-from flowsource.runner.child_terminating import Termination
-from flowsource.trying_again import seconds_until_retry, seconds_until_retry_of_timeout
+from flowsource.runner.child.loading import load_flow
+from flowsource.runner.child.nesting import NestedCalls, Send
+from flowsource.runner.child.results import failed, failure_of, result_of
+from flowsource.runner.child.terminating import Termination
 
 
 def outcome_of_run(order: dict[str, Any], send: Send, termination: Termination) -> dict[str, Any]:

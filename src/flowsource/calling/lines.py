@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from flowsource.calls import Call, Lines, current_call
+from flowsource.calling.calls import Call, Lines, current_call
 from flowsource.context import LOGGER_NAME
 from flowsource.hooks import State, state_after
 

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from flowsource.runner.frames import ChannelBroken, Decoder
-from flowsource.runner.marks import MarkedOutput
+from flowsource.runner.output.marks import MarkedOutput
 
 logger = logging.getLogger(__name__)
 

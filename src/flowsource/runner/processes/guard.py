@@ -19,8 +19,8 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from flowsource.runner import descent
-from flowsource.runner.processes import Exit, GuardianFailed, RunProcess
+from flowsource.runner.processes import descent
+from flowsource.runner.processes.process import Exit, GuardianFailed, RunProcess
 
 # Nothing beside what is installed can be imported: not what lies in the working directory (-P).
 PYTHON = (sys.executable, "-P", "-X", "utf8", "-m")

@@ -1,6 +1,6 @@
 """The guardian whose runs begin with the child runtime imported, so that they begin at once.
 
-    python -m flowsource.runner.forkserver FD [MODULE...]
+    python -m flowsource.runner.processes.forkserver FD [MODULE...]
 
 The modules that it is given are imported before it forks. If one of them cannot be had so, it says that, and ends.
 """
@@ -15,9 +15,11 @@ import sys
 from collections.abc import Sequence
 
 from flowsource.parameters import parameters_of
-from flowsource.runner import child, protection, serving
-from flowsource.runner.birth import live
-from flowsource.runner.guardian import Guardian, prepared
+from flowsource.runner import serving
+from flowsource.runner.child import main as child
+from flowsource.runner.child import protection
+from flowsource.runner.processes.birth import live
+from flowsource.runner.processes.guardian import Guardian, prepared
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from flowsource.calling.watched import WatchedCall
 from flowsource.context import RunContext, current_run
 from flowsource.flows import Flow
 from flowsource.json_values import json_problems
-from flowsource.runner.child_results import failure_of
-from flowsource.watched_calls import WatchedCall
+from flowsource.runner.child.results import failure_of
 
 Send = Callable[[dict[str, Any]], None]
 

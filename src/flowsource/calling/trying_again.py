@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from flowsource.calling.hooking import answer
 from flowsource.context import get_run_logger
 from flowsource.flows import Flow
-from flowsource.hooking import answer
 from flowsource.hooks import FlowRun
 
 

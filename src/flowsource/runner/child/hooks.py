@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowsource.calling.hooking import call_hooks
 from flowsource.context import enter_run, get_run_logger
 from flowsource.errors import EntrypointError
-from flowsource.hooking import call_hooks
 from flowsource.hooks import State
-from flowsource.runner.child_calling import context_of, flow_run_of
-from flowsource.runner.child_loading import load_flow
+from flowsource.runner.child.calling import context_of, flow_run_of
+from flowsource.runner.child.loading import load_flow
 
 
 def call_back(order: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A run in a Python that was started for it alone: `python -m flowsource.runner.executed [protected]`.
+"""A run in a Python that was started for it alone: `python -m flowsource.runner.processes.executed [protected]`.
 
 Its channel and its output are open already, at their places.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-from flowsource.runner import child
-from flowsource.runner.birth import CHANNEL, OUTPUT, live
+from flowsource.runner.child import main as child
+from flowsource.runner.processes.birth import CHANNEL, OUTPUT, live
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.runner.outcomes import Stop
-from flowsource.runner.processes import RunProcess
+from flowsource.runner.processes.process import RunProcess
 from flowsource.runs import CancelPhase
 
 

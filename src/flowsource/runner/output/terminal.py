@@ -12,10 +12,10 @@ from typing import TextIO
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Outcome
-from flowsource.runner.news import News, news, standing_news
-from flowsource.runner.notices import Notice, run_notice
-from flowsource.runner.shapes import ForMachines, ForPeople, Shape
-from flowsource.runner.writer import Writer
+from flowsource.runner.output.news import News, news, standing_news
+from flowsource.runner.output.notices import Notice, run_notice
+from flowsource.runner.output.shapes import ForMachines, ForPeople, Shape
+from flowsource.runner.output.writer import Writer
 from flowsource.runs import Run
 from flowsource.settings import LOG_FORMATS
 from flowsource.source_status import SourceState, SourceStatus

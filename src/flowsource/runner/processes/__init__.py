@@ -1,0 +1,1 @@
+"""Processes of runs: started, signalled, and ended with all that they leave behind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ PYTHON = (sys.executable, "-P", "-X", "utf8", "-m")
 _READY_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
 _END_SECONDS = 5.0
+_KILLED_SECONDS = 1
 
 
 class GuardianGone(GuardianFailed):
@@ -197,7 +199,8 @@ class Guard:
             return not self.is_idle
         try:
             data, fds, _, _ = socket.recv_fds(self._socket, 65536, 1)
-        except BlockingIOError:
+        except (BlockingIOError, ConnectionResetError):
+            # A reset says that it has not read all that it was asked, once, and before what it still said.
             return True
         except OSError:
             return False
@@ -249,10 +252,14 @@ def _kill_marked(mark: str) -> None:
     """Kill every process that has the mark, and those that it starts meanwhile."""
     killed: set[int] = set()
     not_ours: set[int] = set()
-    while left := descent.marked(mark) - not_ours:
+    # In the middle of an exec a process has no environment to be seen, so that it takes two looks to find none.
+    looks_without = 0
+    while looks_without < 2:
+        left = descent.marked(mark) - not_ours
+        looks_without = 0 if left else looks_without + 1
         for pid in left:
             try:
-                os.kill(pid, signal.SIGKILL)
+                _kill(pid)
                 killed.add(pid)
             except ProcessLookupError:
                 pass
@@ -262,6 +269,18 @@ def _kill_marked(mark: str) -> None:
         # As the first process of a container, we are the parent of those whose parent is gone.
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
+
+
+def _kill(pid: int) -> None:
+    """Kill a process and wait until it has ended, which takes a moment longer than its environment is there."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        poller.poll(_KILLED_SECONDS * 1000)
+    finally:
+        os.close(pidfd)
 
 
 async def _end_of(server: subprocess.Popen[bytes]) -> int:

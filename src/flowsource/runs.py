@@ -82,6 +82,10 @@ class Failure:
     message: str
     traceback: str = ""
 
+    def __str__(self) -> str:
+        # Those two kinds are what the state says, and what the message says again.
+        return self.message if self.kind in ("cancelled", "timed out") else f"{self.kind}: {self.message}"
+
 
 class CancelPhase(StrEnum):
     """How far a cancellation has come. That all its processes are gone is told by the state of the run."""

@@ -115,12 +115,12 @@ def say_state(run: Run) -> None:
     cell = state_cell(run.state)
     sign = painted(cell.text, cell.colour or "0", sys.stderr)
     print(f"{clock(run.changed_at)}  {sign}{printable(_more_about(run))}", file=sys.stderr, flush=True)
-    if run.failure is not None and run.failure.traceback:
+    if run.state.is_final and run.failure is not None and run.failure.traceback:
         say(f"See it whole:\n  flowsource runs show {run.name}")
 
 
 def _more_about(run: Run) -> str:
-    why = f": {run.failure.kind}: {run.failure.message}" if run.failure else ""
+    why = f": {run.failure}" if run.failure else ""
     if run.state is RunState.RETRYING:
         again = duration(max(run.due_at - run.changed_at, timedelta()))
         return f" after attempt {run.attempt}, again in {again}{why}"

@@ -59,7 +59,7 @@ def took(started_at: datetime | None, ended_at: datetime | None, now: datetime) 
 
 def why(failure: Failure | None) -> str:
     """What went wrong, in a line."""
-    return f"{failure.kind}: {failure.message}" if failure is not None else ""
+    return str(failure) if failure is not None else ""
 
 
 def attempts_text(attempts: Sequence[Attempt], now: datetime) -> str:

@@ -68,7 +68,7 @@ class Story:
         """Ask for a run, and see that it completes at `commit`."""
         run = await arun_deployment(DEPLOYMENT, timeout=_DEADLINE)
         if run.state is not RunState.COMPLETED:
-            why = f" ({run.failure.kind}: {run.failure.message})" if run.failure else ""
+            why = f" ({run.failure})" if run.failure else ""
             raise DemoFailed(f"the run {run.name} should have completed and is {run.state.replace('_', ' ')}{why}")
         if run.revision is None or run.revision.id != commit:
             used = run.revision.short if run.revision else "no commit"

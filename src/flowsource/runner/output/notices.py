@@ -65,7 +65,7 @@ def run_notice(run: Run) -> Notice:
 
 
 def _what_happened(run: Run) -> str:
-    why = f": {run.failure.kind}: {run.failure.message}" if run.failure else ""
+    why = f": {run.failure}" if run.failure else ""
     match run.state:
         case RunState.RUNNING:
             attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""

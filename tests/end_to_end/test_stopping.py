@@ -15,6 +15,7 @@ from flowsource.promotions import Author
 from flowsource.runner.requests import request_run
 from flowsource.runs import Run, RunState
 from tests.support.live import Serving, processes_below, serving
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +78,7 @@ async def a_server(tmp_path: Path) -> AsyncIterator[Serving]:
     (tmp_path / "flows.py").write_text(dedent(SCRIPT))
     async with serving(tmp_path / "flows.py", tmp_path / "home") as server:
         yield server
-    assert processes_below(tmp_path / "home") == []
+    await until(lambda: processes_below(tmp_path / "home") == [])
 
 
 async def until_state(server: Serving, run: Run, state: RunState) -> None:

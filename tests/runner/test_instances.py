@@ -46,8 +46,8 @@ class Greeter:
     def greet(self, name: str = "you") -> str:
         return f"{self.word} {name}"
 
-    @classmethod
     @flow
+    @classmethod
     def kind(cls) -> str:
         return cls.__name__
 

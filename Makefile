@@ -48,7 +48,7 @@ pytest: $(VENV)/.dev  ## The tests alone
 
 .PHONY: fire
 fire: $(VENV)/.dev  ## What holds the source layer under fire, at full length (many minutes)
-	FLOWSOURCE_FIRE=full $(BIN)/pytest tests/fire -s --timeout 3600 -n $(WORKERS) --dist worksteal $(ARGS)
+	FLOWSOURCE_FIRE=full $(BIN)/pytest tests/fire -s --timeout 3600 -o faulthandler_timeout=4000 -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-all
 test-all:  ## The tests on each supported Python that is here

@@ -140,7 +140,7 @@ async def test_a_first_start_on_a_broken_commit_registers_nothing(tmp_path: Path
     repository = FixtureRepository.create(tmp_path / "repo.git", [broken])
     script = write_script(tmp_path, str(repository.path))
     async with serving(script, tmp_path / "home", until_started=False) as server:
-        assert server.process.wait(20) != 0
+        assert await server.ended() != 0
         assert "'flows.py:hello' fails while it is imported" in server.said
         assert 'File "flows.py", line 1' in server.said
         assert await server.store.deployments() == []
@@ -151,6 +151,6 @@ async def test_a_wrong_entrypoint_names_what_is_there(tmp_path: Path) -> None:
     for entrypoint, said in (("flow.py:hello", "files there: flows.py"), ("flows.py:helo", "flows there: hello")):
         script = write_script(tmp_path, str(repository.path), entrypoint=entrypoint)
         async with serving(script, tmp_path / "home", until_started=False) as server:
-            assert server.process.wait(20) != 0
+            assert await server.ended() != 0
             assert said in server.said
             assert await server.store.deployments() == []

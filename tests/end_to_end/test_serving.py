@@ -214,7 +214,7 @@ async def test_a_killed_server_takes_its_runs_along(tmp_path: Path) -> None:
         run = await request_run(server.store, "slow/nap", {})
         await until_running(server, run)
         server.process.kill()
-        await anyio.to_thread.run_sync(server.process.wait)
+        await server.ended()
         with anyio.fail_after(10):
             while processes_below(tmp_path / "home"):  # noqa: ASYNC110 - other processes set no event for us
                 await anyio.sleep(0.02)
@@ -286,7 +286,7 @@ async def test_bad_input_is_one_clear_message_and_nothing_is_registered(tmp_path
         f"from flowsource import flow, serve\n@flow\ndef f(n: int = 1): ...\nif __name__ == '__main__':\n    {call}\n"
     )
     async with serving(write(tmp_path, text), tmp_path / "home", until_started=False) as server:
-        assert await anyio.to_thread.run_sync(server.process.wait) == 1
+        assert await server.ended() == 1
         assert said in server.said.splitlines()[-1]
         assert await server.store.deployments() == []
 
@@ -294,7 +294,7 @@ async def test_bad_input_is_one_clear_message_and_nothing_is_registered(tmp_path
 async def test_serving_without_a_main_guard_is_told_at_once(tmp_path: Path) -> None:
     text = "from flowsource import flow\n@flow\ndef f(): ...\nf.serve(name='a')\n"
     async with serving(write(tmp_path, text), tmp_path / "home", until_started=False) as server:
-        assert await anyio.to_thread.run_sync(server.process.wait) == 1
+        assert await server.ended() == 1
         assert 'put the call under `if __name__ == "__main__":`' in server.said
 
 

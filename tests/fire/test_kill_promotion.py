@@ -47,7 +47,7 @@ async def test_killed_at_any_moment_a_promotion_is_whole_or_absent_and_the_next_
                 known.append(push(number))
                 await anyio.sleep(chance.uniform(0, LONGEST))
                 server.process.send_signal(signal.SIGKILL)
-                await anyio.to_thread.run_sync(server.process.wait)
+                await server.ended()
                 left = await server.store.deployment("hello/served")
                 assert left.active.id in known[-2:]
                 promoted = [one for one in await server.store.history(deployment.id) if one.kind is Kind.PROMOTED]

@@ -78,7 +78,7 @@ async def test_killed_at_any_moment_no_attempt_is_made_twice_and_no_run_is_stuck
                 asked += [await request_run(server.store, name, {}) for name in DEPLOYMENTS]
                 await anyio.sleep(chance.uniform(0, LONGEST))
                 if kill(server, victim := victims.pop(0), chance) and victim == "server":
-                    await anyio.to_thread.run_sync(server.process.wait)
+                    await server.ended()
                     break
     await until_all_is_gone(home)
     async with serving(script, home) as server:

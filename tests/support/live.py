@@ -74,8 +74,17 @@ class Serving:
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, and return the exit code once it is gone."""
         self.process.send_signal(number)
-        with anyio.fail_after(30):
-            return await anyio.to_thread.run_sync(self.process.wait)
+        return await self.ended()
+
+    async def ended(self, *, within: float = 30) -> int:
+        """Wait until the process is gone; its exit code."""
+        try:
+            with anyio.fail_after(within):
+                while (code := self.process.poll()) is None:
+                    await anyio.sleep(0.01)
+                return code
+        except TimeoutError:
+            raise AssertionError(f"it did not end within {within} s; it said:\n{self.said[-4000:]}") from None
 
 
 @asynccontextmanager

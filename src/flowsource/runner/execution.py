@@ -243,20 +243,20 @@ class Execution:
         self._beside.start_soon(self._save_log)
         with self._after:
             if is_wanted and hook is not None:
-                await self._call_hooks(hook, place)
+                await self._call_hooks(hook, self.run, place)
             if self._running_hooks is not None:
                 await self._running_hooks.wait()
         self._saving.cancel()
         if lines := self._log.unsaved:
             await self._shop.store.append_lines(self.run.id, lines)
 
-    async def _call_hooks(self, hook: str, place: Workplace) -> None:
+    async def _call_hooks(self, hook: str, run: Run, place: Workplace) -> None:
         words = self._log.of_process()
         async with self._hooking:
             try:
                 await call_hooks(
                     self._shop.server,
-                    order_for_hook(hook, self.run, self._deployment, place),
+                    order_for_hook(hook, run, self._deployment, place),
                     on_output=words.printed,
                     on_message=words.recorded,
                     until_room=self._log.until_room,
@@ -267,7 +267,8 @@ class Execution:
 
     async def _call_running_hooks(self, place: Workplace, done: anyio.Event) -> None:
         try:
-            await self._call_hooks(HOOKS[RunState.RUNNING], place)
+            await self._record.settled()
+            await self._call_hooks(HOOKS[RunState.RUNNING], self.run, place)
         finally:
             done.set()
 

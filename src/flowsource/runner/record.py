@@ -76,6 +76,11 @@ class RunRecord:
         if len(self._nested) == 1:
             self._tell(self._write_nested)
 
+    async def settled(self) -> None:
+        """Return once what was told so far is recorded."""
+        if self._settled is not None:
+            await self._settled.wait()
+
     async def finish(self, outcome: Outcome, lines: Sequence[LogLine] = ()) -> bool:
         """It ended; after all that was told before. Whether that was recorded."""
 
@@ -106,8 +111,7 @@ class RunRecord:
 
     async def _end(self, write: _Write, *, tells: bool) -> bool:
         with anyio.CancelScope(shield=True):
-            if self._settled is not None:
-                await self._settled.wait()
+            await self.settled()
             # What nobody was there to write while it went on.
             await self._write_waiting()
             if self._is_refused or not await self._insist(write):

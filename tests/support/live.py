@@ -80,7 +80,7 @@ class Serving:
         """Wait until the process is gone; its exit code."""
         try:
             with anyio.fail_after(within):
-                while (code := self.process.poll()) is None:
+                while (code := self.process.poll()) is None:  # noqa: ASYNC110 - a process sets no event
                     await anyio.sleep(0.01)
                 return code
         except TimeoutError:

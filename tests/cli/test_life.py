@@ -165,7 +165,7 @@ def test_following_tells_of_each_attempt(alone: CommandLine) -> None:
 
     async def go_on() -> None:
         async with opened(alone) as store:
-            [again] = await store.claim(run.runner_id or uuid4(), [run.deployment_id], limit=1, now=run.due_at)
+            [again] = (await store.claim(run.runner_id or uuid4(), [run.deployment_id], limit=1, now=run.due_at)).runs
             again = await store.start(again.id, again.epoch, at=run.due_at, transition_id=uuid4())
             await end(store, again)
 

@@ -14,7 +14,7 @@ import pytest
 from flowsource.runner.claims import Slots, claim_runs
 from flowsource.runs import Run, RunState
 from flowsource.store import open_store
-from flowsource.store.protocol import NewRun, Outcome, Store
+from flowsource.store.protocol import Claimed, NewRun, Outcome, Store
 from tests.store.words import registration
 from tests.support.waiting import until
 
@@ -72,7 +72,7 @@ async def test_without_a_limit_runs_are_taken_in_portions_that_are_bounded(store
     asked: list[int] = []
     claim = store.claim
 
-    async def counting(runner_id: UUID, ids: list[UUID], *, limit: int, now: datetime) -> list[Run]:
+    async def counting(runner_id: UUID, ids: list[UUID], *, limit: int, now: datetime) -> Claimed:
         asked.append(limit)
         return await claim(runner_id, ids, limit=limit, now=now)
 

@@ -56,7 +56,7 @@ def another_process(signs: Path, runner_id: UUID) -> Iterator[subprocess.Popen[s
 async def a_run_of(store: Store, runner_id: UUID) -> Run:
     [deployment] = await store.register(runner_id, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
     await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
-    [run] = await store.claim(runner_id, [deployment.id], limit=1, now=NOW)
+    [run] = (await store.claim(runner_id, [deployment.id], limit=1, now=NOW)).runs
     return await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
 
 

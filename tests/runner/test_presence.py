@@ -49,7 +49,7 @@ async def appear(store: Store, name: str, *, lease_until: datetime) -> tuple[UUI
 
 async def a_run_of(store: Store, runner_id: UUID, deployment_id: UUID) -> Run:
     await store.create_run(NewRun(deployment_id=deployment_id, scheduled_at=NOW), now=NOW)
-    [run] = await store.claim(runner_id, [deployment_id], limit=1, now=NOW)
+    [run] = (await store.claim(runner_id, [deployment_id], limit=1, now=NOW)).runs
     return await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
 
 

@@ -20,6 +20,7 @@ from flowsource.runs import Run, RunState
 from flowsource.store import open_store
 from flowsource.store.protocol import NestedRun, NewRun, Outcome, Store
 from tests.store.words import registration
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +39,7 @@ async def run(store: Store) -> Run:
     runner = uuid4()
     [deployment] = await store.register(runner, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
     await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
-    [run] = await store.claim(runner, [deployment.id], limit=1, now=NOW)
+    [run] = (await store.claim(runner, [deployment.id], limit=1, now=NOW)).runs
     return run
 
 
@@ -95,10 +96,34 @@ async def test_a_store_that_is_away_is_asked_again_and_nothing_is_out_of_order(
     async with anyio.create_task_group() as tasks:
         told.open(tasks)
         told.started(NOW)
+        await told.settled()
+        assert (await store.run(str(run.id))).state is RunState.RUNNING
         assert await told.finish(Outcome(state=RunState.COMPLETED))
     assert len(asked) == 4
     assert len(set(asked)) == 1, "it is the same step each time"
     assert (await store.run(str(run.id))).state is RunState.COMPLETED
+
+
+async def test_what_has_ended_at_once_began_and_ended_in_one_write(store: Store, run: Run) -> None:
+    async def separately(*args: Any, **kwargs: Any) -> Run:
+        raise AssertionError("one write is enough")
+
+    store.start = separately  # type: ignore[method-assign]
+    told = record_of(run, store, Refusals())
+    async with anyio.create_task_group() as tasks:
+        told.open(tasks)
+        told.started(NOW)
+        assert await told.finish(Outcome(state=RunState.COMPLETED))
+    assert [step.state for step in await store.transitions(run.id)][-2:] == [RunState.RUNNING, RunState.COMPLETED]
+
+
+async def test_a_beginning_is_recorded_by_itself_while_the_run_goes_on(store: Store, run: Run) -> None:
+    told = record_of(run, store, Refusals())
+    async with anyio.create_task_group() as tasks:
+        told.open(tasks)
+        told.started(NOW)
+        await until(lambda: told.run.state is RunState.RUNNING)
+        assert (await store.run(str(run.id))).started_at == NOW
 
 
 async def test_a_run_that_is_not_ours_any_more_is_told_once_and_left_alone(store: Store, run: Run) -> None:

@@ -43,7 +43,7 @@ async def run(store: Store) -> Run:
     runner = uuid4()
     [deployment] = await store.register(runner, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
     await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
-    [run] = await store.claim(runner, [deployment.id], limit=1, now=NOW)
+    [run] = (await store.claim(runner, [deployment.id], limit=1, now=NOW)).runs
     return run
 
 

@@ -27,7 +27,7 @@ async def test_only_the_places_of_runs_that_ended_long_ago_are_removed(tmp_path:
         [deployment] = await store.register(runner, [registration()], lease_until=LATER, now=NOW)
         for _ in range(2):
             await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
-        over, running = await store.claim(runner, [deployment.id], limit=2, now=NOW)
+        over, running = (await store.claim(runner, [deployment.id], limit=2, now=NOW)).runs
         for run in (over, running):
             await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
         await store.finish(over.id, over.epoch, Outcome(state=RunState.COMPLETED), at=NOW, transition_id=uuid4())

@@ -9,8 +9,8 @@ import pytest
 
 from flowsource.deployments import FlowFacts
 from flowsource.errors import InvalidTransition, RunNotFound, Superseded
-from flowsource.runs import Attempt, RunState
-from flowsource.store.protocol import WORK, LogLine, Outcome, Store
+from flowsource.runs import Attempt, Run, RunState
+from flowsource.store.protocol import WORK, Claimed, LogLine, Outcome, Store
 from tests.store.words import (
     ANNA,
     BOOM,
@@ -48,10 +48,38 @@ class AttemptsContract:
         waiting = await fail(store, await server.start_one(), retry_at=NOW + MINUTE)
         assert (waiting.state, waiting.due_at, waiting.attempt, waiting.ended_at) == (RETRYING, NOW + MINUTE, 1, None)
         assert waiting.failure == BOOM
-        assert await store.next_due([server.deployment.id], after=NOW) == NOW + MINUTE
-        assert await server.claim() == []
+        assert await store.claim(server.id, [server.deployment.id], limit=1, now=NOW) == Claimed([], NOW + MINUTE)
         again = await server.claim_one(now=NOW + MINUTE)
         assert (again.attempt, again.epoch, again.started_at) == (2, 2, None)
+
+    async def test_an_attempt_may_be_told_to_have_begun_when_it_is_told_to_have_ended(self, store: Store) -> None:
+        server = await serve(store, registration())
+        await server.ask()
+        claimed, this = await server.claim_one(), uuid4()
+
+        async def tell() -> Run:
+            at = NOW + MINUTE
+            return await store.finish(
+                claimed.id, claimed.epoch, COMPLETED, at=at, transition_id=this, began_at=NOW + SECOND
+            )
+
+        ended = await tell()
+        assert (ended.state, ended.started_at, ended.ended_at) == (RunState.COMPLETED, NOW + SECOND, NOW + MINUTE)
+        assert await tell() == ended, "told twice, it is the same step"
+        steps = [(step.state, step.at) for step in await store.transitions(ended.id)]
+        assert steps[-2:] == [(RunState.RUNNING, NOW + SECOND), (RunState.COMPLETED, NOW + MINUTE)]
+        assert len(steps) == 4
+        [attempt] = await store.attempts(ended.id)
+        assert (attempt.started_at, attempt.ended_at) == (NOW + SECOND, NOW + MINUTE)
+
+    async def test_what_is_told_to_have_begun_twice_began_when_it_was_told_first(self, store: Store) -> None:
+        server = await serve(store, registration())
+        await server.ask()
+        run = await server.start_one()
+        ended = await store.finish(
+            run.id, run.epoch, COMPLETED, at=NOW + MINUTE, transition_id=uuid4(), began_at=NOW + SECOND
+        )
+        assert (ended.state, ended.started_at) == (RunState.COMPLETED, NOW)
 
     async def test_a_further_attempt_is_made_at_the_revision_of_the_first(self, store: Store) -> None:
         server = await serve(store, registration())

@@ -89,7 +89,8 @@ class Server:
 
     async def claim(self, limit: int = 100, now: datetime = NOW) -> list[Run]:
         """Claim what is due."""
-        return await self.store.claim(self.id, [one.id for one in self.deployments], limit=limit, now=now)
+        ids = [one.id for one in self.deployments]
+        return list((await self.store.claim(self.id, ids, limit=limit, now=now)).runs)
 
     async def claim_one(self, now: datetime = NOW) -> Run:
         """Claim the run that is due."""

@@ -64,12 +64,12 @@ async def claim_runs(
             try:
                 # A claim that was made is always acted on, even if we are told to stop meanwhile.
                 with anyio.CancelScope(shield=True):
-                    runs = await store.claim(runner_id, deployment_ids, limit=wanted, now=now)
-                    for run in runs:
+                    claimed = await store.claim(runner_id, deployment_ids, limit=wanted, now=now)
+                    for run in claimed.runs:
                         slots.take(run.id)
                         on_claim(run)
-                if len(runs) < wanted:
-                    due = await store.next_due(deployment_ids, after=now)
+                if len(claimed.runs) < wanted:
+                    due = claimed.next_due
                     await ear.wait(LOOK_EVERY if due is None else min(due - now, LOOK_EVERY))
             except (StoreUnavailable, NotFound) as error:
                 logger.warning("claims wait for the store: %s", error)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import anyio
@@ -13,12 +15,15 @@ from anyio.abc import TaskGroup
 
 from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runner.output.terminal import Terminal
-from flowsource.runs import CancelPhase, Run
+from flowsource.runs import CancelPhase, Run, RunState
 from flowsource.store.protocol import LogLine, NestedRun, Outcome, Store
 
 logger = logging.getLogger(__name__)
 
 _STORE_RETRY = timedelta(seconds=1)
+
+# The beginning of a run that has ended by then is written with its end.
+_BEGINNING_MAY_WAIT = timedelta(milliseconds=20)
 
 # Writes once, as the transition of the id that it is given; what it returns is the run as it is then, if it knows.
 _Write = Callable[[UUID], Awaitable[Run | None]]
@@ -35,10 +40,12 @@ class RunRecord:
         self._run, self._store, self._terminal = run, store, terminal
         self._on_refused = on_refused
         self._tasks: TaskGroup | None = None
+        self._began_at: datetime | None = None
         self._waiting: deque[_Write] = deque()
         self._nested: list[NestedRun] = []
+        self._hurry = anyio.Event()
         self._settled: anyio.Event | None = None
-        self._is_refused = self._is_abandoned = False
+        self._is_refused = self._is_abandoned = self._is_ending = False
 
     @property
     def run(self) -> Run:
@@ -52,13 +59,9 @@ class RunRecord:
 
     def started(self, at: datetime) -> None:
         """It has a process since `at`."""
-
-        async def start(transition_id: UUID) -> Run:
-            run = await self._store.start(self._run.id, self._run.epoch, at=at, transition_id=transition_id)
-            self._terminal.run_started(run)
-            return run
-
-        self._tell(start)
+        self._began_at = at
+        self._terminal.run_started(replace(self._run, state=RunState.RUNNING, started_at=at))
+        self._write_soon()
 
     def renamed(self, name: str) -> None:
         """Its flow gave it a name."""
@@ -78,6 +81,7 @@ class RunRecord:
 
     async def settled(self) -> None:
         """Return once what was told so far is recorded."""
+        self._hurry.set()
         if self._settled is not None:
             await self._settled.wait()
 
@@ -91,6 +95,7 @@ class RunRecord:
                 outcome,
                 at=datetime.now(UTC),
                 transition_id=transition_id,
+                began_at=self._began_at,
                 lines=lines,
             )
 
@@ -111,9 +116,11 @@ class RunRecord:
 
     async def _end(self, write: _Write, *, tells: bool) -> bool:
         with anyio.CancelScope(shield=True):
+            self._is_ending = True
             await self.settled()
             # What nobody was there to write while it went on.
-            await self._write_waiting()
+            if self._waiting:
+                await self._write_waiting()
             if self._is_refused or not await self._insist(write):
                 return False
         if tells:
@@ -122,24 +129,34 @@ class RunRecord:
 
     def _tell(self, write: _Write) -> None:
         self._waiting.append(write)
+        self._hurry.set()
         self._write_soon()
 
     def _write_soon(self) -> None:
-        if self._tasks is not None and self._waiting and self._settled is None:
+        has_news = self._began_at is not None or self._waiting
+        if self._tasks is not None and has_news and self._settled is None:
             self._settled = anyio.Event()
             self._tasks.start_soon(self._write_beside, self._settled)
 
     async def _write_beside(self, settled: anyio.Event) -> None:
         try:
             with anyio.CancelScope(shield=True):
-                await self._write_waiting()
+                with anyio.move_on_after(_BEGINNING_MAY_WAIT.total_seconds()):
+                    await self._hurry.wait()
+                if self._waiting or not self._is_ending:
+                    await self._write_waiting()
         finally:
             self._settled = None
             settled.set()
 
     async def _write_waiting(self) -> None:
+        if self._began_at is not None and await self._insist(partial(self._write_beginning, self._began_at)):
+            self._began_at = None
         while self._waiting and not self._is_refused:
             await self._insist(self._waiting.popleft())
+
+    async def _write_beginning(self, at: datetime, transition_id: UUID) -> Run:
+        return await self._store.start(self._run.id, self._run.epoch, at=at, transition_id=transition_id)
 
     async def _write_nested(self, _: UUID) -> None:
         while self._nested:

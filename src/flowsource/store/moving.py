@@ -97,12 +97,21 @@ def release(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, t
 
 
 def finish(
-    connection: Connection, run_id: UUID, epoch: int, outcome: Outcome, *, at: datetime, transition_id: UUID
+    connection: Connection,
+    run_id: UUID,
+    epoch: int,
+    outcome: Outcome,
+    *,
+    at: datetime,
+    transition_id: UUID,
+    began_at: datetime | None = None,
 ) -> Run:
-    """To the final state of `outcome`, or to wait for another attempt."""
+    """To the final state of `outcome`, or to wait for another attempt; first to running, if it is still to be told."""
     if not outcome.state.is_final:
         raise ValueError(f"{outcome.state} is not a state in which a run ends")
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
+    if began_at is not None:
+        _apply(connection, _START, {**asked, "at": began_at})
     why = failure_json(outcome.failure)
     reason = outcome.failure.message if outcome.failure is not None else None
     to = outcome.state

@@ -68,6 +68,15 @@ class NewRun:
     idempotency_key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The runs that a claim was given. `next_due` is when the first of those comes due that are not due yet, where
+    there was nothing more to be given."""
+
+    runs: Sequence[Run]
+    next_due: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How an attempt ended, and with it the run, unless `retry_at` says when there is to be another.
@@ -303,7 +312,7 @@ class Store(Protocol):
         """Create a run on request, with `new.parameters` over the deployment's own; raises DeploymentNotFound, or
         RunNotFound where there is no such parent."""
 
-    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
+    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> Claimed:
         """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
         the first attempt the active revision of their deployment fixed on them.
 
@@ -313,9 +322,6 @@ class Store(Protocol):
         `max_lateness` behind its time is skipped. Neither happens to one that was begun before. A run is given to one
         claim only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
         """
-
-    async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
-        """The instant at which the first of the runs of these deployments comes due that is not due at `after`."""
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         """From claimed (or lost) to running; raises Superseded for another epoch, InvalidTransition for another state.
@@ -334,9 +340,12 @@ class Store(Protocol):
         *,
         at: datetime,
         transition_id: UUID,
+        began_at: datetime | None = None,
         lines: Sequence[LogLine] = (),
     ) -> Run:
         """To the state of `outcome`, with the last lines of its log; same errors as `start`.
+
+        `began_at` is when it began, where `start` was not called: one write tells both then.
 
         That is `retrying` where the outcome has a `retry_at`, unless the run is to be cancelled: then it is
         `cancelled`. Its nested runs that go on end with it in the same way (as crashed where it completed). Repeated

@@ -39,6 +39,7 @@ from flowsource.store.protocol import (
     WISHES,
     WORK,
     Changes,
+    Claimed,
     KnownSource,
     LinePlace,
     LogLine,
@@ -173,15 +174,19 @@ class SqlStore:
         self._doorbell.ring(WORK, about(run.id))
         return run
 
-    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
-        claimed, given_up = await self._write(claiming.claim, runner_id, deployment_ids, limit=limit, now=now)
-        if claimed or given_up:
-            # Where some were given up there may be more that wait behind them.
-            self._doorbell.ring(*(about(run.id) for run in (*claimed, *given_up)), *([WORK] if given_up else []))
-        return claimed
+    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> Claimed:
+        def take(connection: Connection) -> tuple[Claimed, list[Run]]:
+            taken, given_up = claiming.claim(connection, runner_id, deployment_ids, limit=limit, now=now)
+            is_all = len(taken) < limit
+            return Claimed(
+                taken, claiming.next_due(connection, deployment_ids, after=now) if is_all else None
+            ), given_up
 
-    async def next_due(self, deployment_ids: Sequence[UUID], *, after: datetime) -> datetime | None:
-        return await self._read(claiming.next_due, deployment_ids, after=after)
+        claimed, given_up = await self._write(take)
+        if claimed.runs or given_up:
+            # Where some were given up there may be more that wait behind them.
+            self._doorbell.ring(*(about(run.id) for run in (*claimed.runs, *given_up)), *([WORK] if given_up else []))
+        return claimed
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         run = await self._write_soon(moving.start, run_id, epoch, at=at, transition_id=transition_id)
@@ -201,10 +206,13 @@ class SqlStore:
         *,
         at: datetime,
         transition_id: UUID,
+        began_at: datetime | None = None,
         lines: Sequence[LogLine] = (),
     ) -> Run:
         def end(connection: Connection) -> tuple[Run, bool]:
-            run = moving.finish(connection, run_id, epoch, outcome, at=at, transition_id=transition_id)
+            run = moving.finish(
+                connection, run_id, epoch, outcome, at=at, transition_id=transition_id, began_at=began_at
+            )
             finding.keep_lines(connection, run_id, lines)
             return run, registering.is_limited(connection, run.deployment_id)
 

@@ -10,7 +10,6 @@ import select
 import sys
 
 from flowsource.runner.child.records import told
-from flowsource.runner.child.streams import share_lines_of_c
 from flowsource.runner.output.marks import marked
 
 _STANDARD_ERROR, _STANDARD_OUTPUT = 2, 1
@@ -21,7 +20,6 @@ def capture_output(output: int, mark: bytes) -> None:
 
     `output` is the pipe that standard output and error lead to.
     """
-    share_lines_of_c()
     root = logging.getLogger()
     root.handlers[:] = [OutputHandler(output, mark)]
     root.setLevel(logging.INFO)

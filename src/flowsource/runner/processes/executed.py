@@ -9,6 +9,7 @@ import os
 import sys
 
 from flowsource.runner.child import main as child
+from flowsource.runner.child.streams import share_lines_of_c
 from flowsource.runner.processes.birth import CHANNEL, OUTPUT, live
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     for descriptor in (CHANNEL, OUTPUT):
         os.set_inheritable(descriptor, False)
     child.protects_snapshots = "protected" in sys.argv[1:]
+    share_lines_of_c()
     live(child.main)
 
 

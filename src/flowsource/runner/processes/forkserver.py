@@ -18,6 +18,7 @@ from flowsource.parameters import parameters_of
 from flowsource.runner import serving
 from flowsource.runner.child import main as child
 from flowsource.runner.child import protection
+from flowsource.runner.child.streams import share_lines_of_c
 from flowsource.runner.processes.birth import live
 from flowsource.runner.processes.guardian import Guardian, prepared
 
@@ -30,6 +31,7 @@ def main() -> None:
         requests.send(json.dumps({"unfit": unfit}).encode())
         return
     child.protects_snapshots = protection.is_possible()
+    share_lines_of_c()
     gc.collect()
     gc.freeze()  # Pages of what was imported are never written by a collection, so that forks share them.
     Guardian(requests, be_a_run).serve({"protects": child.protects_snapshots})

@@ -111,8 +111,10 @@ class SnapshotCache:
         # Of a directory in use by a person each edit is another revision, most modules of which are as they were.
         directory = shelf.bytecode / ("mounted" if snapshot.is_mounted else snapshot.id)
         with suppress(OSError):
-            shelf.prepare()
-            make_private(directory)
+            # Each run asks for it.
+            if not directory.is_dir():
+                shelf.prepare()
+                make_private(directory)
         return directory
 
     async def remember_tip(self, source: Source, revision: Revision) -> None:

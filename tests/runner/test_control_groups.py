@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -153,16 +152,15 @@ async def test_what_modules_start_that_are_not_fit_to_be_imported_before_runs_is
 def test_all_that_is_in_a_group_or_in_those_below_is_killed_and_they_are_removed(group: Path) -> None:
     inner = make(group / "inner")
     assert inner is not None
-    sleepers = [sleeper_in(group), sleeper_in(inner)]
-    try:
-        assert end(group)
-        assert [sleeper.wait(10) for sleeper in sleepers] == [-signal.SIGKILL] * 2
-        assert not group.exists()
-        assert end(group), "what is gone has nothing in it"
-    finally:
-        for sleeper in sleepers:
-            sleeper.kill()
-            sleeper.wait()
+    with sleeper_in(group) as one, sleeper_in(inner) as other:
+        try:
+            assert end(group)
+            assert [one.wait(10), other.wait(10)] == [-signal.SIGKILL] * 2
+        finally:
+            one.kill()
+            other.kill()
+    assert not group.exists()
+    assert end(group), "what is gone has nothing in it"
 
 
 def test_a_group_has_no_controllers_and_changes_nothing_of_the_one_that_it_is_in(group: Path) -> None:
@@ -197,9 +195,12 @@ def test_a_place_is_below_the_group_that_we_are_in(group: Path) -> None:
 
 
 def sleeper_in(group: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)"], preexec_fn=lambda: join(group), start_new_session=True
-    )
+    """A process in a session of its own that is in the group, and sleeps."""
+    script = f"echo 0 > {group}/cgroup.procs; echo; exec sleep 600"
+    sleeper = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    assert sleeper.stdout is not None
+    assert sleeper.stdout.readline() == b"\n"
+    return sleeper
 
 
 def groups_in(group: Path) -> list[Path]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+
+from flowsource.runner.processes.control_groups import join, made, place_for
 
 # The suite judges what is computed, never how fast this machine was.
 settings.register_profile("suite", deadline=None, max_examples=60)
@@ -29,3 +33,17 @@ def pytest_report_header() -> str | None:
 def anyio_backend() -> str:
     """The only event loop that we run on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def held_together() -> Iterator[None]:
+    """Have whatever the tests start, and the groups that servers make which tests kill, end with them at the latest.
+
+    That is for where a control group can be made. It is no excuse for a test that leaves something behind.
+    """
+    with made(place_for(f"flowsource-tests-{uuid4()}")) as group:
+        if group is not None:
+            join(group)
+        yield
+        if group is not None:
+            join(group.parent)

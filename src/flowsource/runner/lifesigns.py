@@ -13,8 +13,10 @@ from typing import TypeVar
 from uuid import UUID
 
 import anyio
+import anyio.to_thread
 
 from flowsource.errors import StoreUnavailable
+from flowsource.runner.processes import control_groups
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
 
@@ -24,17 +26,18 @@ LOOK_EVERY = timedelta(seconds=2)
 
 
 @contextmanager
-def alive(directory: Path, runner_id: UUID) -> Iterator[int]:
+def alive(directory: Path, runner_id: UUID, *, group: Path | None = None) -> Iterator[int]:
     """Show, during the block, that the process of `runner_id` lives; the kernel ends that with the process.
 
     Gives the descriptor that is locked: whoever else holds it open shows life as well. A block that raises leaves its
-    file, by which others know that the runner is dead if it could not take leave. Raises StoreUnavailable where there
-    can be no file.
+    file, by which others know that the runner is dead if it could not take leave. They then end what is in the control
+    group `group`, which need not exist yet. Raises StoreUnavailable where there can be no file.
     """
     path = directory / str(runner_id)
     try:
         _make_private(directory)
         descriptor = _locked(path)
+        os.write(descriptor, os.fsencode(group or ""))
     except OSError as error:
         raise StoreUnavailable(
             f"{directory} cannot be written to ({error.strerror}). Make it writable, or keep the store elsewhere "
@@ -53,7 +56,9 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
     Costs no query where nobody has died. Raises StoreUnavailable.
     """
     with ExitStack() as held:
-        dead = dict(_dead_in(directory, held))
+        found = dict(_dead_in(directory, held))
+        # What runs of theirs left goes first. Should it not be gone yet, it is for the next look.
+        dead = {one: path for one, path in found.items() if await anyio.to_thread.run_sync(_end_leftovers, path)}
         if not dead:
             return []
         registered = dead.keys() & set(await store.runners())
@@ -102,6 +107,15 @@ def _locked(path: Path) -> int:
             return descriptor
         # Somebody took it for one of the dead before it was locked: this lock would show nothing.
         os.close(descriptor)
+
+
+def _end_leftovers(sign: Path) -> bool:
+    """End what is left of a dead runner's processes; whether nothing is."""
+    try:
+        group = os.fsdecode(sign.read_bytes())
+    except FileNotFoundError:
+        return True  # Somebody else has buried it.
+    return not group or control_groups.end(Path(group))
 
 
 def _dead_in(directory: Path, held: ExitStack) -> Iterator[tuple[UUID, Path]]:

@@ -16,6 +16,7 @@ from flowsource.deployments import Declaration
 from flowsource.runner.lifesigns import alive, bury_the_dead
 from flowsource.runner.origin import Origin
 from flowsource.runner.output.terminal import Terminal
+from flowsource.runner.processes import control_groups
 from flowsource.runner.processes.starter import open_starter
 from flowsource.runner.service import Runner
 from flowsource.runner.startup import register
@@ -60,9 +61,10 @@ async def _listen_for_signals(signals: _Signals) -> None:
 async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Signals, *, limit: int | None) -> None:
     settings, runner_id = Settings.load(), uuid4()
     secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
-    with alive(settings.signs, runner_id) as sign:
+    place = control_groups.place_for(f"flowsource-{runner_id}")
+    with alive(settings.signs, runner_id, group=place) as sign, control_groups.made(place) as group:
         # What starts runs shows life too: so we are not called dead before the last of them is gone.
-        starter = open_starter(settings.start_method, without=secrets, held=[sign])
+        starter = open_starter(settings.start_method, without=secrets, held=[sign], group=group)
         async with starter as server, anyio.create_task_group() as early:
             # It starts while the store is opened: each takes a third of a second, most of it for imports.
             early.start_soon(server.start)

@@ -1,6 +1,6 @@
 """The guardian whose runs begin with the child runtime imported, so that they begin at once.
 
-    python -m flowsource.runner.processes.forkserver FD [MODULE...]
+    python -m flowsource.runner.processes.forkserver FD GROUP [MODULE...]
 
 The modules that it is given are imported before it forks. If one of them cannot be had so, it says that, and ends.
 """
@@ -27,7 +27,7 @@ def main() -> None:
     """Serve requests until the socket ends."""
     requests = prepared()
     warm_up()
-    if unfit := import_before_forks(sys.argv[2:]):
+    if unfit := import_before_forks(sys.argv[3:]):
         requests.send(json.dumps({"unfit": unfit}).encode())
         return
     child.protects_snapshots = protection.is_possible()

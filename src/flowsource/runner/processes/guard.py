@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 from uuid import uuid4
@@ -20,7 +21,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from flowsource.runner.processes import descent
+from flowsource.runner.processes import control_groups, descent
 from flowsource.runner.processes.process import Exit, GuardianFailed, RunProcess
 
 # Nothing beside what is installed can be imported: not what lies in the working directory (-P).
@@ -60,8 +61,16 @@ class _Request:
 class Guard:
     """One guardian process and the runs that it has started; `end` closes it and kills them."""
 
-    def __init__(self, server: subprocess.Popen[bytes], ours: socket.socket, mark: str, *, idle: float | None) -> None:
-        self._server, self._socket, self._mark, self._idle = server, ours, mark, idle
+    def __init__(
+        self,
+        server: subprocess.Popen[bytes],
+        ours: socket.socket,
+        mark: str,
+        group: Path | None,
+        *,
+        idle: float | None,
+    ) -> None:
+        self._server, self._socket, self._mark, self._group, self._idle = server, ours, mark, group, idle
         self._ids = count(1)
         self._waiting: dict[str, _Request] = {}
         self._running: dict[str, RunProcess] = {}
@@ -77,22 +86,24 @@ class Guard:
         *,
         idle: float | None = None,
         held: Sequence[int] = (),
+        group: Path | None = None,
     ) -> Self:
         """A guardian that is ready. `command` is its module, and what that is given.
 
-        After `idle` seconds without a run it ends by itself. It keeps the descriptors `held` open. Raises
-        GuardianFailed, or UnfitModules.
+        After `idle` seconds without a run it ends by itself. It keeps the descriptors `held` open. It is in a control
+        group of its own below `group`, where there is one. Raises GuardianFailed, or UnfitModules.
         """
         mark = uuid4().hex
+        own = None if group is None else control_groups.make(group / mark)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
             with theirs:
-                server = await _launched(command, theirs, {**environment, descent.MARK: mark}, held)
+                server = await _launched(command, theirs, own, {**environment, descent.MARK: mark}, held)
         except BaseException:
             ours.close()
             raise
-        guard = cls(server, ours, mark, idle=idle)
+        guard = cls(server, ours, mark, own, idle=idle)
         try:
             guard.protects_from_root = bool((await guard._hello())["protects"])
         except BaseException:
@@ -100,6 +111,7 @@ class Guard:
             with anyio.CancelScope(shield=True):
                 server.kill()
                 await _end_of(server)
+                await guard._clear_up()
             raise
         tasks.start_soon(guard._listen)
         return guard
@@ -228,18 +240,24 @@ class Guard:
         request.answered.set()
 
     async def _clear_up(self) -> None:
-        """Kill what the guardian was killed before it could kill, which is found by its mark."""
+        """Kill what the guardian was killed before it could kill, which is in its group and has its mark."""
+        if self._group is not None:
+            await anyio.to_thread.run_sync(control_groups.end, self._group)
         if self._server.returncode != 0:
             await anyio.to_thread.run_sync(_kill_marked, self._mark)
 
 
 async def _launched(
-    command: Sequence[str], theirs: socket.socket, environment: Mapping[str, str], held: Sequence[int]
+    command: Sequence[str],
+    theirs: socket.socket,
+    group: Path | None,
+    environment: Mapping[str, str],
+    held: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     descriptor = theirs.fileno()
     return await anyio.to_thread.run_sync(
         lambda: subprocess.Popen(
-            [*PYTHON, command[0], str(descriptor), *command[1:]],
+            [*PYTHON, command[0], str(descriptor), str(group or ""), *command[1:]],
             pass_fds=[descriptor, *held],
             stdin=subprocess.DEVNULL,
             env=environment,

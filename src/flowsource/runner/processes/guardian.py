@@ -1,6 +1,7 @@
 """The guardian of runs: forks a process for each on request, and leaves nothing of it behind.
 
-Started by exec with the number of a SOCK_SEQPACKET socket. It has no thread and does nothing else, so that a fork is
+Started by exec with the number of a SOCK_SEQPACKET socket, and with the control group that it is to be in (or nothing)
+as its second argument. It has no thread and does nothing else, so that a fork is
 safe and cheap. Requests are JSON with two descriptors (output pipe, channel). Answers are JSON too: `{"id", "pid"}`
 with a pidfd, said by the new process itself before it begins, and later `{"id", "status", "left", "oom"}`, or
 `{"id", "error"}`; before them all comes what the guardian says of itself. At the end of the socket, which is also what
@@ -22,9 +23,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from flowsource.runner.processes import descent
+from flowsource.runner.processes import control_groups, descent
 from flowsource.runner.processes.birth import NOT_FOR_GUARDIANS, adopt_orphans, detach, forbid_cores
 from flowsource.runner.processes.scarcity import KillsForMemory
 
@@ -212,6 +214,9 @@ class Guardian:
 
 def prepared() -> socket.socket:
     """Make this process fit to be a guardian; the socket that it was started with."""
+    if group := sys.argv[2]:
+        # Once for all of its runs: to move each would cost it, and whoever forks meanwhile, some milliseconds.
+        control_groups.join(Path(group))
     for number in NOT_FOR_GUARDIANS:
         signal.signal(number, signal.SIG_IGN)
     adopt_orphans()

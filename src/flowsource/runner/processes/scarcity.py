@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from flowsource.runner.processes.membership import Membership, memberships
 
 _KILLS = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 
@@ -21,9 +24,8 @@ class KillsForMemory:
     @classmethod
     def of_this_process(cls) -> KillsForMemory:
         """Those of the group that this process is in, and with it all that it starts."""
-        groups, mounts = Path("/proc/self/cgroup"), Path("/proc/self/mountinfo")
         try:
-            return cls(counter_file(groups.read_text(), mounts.read_text()))
+            return cls(counter_file(memberships()))
         except OSError:
             return cls(None)
 
@@ -36,33 +38,16 @@ class KillsForMemory:
         return int(found[1]) if found else 0
 
 
-def counter_file(groups: str, mounts: str) -> Path | None:
-    """The file that counts, by the contents of /proc/self/cgroup and /proc/self/mountinfo; None when there is none."""
-    paths: dict[str, str] = {}
-    for line in groups.splitlines():
-        _, controllers, path = line.split(":", 2)
-        paths[controllers] = path
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        root, place = fields[3], Path(fields[4])
-        kind, _, options = fields[fields.index("-") + 1 :][:3]
-        if kind == "cgroup2" and "" in paths:
-            file = _within(place, root, paths[""]) / "memory.events"
-        elif kind == "cgroup" and "memory" in options.split(",") and (of_memory := _of_memory(paths)) is not None:
-            file = _within(place, root, of_memory) / "memory.oom_control"
+def counter_file(groups: Iterable[Membership]) -> Path | None:
+    """The file that counts, for a process that is in these; None when there is none."""
+    for group in groups:
+        if not group.controllers:
+            # What is used by a group that memory is not counted for is counted for the one that it is in.
+            files = [place / "memory.events" for place in group.upwards]
+        elif "memory" in group.controllers:
+            files = [group.path / "memory.oom_control"]
         else:
             continue
-        if file.is_file():
+        if (file := next(filter(Path.is_file, files), None)) is not None:
             return file
     return None
-
-
-def _of_memory(paths: dict[str, str]) -> str | None:
-    return next((path for controllers, path in paths.items() if "memory" in controllers.split(",")), None)
-
-
-def _within(place: Path, root: str, path: str) -> Path:
-    """Where the group `path` is to be seen, below a mount that shows the groups from `root` on at `place`."""
-    inside = os.path.relpath(path, root)
-    # A container may be shown its own group alone, under a path that holds outside of it.
-    return place if inside.startswith("..") else place / inside

@@ -7,6 +7,7 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -30,17 +31,24 @@ _GUARDIANS: Final = {
 }
 
 
-def open_starter(method: str = _FORK_SERVER, *, without: Collection[str] = (), held: Collection[int] = ()) -> Starter:
+def open_starter(
+    method: str = _FORK_SERVER,
+    *,
+    without: Collection[str] = (),
+    held: Collection[int] = (),
+    group: Path | None = None,
+) -> Starter:
     """What starts runs by `method`; raises InvalidSettings for one that there is not.
 
     With `"fork-server"` each run is forked from a process that has imported what every run needs, and it begins at
     once. With `"spawn"` each is a Python of its own, which takes longer and shares nothing with others: `preload` does
     nothing there. `without` names environment variables that no run is given.
     `held` are descriptors that stay open until the last run is gone, even when we are killed.
+    `group` is a control group for all that is started.
     """
     check_start_method(method)
     environment = {name: value for name, value in os.environ.items() if name not in frozenset(without)}
-    return Starter(method, environment, held)
+    return Starter(method, environment, held, group)
 
 
 class Starter:
@@ -50,9 +58,11 @@ class Starter:
     to be imported before runs, started when it is first needed, and ended when nobody has needed it for a while.
     """
 
-    def __init__(self, method: str, environment: Mapping[str, str], held: Collection[int] = ()) -> None:
+    def __init__(
+        self, method: str, environment: Mapping[str, str], held: Collection[int] = (), group: Path | None = None
+    ) -> None:
         self._module, self._does_preload = _GUARDIANS[method], method == _FORK_SERVER
-        self._environment, self._held = dict(environment), tuple(held)
+        self._environment, self._held, self._group = dict(environment), tuple(held), group
         self._guards: dict[tuple[str, ...], Guard] = {}  # those used last come last
         self._starting: defaultdict[tuple[str, ...], anyio.Lock] = defaultdict(anyio.Lock)
         self._unfit: set[str] = set()
@@ -119,7 +129,9 @@ class Starter:
                     raise GuardianFailed("what starts runs is closed")
                 command = [self._module, *modules]
                 idle = _IDLE_SECONDS if modules else None
-                guard = await Guard.start(self._tasks, command, self._environment, idle=idle, held=self._held)
+                guard = await Guard.start(
+                    self._tasks, command, self._environment, idle=idle, held=self._held, group=self._group
+                )
                 self.protects_from_root = guard.protects_from_root
             self._guards[modules] = guard
             return guard

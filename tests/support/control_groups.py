@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from flowsource.runner.processes.control_groups import made, place_for
-from tests.support.parts import lacks
+from tests.support.parts import forbids
 
 
 @contextmanager
@@ -16,5 +16,5 @@ def control_group() -> Iterator[Path]:
     """A group that is ended with the block; skips the test where there can be none."""
     with made(place_for(f"flowsource-test-{uuid4()}")) as group:
         if group is None:
-            lacks("no control group of version 2 can be made below the one that the tests are in")
+            forbids("no control group of version 2 can be made below the one that the tests are in")
         yield group

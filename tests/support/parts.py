@@ -16,6 +16,11 @@ def lacks(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def forbids(what: str) -> NoReturn:
+    """Skip the test, saying what this machine does not let anybody do: no set-up can change that, in CI neither."""
+    pytest.skip(what)
+
+
 def requires(program: str) -> None:
     """Skip the test where `program` is not installed; fail it in CI."""
     if shutil.which(program) is None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.runner.claims import Slots, claim_runs
+from flowsource.runner.claims import Slots, claim_runs, lend_slots
 from flowsource.runner.fencing import Pulse, fence
 from flowsource.runner.following import Following
 from flowsource.runner.hand import Hand
@@ -75,6 +75,7 @@ class Runner:
             self._hand.take(run, executions)
 
         chores.start_soon(create_scheduled, store, ids)
+        chores.start_soon(lend_slots, store, self._id, self._slots)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, take)
         self._following.start(chores)
 

@@ -17,6 +17,7 @@ from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store import (
+    awaiting,
     cancelling,
     claiming,
     creating,
@@ -36,9 +37,11 @@ from flowsource.store.protocol import (
     DEPLOYMENTS,
     HISTORY_KEPT,
     SOURCES,
+    WAITS,
     WISHES,
     WORK,
     Changes,
+    Claim,
     KnownSource,
     LinePlace,
     LogLine,
@@ -170,8 +173,15 @@ class SqlStore:
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
         run = await self._write(creating.create_run, new, now=now)
-        self._doorbell.ring(WORK, about(run.id))
+        self._doorbell.ring(WORK, about(run.id), *([WAITS] if new.awaited_by is not None else []))
         return run
+
+    async def go_on(self, waiter: Claim, awaited_id: UUID) -> None:
+        await self._write_soon(awaiting.end, waiter, awaited_id)
+        self._doorbell.ring(WAITS)
+
+    async def waiting(self, runner_id: UUID) -> set[UUID]:
+        return await self._read(awaiting.waiting_of, runner_id)
 
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> list[Run]:
         claimed, given_up = await self._write(claiming.claim, runner_id, deployment_ids, limit=limit, now=now)

@@ -406,6 +406,9 @@ class Store(Protocol):
         Nested runs are left out unless they are asked for by their parent.
         """
 
+    async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
+        """The revisions at which runs go on, or are to have another attempt, each with the key of its source."""
+
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
         """Keep lines of a run's log. What is at the same place already is left as it is. Raises RunNotFound."""
 

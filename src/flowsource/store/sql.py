@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
+from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store import (
     awaiting,
@@ -266,6 +267,9 @@ class SqlStore:
         return await self._read(
             finding.newest_runs, deployment_id=deployment_id, states=states, parent_id=parent_id, limit=limit
         )
+
+    async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
+        return await self._read(finding.revisions_of_runs)
 
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
         await self._write_soon(finding.keep_lines, run_id, lines)

@@ -117,8 +117,8 @@ class WaitingContract:
     async def test_what_is_waited_for_is_not_one_too_many(self, store: Store) -> None:
         server = await serve(store, registration(global_limit=1, collision_strategy="cancel_new"))
         _, child = await one_waits_for_another(server)
-        await server.ask()
-        assert [run.id for run in await server.claim()] == [child.id]
+        await server.ask(NOW + SECOND)
+        assert [run.id for run in await server.claim(now=NOW + SECOND)] == [child.id]
         assert len(await store.runs(states=[RunState.CANCELLED])) == 1
 
     async def test_who_waits_must_be_there(self, store: Store) -> None:

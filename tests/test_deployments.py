@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 
 from flowsource import ConcurrencyLimitConfig, Cron, aserve, flow, serve
 from flowsource.deployments import Declaration
-from flowsource.errors import InvalidInput
+from flowsource.errors import InvalidInput, InvalidSettings
 
 
 @flow
@@ -190,3 +192,10 @@ def test_only_deployments_can_be_served(given: Any, said: str) -> None:
 async def test_an_option_of_serving_that_cannot_be_used_is_named(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=f"^{said}"):
         await aserve(hello.to_deployment(), **options)
+
+
+def test_a_flow_that_is_served_alone_may_say_how_its_server_talks() -> None:
+    with pytest.raises(InvalidSettings, match="'xml' is no format"):
+        hello.serve(log_format="xml")
+    with pytest.raises(InvalidSettings, match="'xml' is no format"):
+        anyio.run(partial(hello.aserve, log_format="xml"))

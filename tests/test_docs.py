@@ -25,6 +25,7 @@ from flowsource.deployments import GRACE, Declaration, DeploymentOptions
 from flowsource.flows import Flow, FlowOptions
 from flowsource.runner.requests import run_deployment
 from flowsource.runs import RunState
+from flowsource.settings import Settings, store_file
 from flowsource.source_status import SourceState
 from flowsource.sources import limits, local_scan
 from flowsource.sources.git import limits as git_limits
@@ -191,6 +192,19 @@ def test_the_page_on_flows_has_every_option_of_a_deployment_with_its_default() -
 
 def test_the_page_on_flows_has_every_argument_of_a_run_on_request() -> None:
     assert set(_options_told("Runs that ask for runs")) == set(signature(run_deployment).parameters)
+
+
+def test_the_page_on_flows_has_every_variable_with_its_default() -> None:
+    told = _options_told("Settings and variables")
+    code = "\n".join(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))
+    plain = Settings.load({})
+
+    assert set(told) == set(re.findall(r"\bFLOWSOURCE_[A-Z_]+\b", code))
+    assert told["FLOWSOURCE_START_METHOD"] == f"`{plain.start_method}`"
+    assert told["FLOWSOURCE_LOG_FORMAT"] == f"`{plain.log_format}`"
+    assert told["FLOWSOURCE_LOG_LINES"] == f"{plain.log_limits.lines:,}"
+    assert told["FLOWSOURCE_LOG_MIB"] == f"{plain.log_limits.size >> 20}"
+    assert told["FLOWSOURCE_STORE"] == f"`{store_file(plain.store).name}` in the home"
 
 
 def _options_told(heading: str) -> dict[str, str]:

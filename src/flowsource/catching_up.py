@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from flowsource.deployments import Catchup
+from flowsource.deployments import Catchup, Declaration
 from flowsource.schedules import Schedule, due, last_due
 
 # As far back as the last look can lie of somebody who was there all the time.
@@ -14,6 +14,11 @@ JUST_NOW = timedelta(minutes=1)
 # So that no look takes long, and that no history is swamped with what was not done.
 PLANNED_AT_ONCE = 100
 SKIPPED_KEPT = 100
+
+
+def is_in_vain(declared: Declaration) -> bool:
+    """Whether everything is to be made up for, and nothing ever will be: schedules that pause have missed nothing."""
+    return declared.catchup == "all" and declared.pause_on_shutdown and bool(declared.schedules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

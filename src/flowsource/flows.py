@@ -313,23 +313,31 @@ class Flow(Generic[P, R]):
         name: str | None = None,
         *,
         print_starting_message: bool = True,
+        log_format: str | None = None,
         **options: Unpack[DeploymentOptions],
     ) -> None:
         """Serve a deployment of this flow: schedule its runs and execute each in a process of its own, until stopped.
 
-        The options are those of `DeploymentOptions`. Raises InvalidInput, SourceError or EntrypointError before
-        anything is registered.
+        The options are those of `DeploymentOptions`. `log_format` is "text" or "json", in place of
+        FLOWSOURCE_LOG_FORMAT: how what happens is told on standard error. Raises InvalidInput, InvalidSettings,
+        SourceError or EntrypointError before anything is registered.
         """
         from flowsource.runner.serving import deployment_of, serve
 
         deployment = deployment_of(self, name, **options)
-        serve(deployment, limit=deployment.declared.limit or "cpus", print_starting_message=print_starting_message)
+        serve(
+            deployment,
+            limit=deployment.declared.limit or "cpus",
+            print_starting_message=print_starting_message,
+            log_format=log_format,
+        )
 
     async def aserve(
         self,
         name: str | None = None,
         *,
         print_starting_message: bool = True,
+        log_format: str | None = None,
         **options: Unpack[DeploymentOptions],
     ) -> None:
         """As `serve`, for use in a running event loop; cancelling it ends it and the runs that go on at once."""
@@ -340,6 +348,7 @@ class Flow(Generic[P, R]):
             deployment,
             limit=deployment.declared.limit or "cpus",
             print_starting_message=print_starting_message,
+            log_format=log_format,
         )
 
 

@@ -179,41 +179,6 @@ async def test_nothing_is_written_beside_the_code(server: Starter, write: Write)
     assert any((root.parent / "bytecode").iterdir())
 
 
-async def test_modules_of_the_code_cannot_take_the_place_of_the_runtimes_own(server: Starter, write: Write) -> None:
-    hostile = "raise SystemExit('taken over')"
-    root = write(flows="def main(): return {'ok': True}", json=hostile, logging=hostile, socket=hostile)
-    (root / "flowsource").mkdir()
-    (root / "flowsource" / "__init__.py").write_text(hostile)
-    (root / "sitecustomize.py").write_text(hostile)
-    assert (await execute(server, root)).outcome["result"] == {"ok": True}
-
-
-async def test_multiprocessing_and_pickling_work_inside_a_flow(server: Starter, write: Write) -> None:
-    root = write(
-        flows="""
-        import multiprocessing, pickle
-        from concurrent.futures import ProcessPoolExecutor
-
-        class Thing:
-            def __init__(self, n): self.n = n
-
-        def twice(n): return n * 2
-
-        def main():
-            with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-                numbers = list(pool.map(twice, [1, 2]))
-            return [numbers, pickle.loads(pickle.dumps(Thing(3))).n]
-        """
-    )
-    assert (await execute(server, root)).outcome["result"] == [[2, 4], 3]
-
-
-async def test_random_numbers_differ_from_run_to_run(server: Starter, write: Write) -> None:
-    root = write(flows="import random\ndef main(): return random.random()")
-    numbers = {(await execute(server, root)).outcome["result"] for _ in range(3)}
-    assert len(numbers) == 3
-
-
 async def test_a_run_knows_itself_and_has_a_place_to_write(server: Starter, write: Write) -> None:
     root = write(
         flows="""

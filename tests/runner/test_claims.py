@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import anyio
 import pytest
 
-from flowsource.runner.claims import Slots, claim_runs
+from flowsource.runner.claims import Slots, claim_runs, lend_slots
 from flowsource.runs import Run, RunState
 from flowsource.store import open_store
 from flowsource.store.protocol import Claimed, NewRun, Outcome, Store
@@ -93,3 +93,23 @@ def test_a_slot_that_is_given_back_twice_is_one() -> None:
     slots.give_back(one)
     slots.give_back(one)
     assert slots.free == 1
+
+
+async def test_the_slot_of_a_run_that_waits_for_another_is_lent_to_that(store: Store) -> None:
+    runner, deployment = await serving(store)
+    await ask_for(store, deployment, 1)
+    slots, taken = Slots(1), list[Run]()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lend_slots, store, runner, slots)
+        tasks.start_soon(claim_runs, store, runner, [deployment], slots, taken.append)
+        await until(lambda: len(taken) == 1)
+        waiter = (taken[0].id, taken[0].epoch)
+        new = NewRun(deployment_id=deployment, scheduled_at=NOW, awaited_by=waiter)
+        child = await store.create_run(new, now=NOW)
+        await until(lambda: len(taken) == 2)
+        assert taken[1].id == child.id
+        await store.go_on(waiter, child.id)
+        await until(lambda: slots.free == -1)
+        slots.give_back(child.id)
+        assert slots.free == 0
+        tasks.cancel_scope.cancel()

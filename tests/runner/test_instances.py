@@ -10,18 +10,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 import flowsource
 from flowsource import RunnerDeployment, flow
 from flowsource.errors import InvalidDeployment
 from flowsource.runner import serving
+from flowsource.runner.instances import keep_instance, stay_in_use, sweep_instances
 from flowsource.runner.origin import Origin, origin_of
 from flowsource.runner.processes.starter import Starter
 from tests.support.orders import Heard, execute
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
@@ -218,3 +222,21 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+async def test_a_file_that_no_server_has_used_for_a_week_is_removed(tmp_path: Path) -> None:
+    cache, now = tmp_path / "home" / "cache", datetime.now(UTC)
+    sweep_instances(cache, now=now)
+    here = sys.modules[__name__]
+    used, left = (keep_instance(Greeter(word), here, cache) for word in ("hi", "ho"))
+    long_ago = (now - timedelta(days=30)).timestamp()
+    for file in (used, left):
+        os.utime(file, (long_ago, long_ago))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stay_in_use, [used, tmp_path / "gone"])
+        await until(lambda: used.stat().st_mtime > long_ago)
+        tasks.cancel_scope.cancel()
+    sweep_instances(cache, now=now)
+    assert list(used.parent.iterdir()) == [used]
+    sweep_instances(cache, now=now + timedelta(days=6))
+    assert used.exists()

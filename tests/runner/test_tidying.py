@@ -16,7 +16,7 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
 from flowsource.store.protocol import Registration
 from tests.snapshots.written import WrittenSource
-from tests.store.words import decide, promote, serve
+from tests.store.words import decide, end, fail, promote, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +65,32 @@ async def test_what_a_rollback_goes_back_to_is_kept(tmp_path: Path) -> None:
             await store.set_paused(server.deployment.id, number % 2 == 0, author=Author("ada"), now=now)
         await collect_garbage(store, cache, [], now=now + timedelta(hours=1))
     assert [cache.find(source.key, revision) is not None for revision in REVISIONS[:3]] == [False, True, True]
+
+
+async def test_the_revision_of_a_run_that_is_to_have_another_attempt_is_kept(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    cache, source = SnapshotCache(tmp_path / "cache"), WrittenSource()
+    for revision in REVISIONS[:4]:
+        await cache.ensure(source, revision)
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
+        declared = Declaration(name="nightly", entrypoint="flows.py:etl", source_key=source.key, source_label="x")
+        server = await serve(store, Registration(declared=declared, facts=FACTS, active=REVISIONS[0]), now=now)
+        await server.ask(now)
+        run = await server.start_one(now)
+        for revision in REVISIONS[1:4]:
+            await promote(store, server.deployment, revision, now=now)
+        later = now + timedelta(hours=1)
+
+        def kept() -> list[bool]:
+            return [cache.find(source.key, revision) is not None for revision in REVISIONS[:4]]
+
+        await fail(store, run, retry_at=later)
+        await collect_garbage(store, cache, [], now=later)
+        assert kept() == [True, False, True, True]
+        again = await server.start_one(later)
+        assert again.revision == REVISIONS[0]
+        await collect_garbage(store, cache, [], now=later)
+        assert kept() == [True, False, True, True]
+        await end(store, again)
+        await collect_garbage(store, cache, [], now=later)
+        assert kept() == [False, False, True, True]

@@ -18,6 +18,7 @@ from flowsource.store import open_store, sqlite
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
 from tests.store.source_contract import SourceStoreContract
+from tests.store.waiting_contract import WaitingContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +38,10 @@ async def store(file: Path) -> AsyncIterator[Store]:
 
 
 class TestSqlite(StoreContract):
+    pass
+
+
+class TestWaitingInSqlite(WaitingContract):
     pass
 
 
@@ -94,7 +99,7 @@ async def test_a_database_of_another_version_is_refused_with_both_versions(file:
     with sqlite3.connect(file) as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(StoreVersionMismatch, match=r"version 99.*version 3.*Use the flowsource"):
+    with pytest.raises(StoreVersionMismatch, match=r"version 99.*version 4.*Use the flowsource"):
         await open_store(f"sqlite:///{file}").__aenter__()
 
 

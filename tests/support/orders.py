@@ -40,14 +40,10 @@ async def execute(
     is_mounted: bool = True,
     on_start: Any = None,
     preload: Sequence[str] = (),
-    kind: str = "run",
-    run: dict[str, Any] | None = None,
     **more: Any,
 ) -> Heard:
-    """Run `entrypoint` under `root` in a process of its own, to the end. `run` and `more` say otherwise than usual."""
+    """Run `entrypoint` under `root` in a process of its own, to the end. `more` says otherwise than `order_for`."""
     heard, splitter = Heard(), LineSplitter()
-    scratch = root.parent / "scratch"
-    scratch.mkdir(exist_ok=True)
 
     def on_message(message: dict[str, Any]) -> None:
         if message["type"] == "log":
@@ -62,7 +58,33 @@ async def execute(
         if on_start is not None:
             on_start(process)
 
-    order = {
+    heard.exit = await converse(
+        server,
+        order_for(root, entrypoint, parameters=parameters, is_mounted=is_mounted, **more),
+        on_output=lambda data: heard.said.extend(splitter.feed(data)),
+        on_message=on_message,
+        on_start=started,
+        preload=preload,
+    )
+    heard.status = heard.exit.status
+    heard.said.extend(splitter.close())
+    return heard
+
+
+def order_for(
+    root: Path,
+    entrypoint: str = "flows.py:main",
+    *,
+    kind: str = "run",
+    parameters: dict[str, Any] | None = None,
+    is_mounted: bool = True,
+    run: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The order for `entrypoint` under `root`. `run` and `more` say otherwise than usual."""
+    scratch = root.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return {
         "kind": kind,
         "entrypoint": entrypoint,
         "root": str(root),
@@ -89,14 +111,3 @@ async def execute(
             **(run or {}),
         },
     }
-    heard.exit = await converse(
-        server,
-        order,
-        on_output=lambda data: heard.said.extend(splitter.feed(data)),
-        on_message=on_message,
-        on_start=started,
-        preload=preload,
-    )
-    heard.status = heard.exit.status
-    heard.said.extend(splitter.close())
-    return heard

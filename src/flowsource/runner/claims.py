@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +12,7 @@ import anyio.lowlevel
 
 from flowsource.errors import NotFound, StoreUnavailable
 from flowsource.runs import Run
-from flowsource.store.protocol import WORK, Store
+from flowsource.store.protocol import WAITS, WORK, Store
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,15 @@ class Slots:
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
         self._taken: set[UUID] = set()
+        self._lent: Set[UUID] = frozenset()
         self._freed = anyio.Event()
 
     @property
     def free(self) -> int:
         """How many runs may be claimed now."""
-        return _MOST_AT_ONCE if self._limit is None else min(self._limit - len(self._taken), _MOST_AT_ONCE)
+        if self._limit is None:
+            return _MOST_AT_ONCE
+        return min(self._limit - len(self._taken - self._lent), _MOST_AT_ONCE)
 
     def take(self, run_id: UUID) -> None:
         """Give a slot to a run."""
@@ -44,10 +47,29 @@ class Slots:
             self._taken.remove(run_id)
             self._freed.set()
 
+    def lend(self, waiting: Set[UUID]) -> None:
+        """From now on the slots of runs that are `waiting` are for others; all others are back with their runs.
+
+        So there may be less than none free, until as many have ended.
+        """
+        self._lent = waiting
+        self._freed.set()
+
     async def wait_until_freed(self) -> None:
-        """Wait for the next slot that is given back."""
+        """Wait for the next slot that is given back or lent."""
         self._freed = anyio.Event()
         await self._freed.wait()
+
+
+async def lend_slots(store: Store, runner_id: UUID, slots: Slots) -> None:
+    """Lend the slots of runs that wait for others, which may need one, until cancelled."""
+    async with store.changes(WAITS) as ear:
+        while True:
+            try:
+                slots.lend(await store.waiting(runner_id))
+            except StoreUnavailable as error:
+                logger.warning("which runs wait for others is looked for again: %s", error)
+            await ear.wait(LOOK_EVERY)
 
 
 async def claim_runs(

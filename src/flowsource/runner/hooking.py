@@ -37,10 +37,11 @@ async def call_hooks(
     on_message: OnMessage,
     until_room: Callable[[], Awaitable[None]],
     say: Callable[[int, str], None],
+    within: timedelta = HOOK_TIME,
 ) -> None:
     """Have the hooks called that `order` names; what stands in their way is told by `say`, with a level of logging.
 
-    Cancelled, it ends their process.
+    They are ended when they are not done `within` that time. Cancelled, it ends their process.
     """
     hook, is_done = order["hook"], False
 
@@ -52,12 +53,12 @@ async def call_hooks(
             on_message(message)
 
     try:
-        with anyio.move_on_after(HOOK_TIME.total_seconds()) as limit:
+        with anyio.move_on_after(within.total_seconds()) as limit:
             await converse(server, order, on_output=on_output, on_message=hear, until_room=until_room)
     except FlowsourceError as error:
         say(logging.ERROR, f"The {hook} hooks could not be called: {error}")
         return
     if limit.cancelled_caught:
-        say(logging.ERROR, f"The {hook} hooks were ended: they took longer than {HOOK_TIME.total_seconds():g} s.")
+        say(logging.ERROR, f"The {hook} hooks were ended: they took longer than {within.total_seconds():g} s.")
     elif not is_done:
         say(logging.ERROR, f"The process that called the {hook} hooks ended before they were all called.")

@@ -9,17 +9,24 @@ from __future__ import annotations
 import io
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
+
+import anyio
 
 from flowsource.errors import InvalidDeployment
 from flowsource.flows import Flow
 from flowsource.snapshots.layout import make_private, open_root
 from flowsource.sources.replacing import replacing
 
+_DIRECTORY = "instances"
+_USED_EVERY = timedelta(hours=1)
+_LEFT_FOR = timedelta(days=7)
 _PROTOCOL = 5
 _DEEPEST = 5
 
@@ -39,12 +46,29 @@ def keep_instance(instance: object, module: ModuleType, cache: Path) -> Path:
             f"{type(instance).__name__}: a method of this object cannot be served, for its {what} cannot be kept for "
             f"the processes of the runs ({error}). Make it inside the flow, or leave it out with `__getstate__`."
         ) from None
-    directory = open_root(cache) / "instances"
+    directory = open_root(cache) / _DIRECTORY
     make_private(directory)
     file = directory / f"{sha256(data).hexdigest()}.pickle"
     with replacing(file) as beside, open(beside, "xb", opener=_for_us_alone) as stream:
         stream.write(data)
     return file
+
+
+async def stay_in_use(files: Collection[Path]) -> None:
+    """Say of these files, until cancelled, that a server uses them."""
+    while True:
+        for file in files:
+            with suppress(FileNotFoundError):
+                os.utime(file)
+        await anyio.sleep(_USED_EVERY.total_seconds())
+
+
+def sweep_instances(cache: Path, *, now: datetime) -> None:
+    """Remove the files that no server has used for a long time: whoever serves an object keeps it anew."""
+    for file in (cache / _DIRECTORY).glob("*"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < (now - _LEFT_FOR).timestamp():
+                file.unlink()
 
 
 def _for_us_alone(path: str, flags: int) -> int:

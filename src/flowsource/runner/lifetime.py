@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from signal import SIGHUP, SIGINT, SIGTERM
 from uuid import UUID, uuid4
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from flowsource.deployments import Declaration
+from flowsource.runner.instances import sweep_instances
 from flowsource.runner.lifesigns import alive, bury_the_dead
 from flowsource.runner.origin import Origin
 from flowsource.runner.output.terminal import Terminal
@@ -83,6 +86,7 @@ async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Sign
                 )
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))
+                await anyio.to_thread.run_sync(partial(sweep_instances, settings.cache, now=datetime.now(UTC)))
                 await _serve(runner_id, declared, shop, signals, limit=limit)
 
 

@@ -21,7 +21,7 @@ from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.sourced import run_blocking
 from flowsource.store import open_store
-from flowsource.store.protocol import NewRun, Store, about
+from flowsource.store.protocol import Claim, NewRun, Store, about
 
 LOOK_EVERY = timedelta(seconds=2)
 
@@ -42,13 +42,16 @@ async def arun_deployment(
     `parameters` go over those of the deployment. With a `timeout` in seconds the run is returned as it is then; 0
     does not wait at all. `scheduled_time` (aware; default now) may lie ahead. Asked again with the same
     `idempotency_key`, the run of the first time is the answer. Asked inside a run, that is its parent, unless
-    `as_subflow` is False; the tags of `tags(...)` are added to those given. Raises DeploymentNotFound or
-    InvalidParameters, and then no run was created.
+    `as_subflow` is False, and that holds no place while it waits; the tags of `tags(...)` are added to those given.
+    Raises DeploymentNotFound or InvalidParameters, and then no run was created.
     """
     if scheduled_time is not None and (not isinstance(scheduled_time, datetime) or scheduled_time.utcoffset() is None):
         raise InvalidInput(f"scheduled_time: {scheduled_time!r} is not an aware datetime; give one.")
     settings = Settings.load()
-    parent = process_run() if as_subflow else None
+    here = process_run()
+    parent_id = here.id if here is not None and as_subflow else None
+    # A run that waits leaves its place to others, or it might wait for the place that it holds.
+    waiter = (here.id, here.fencing_token) if here is not None and (timeout is None or timeout > 0) else None
     async with open_store(settings.store) as store:
         run = await request_run(
             store,
@@ -58,11 +61,17 @@ async def arun_deployment(
             tags=tuple(dict.fromkeys((*current_tags(), *check_tags(tags)))),
             idempotency_key=idempotency_key,
             run_name=run_name,
-            parent_id=parent.id if parent is not None else None,
+            parent_id=parent_id,
+            awaited_by=waiter,
         )
-        with anyio.move_on_after(timeout):
-            return await while_burying(store, settings.signs, lambda: wait_until_final(store, run))
-        return await store.run(str(run.id))
+        try:
+            with anyio.move_on_after(timeout):
+                return await while_burying(store, settings.signs, lambda: wait_until_final(store, run))
+            return await store.run(str(run.id))
+        finally:
+            if waiter is not None:
+                with anyio.CancelScope(shield=True):
+                    await store.go_on(waiter, run.id)
 
 
 def run_deployment(
@@ -102,6 +111,7 @@ async def request_run(
     idempotency_key: str | None = None,
     run_name: str | None = None,
     parent_id: UUID | None = None,
+    awaited_by: Claim | None = None,
 ) -> Run:
     """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
     deployment = await store.deployment(name)
@@ -115,6 +125,7 @@ async def request_run(
         name=run_name,
         idempotency_key=idempotency_key,
         parent_id=parent_id,
+        awaited_by=awaited_by,
     )
     return await store.create_run(new, now=now)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.runner.claims import Slots, claim_runs
+from flowsource.runner.claims import Slots, claim_runs, lend_slots
 from flowsource.runner.fencing import Pulse, fence
 from flowsource.runner.following import Following
 from flowsource.runner.hand import Hand
+from flowsource.runner.instances import stay_in_use
 from flowsource.runner.presence import FENCE_AFTER, LEASE, stay_present
 from flowsource.runner.scheduling import create_scheduled
 from flowsource.runner.workshop import Served, Workshop
@@ -75,7 +77,10 @@ class Runner:
             self._hand.take(run, executions)
 
         chores.start_soon(create_scheduled, store, ids)
+        chores.start_soon(lend_slots, store, self._id, self._slots)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, take)
+        if objects := {Path(file) for entry in self._served.values() if (file := entry.deployment.declared.instance)}:
+            chores.start_soon(stay_in_use, objects)
         self._following.start(chores)
 
     async def _register_again(self) -> None:

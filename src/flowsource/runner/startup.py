@@ -11,6 +11,7 @@ from uuid import UUID
 
 import anyio
 
+from flowsource.catching_up import is_in_vain
 from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
 from flowsource.errors import InvalidDeployment, RevisionRejected, SourceError
 from flowsource.revisions import Revision
@@ -49,6 +50,13 @@ async def register(runner_id: UUID, declared: Sequence[tuple[Declaration, Origin
     registered = await shop.store.register(
         runner_id, [entry.registration for entry in checked], lease_until=now + LEASE, now=now
     )
+    for deployment in registered:
+        if is_in_vain(deployment.declared):
+            logger.warning(
+                "%s: catchup='all' makes up for nothing here, for its schedules pause while nobody serves it; "
+                "say pause_on_shutdown=False beside it.",
+                deployment.full_name,
+            )
     return [
         Served(
             deployment=deployment,

@@ -19,14 +19,15 @@ TIDY_EVERY = timedelta(minutes=10)
 async def collect_garbage(
     store: Store, cache: SnapshotCache, in_use: Sequence[tuple[str, Revision]], *, now: datetime
 ) -> None:
-    """Remove old snapshots that no deployment may need, and that are not `in_use` (source keys with revisions)."""
+    """Remove old snapshots that nobody may need: no deployment, no run, and none that is `in_use` (by source key)."""
     kept = [*in_use, *await revisions_in_use(store)]
     await cache.collect(keep=KEEP_SNAPSHOTS, keep_for=KEEP_SNAPSHOTS_FOR, in_use=kept, now=now)
 
 
 async def revisions_in_use(store: Store) -> list[tuple[str, Revision]]:
-    """What must stay in the cache for all deployments, as pairs of source key and revision."""
-    kept: list[tuple[str, Revision]] = []
+    """What must stay in the cache for all deployments and their runs, as pairs of source key and revision."""
+    # A further attempt of a run is made at the revision of the first, however many have served since.
+    kept = await store.revisions_of_runs()
     for deployment in await store.deployments():
         key, history = deployment.declared.source_key, await store.history(deployment.id)
         kept += [(key, revision) for revision in needed(deployment, history)]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, Update, bindparam, func, null, select
 
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import steps
+from flowsource.store.awaiting import waits_for_another
 from flowsource.store.presence import require_runner
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runs
@@ -18,7 +19,8 @@ from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_sche
 # More than that of one deployment wait for the next look, so that no write takes long.
 _GIVEN_UP_AT_ONCE = 500
 _OF_SAME = runs.c.deployment_id == deployments.c.id
-_IN_PROGRESS = select(func.count()).select_from(runs).where(_OF_SAME, is_in_progress)
+# One that waits for another leaves its place to it: else, within a limit, it might wait for itself.
+_IN_PROGRESS = select(func.count()).select_from(runs).where(_OF_SAME, is_in_progress, ~waits_for_another)
 _DUE = (
     select(
         deployments.c.id,

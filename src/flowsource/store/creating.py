@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from flowsource.errors import DeploymentNotFound
 from flowsource.runs import Failure, Run, RunState
-from flowsource.store import steps
+from flowsource.store import awaiting, steps
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.owning import get_row
 from flowsource.store.protocol import NewRun
@@ -47,20 +47,10 @@ def create_run(connection: Connection, new: NewRun, *, now: datetime) -> Run:
     """Create a run, or find the one that has its idempotency key, or its schedule and instant."""
     if new.parent_id is not None:
         get_row(connection, new.parent_id)
-    run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
-    if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
-        steps.remember(connection, [run], at=now)
-        return run
-    existing = connection.execute(
-        _EXISTING,
-        {
-            "of_deployment": new.deployment_id,
-            "of_key": new.idempotency_key,
-            "of_schedule": new.schedule,
-            "of_instant": new.scheduled_at,
-        },
-    )
-    return run_from(existing.one())
+    run = _created_once(connection, new, now)
+    if new.awaited_by is not None:
+        awaiting.begin(connection, new.awaited_by, run.id)
+    return run
 
 
 def create_scheduled(
@@ -85,6 +75,23 @@ def create_scheduled(
             created.append(run)
     connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})
     return created
+
+
+def _created_once(connection: Connection, new: NewRun, now: datetime) -> Run:
+    run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
+    if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
+        steps.remember(connection, [run], at=now)
+        return run
+    existing = connection.execute(
+        _EXISTING,
+        {
+            "of_deployment": new.deployment_id,
+            "of_key": new.idempotency_key,
+            "of_schedule": new.schedule,
+            "of_instant": new.scheduled_at,
+        },
+    )
+    return run_from(existing.one())
 
 
 def _find_deployment(connection: Connection, deployment_id: UUID) -> AnyRow:

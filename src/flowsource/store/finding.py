@@ -6,18 +6,35 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, select, tuple_, union
 from sqlalchemy.exc import IntegrityError
 
 from flowsource.errors import RunNotFound
+from flowsource.revisions import Revision
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import LinePlace, LogLine
 from flowsource.store.rows import line_columns, line_from, run_from
-from flowsource.store.tables import AnyRow, insert_unless_there, is_not_completed, log_lines, runs
+from flowsource.store.tables import (
+    AnyRow,
+    deployments,
+    insert_unless_there,
+    is_in_progress,
+    is_not_completed,
+    is_waiting,
+    log_lines,
+    runs,
+)
 
 _BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
 _NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)
 _NEWEST = select(runs).order_by(runs.c.id.desc()).limit(bindparam("limit"))
+_AT_REVISION = (
+    select(deployments.c.source_key, runs.c.revision)
+    .join(deployments, deployments.c.id == runs.c.deployment_id)
+    .where(runs.c.revision.is_not(None))
+)
+# Each part has an index of its own.
+_AT_REVISIONS = union(_AT_REVISION.where(is_waiting), _AT_REVISION.where(is_in_progress))
 _KEEP_LINE = insert_unless_there(log_lines)
 _LINES_AFTER = (
     select(log_lines)
@@ -45,6 +62,11 @@ def find_run(connection: Connection, text: str) -> Run:
     if named is not None:
         return run_from(named)
     raise RunNotFound(text, "more than one run has an id that begins with") if alike else RunNotFound(text)
+
+
+def revisions_of_runs(connection: Connection) -> list[tuple[str, Revision]]:
+    """The revisions of runs that have not ended and have one, with the keys of their sources."""
+    return [(key, Revision.from_json(revision)) for key, revision in connection.execute(_AT_REVISIONS)]
 
 
 def newest_runs(

@@ -51,11 +51,16 @@ class ScheduleState:
     max_lateness: timedelta | None = None
 
 
+# A run, with the epoch of the claim under which it is executed.
+Claim = tuple[UUID, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
     """A run to be created, for `parent_id` if another run asks for it.
 
-    With an `idempotency_key` a second one of that key for the deployment is the first one.
+    With an `idempotency_key` a second one of that key for the deployment is the first one. Whoever executes
+    `awaited_by` waits for its end.
     """
 
     deployment_id: UUID
@@ -66,6 +71,7 @@ class NewRun:
     schedule: str | None = None
     parent_id: UUID | None = None
     idempotency_key: str | None = None
+    awaited_by: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +192,7 @@ CANCELS = "cancels"
 DEPLOYMENTS = "deployments"
 SOURCES = "sources"
 WISHES = "wishes"
+WAITS = "waits"
 
 
 def about(run_id: UUID) -> str:
@@ -310,14 +317,21 @@ class Store(Protocol):
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
         """Create a run on request, with `new.parameters` over the deployment's own; raises DeploymentNotFound, or
-        RunNotFound where there is no such parent."""
+        RunNotFound where there is no such parent, or no such run that waits for it."""
+
+    async def go_on(self, waiter: Claim, awaited_id: UUID) -> None:
+        """The run of `waiter` does not wait any longer for that one, if it did."""
+
+    async def waiting(self, runner_id: UUID) -> set[UUID]:
+        """The runs that `runner_id` has in progress and that wait for others (`NewRun.awaited_by`) to end."""
 
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> Claimed:
         """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
         the first attempt the active revision of their deployment fixed on them.
 
         Deployments take turns, and of each the run that is due longest comes first. No deployment gets more runs in
-        progress (claimed, running or lost) than its `limit` on this runner, nor than its `global_limit` on all of them;
+        progress (claimed, running or lost) than its `limit` on this runner, nor than its `global_limit` on all of them,
+        where a run that waits for another does not count;
         those beyond the latter wait, or are cancelled where its `collision_strategy` says so. A scheduled run that is
         `max_lateness` behind its time is skipped. Neither happens to one that was begun before. A run is given to one
         claim only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
@@ -401,6 +415,9 @@ class Store(Protocol):
         Nested runs are left out unless they are asked for by their parent.
         """
 
+    async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
+        """The revisions at which runs go on, or are to have another attempt, each with the key of its source."""
+
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
         """Keep lines of a run's log. What is at the same place already is left as it is. Raises RunNotFound."""
 
@@ -429,6 +446,6 @@ class Store(Protocol):
         """Listen, while the context is open, for writes by any process that concern one of `topics`.
 
         Topics are `WORK` (a run may be claimed that could not before), `CANCELS` (one is to end), `DEPLOYMENTS` (one of
-        them, or a schedule, changed), `SOURCES` (one was reported), `WISHES` (something is wanted of a source) and
-        `about(run_id)` (its state or its log).
+        them, or a schedule, changed), `SOURCES` (one was reported), `WISHES` (something is wanted of a source), `WAITS`
+        (a run waits for another, or no longer) and `about(run_id)` (its state or its log).
         """

@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
+from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store import (
+    awaiting,
     cancelling,
     claiming,
     creating,
@@ -36,9 +38,11 @@ from flowsource.store.protocol import (
     DEPLOYMENTS,
     HISTORY_KEPT,
     SOURCES,
+    WAITS,
     WISHES,
     WORK,
     Changes,
+    Claim,
     Claimed,
     KnownSource,
     LinePlace,
@@ -171,16 +175,22 @@ class SqlStore:
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
         run = await self._write(creating.create_run, new, now=now)
-        self._doorbell.ring(WORK, about(run.id))
+        self._doorbell.ring(WORK, about(run.id), *([WAITS] if new.awaited_by is not None else []))
         return run
+
+    async def go_on(self, waiter: Claim, awaited_id: UUID) -> None:
+        await self._write_soon(awaiting.end, waiter, awaited_id)
+        self._doorbell.ring(WAITS)
+
+    async def waiting(self, runner_id: UUID) -> set[UUID]:
+        return await self._read(awaiting.waiting_of, runner_id)
 
     async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> Claimed:
         def take(connection: Connection) -> tuple[Claimed, list[Run]]:
             taken, given_up = claiming.claim(connection, runner_id, deployment_ids, limit=limit, now=now)
             is_all = len(taken) < limit
-            return Claimed(
-                taken, claiming.next_due(connection, deployment_ids, after=now) if is_all else None
-            ), given_up
+            next_due = claiming.next_due(connection, deployment_ids, after=now) if is_all else None
+            return Claimed(taken, next_due), given_up
 
         claimed, given_up = await self._write(take)
         if claimed.runs or given_up:
@@ -264,6 +274,9 @@ class SqlStore:
         return await self._read(
             finding.newest_runs, deployment_id=deployment_id, states=states, parent_id=parent_id, limit=limit
         )
+
+    async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
+        return await self._read(finding.revisions_of_runs)
 
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
         await self._write_soon(finding.keep_lines, run_id, lines)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
@@ -30,7 +31,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 
 from flowsource.runs import TRANSITIONS, RunState
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 AnyRow = Row[*tuple[Any, ...]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -239,6 +240,17 @@ transitions = Table(
     Column("by", Plain),
 )
 
+# Runs that wait for others, each under the claim by which it is executed. What has ended is waited for by nobody.
+waits = Table(
+    "waits",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("awaited_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    PrimaryKeyConstraint("run_id", "epoch", "awaited_id"),
+    sqlite_with_rowid=False,
+)
+
 log_lines = Table(
     "log_lines",
     metadata,
@@ -296,6 +308,11 @@ is_in_progress = _is_one_of(*(state for state in RunState if state.is_in_progres
 is_lost = _is_one_of(RunState.LOST) & is_in_progress
 is_scheduled = _is_one_of(RunState.SCHEDULED) & is_waiting
 is_not_completed = _is_one_of(*(state for state in RunState if state is not RunState.COMPLETED))
+
+
+def is_not_final(table: FromClause) -> ColumnElement[bool]:
+    """Whether a run in `table`, which has the columns of `runs`, has not ended."""
+    return table.c.state.not_in([literal_column(f"'{state}'") for state in RunState if state.is_final])
 
 
 def may_become(to: RunState) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ import contextlib
 import marshal
 import os
 import sys
+from collections.abc import Iterable
 from functools import partial
 from hashlib import sha256
 from importlib.machinery import (
@@ -56,8 +57,14 @@ class DigestLoader(SourceFileLoader):
         return code
 
 
-# Taken when this is first imported, by the fork server: what a run may import from that is not its own code.
-_INSTALLED = tuple(os.path.realpath(path) + os.sep for path in sys.path if path)
+def _places(paths: Iterable[str]) -> list[str]:
+    return [os.path.realpath(path) + os.sep for path in paths if path]
+
+
+# Taken when this is first imported, before any code of a run: what it may import from that is not its own code. A
+# directory that a person named may hold just that.
+_NAMED = _places(os.environ.get("PYTHONPATH", "").split(os.pathsep))
+_INSTALLED = tuple(place for place in _places(sys.path) if place not in _NAMED)
 
 
 def use_digest_loader(root: Path, store: Path | None) -> None:

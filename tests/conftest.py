@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from flowsource.store import open_store
+from flowsource.store.protocol import Store
 
 # The suite judges what is computed, never how fast this machine was.
 settings.register_profile("suite", deadline=None, max_examples=60)
@@ -29,3 +34,10 @@ def pytest_report_header() -> str | None:
 def anyio_backend() -> str:
     """The only event loop that we run on."""
     return "asyncio"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A store in a file of its own."""
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
+        yield store

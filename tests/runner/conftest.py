@@ -1,15 +1,20 @@
-"""What starts runs, for the tests of a module, and a place to write flows."""
+"""What the tests of a runner begin with: what starts runs, a place to write flows, a run that was claimed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
+from uuid import uuid4
 
 import pytest
 
 from flowsource.runner.processes.starter import Starter, open_starter
+from flowsource.runs import Run
 from flowsource.settings import START_METHODS
+from flowsource.store.protocol import NewRun, Store
+from tests.store.words import registration
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +43,13 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+async def run(store: Store) -> Run:
+    """A run that was claimed."""
+    runner, now = uuid4(), datetime.now(UTC)
+    [deployment] = await store.register(runner, [registration()], lease_until=now + timedelta(hours=1), now=now)
+    await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=now), now=now)
+    [run] = await store.claim(runner, [deployment.id], limit=1, now=now)
+    return run

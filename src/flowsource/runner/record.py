@@ -55,7 +55,7 @@ class RunRecord:
 
         async def start(transition_id: UUID) -> Run:
             run = await self._store.start(self._run.id, self._run.epoch, at=at, transition_id=transition_id)
-            self._terminal.run_started(run)
+            self._terminal.run_moved(run)
             return run
 
         self._tell(start)
@@ -117,7 +117,7 @@ class RunRecord:
             if self._is_refused or not await self._insist(write):
                 return False
         if tells:
-            self._terminal.run_ended(self._run)
+            self._terminal.run_moved(self._run)
         return True
 
     def _tell(self, write: _Write) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
 
 from flowsource.runner.processes.control_groups import join, made, place_for
+from flowsource.store import open_store
+from flowsource.store.protocol import Store
 
 # The suite judges what is computed, never how fast this machine was.
 settings.register_profile("suite", deadline=None, max_examples=60)
@@ -47,3 +50,10 @@ def held_together() -> Iterator[None]:
         yield
         if group is not None:
             join(group.parent)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A store in a file of its own."""
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
+        yield store

@@ -123,6 +123,7 @@ def test_a_deployment_that_is_named_by_a_file_has_the_name_of_that_without_its_e
         ({"global_limit": 0}, "global_limit: 0 is not 1 or more"),
         ({"global_limit": "3"}, "global_limit: '3' is not 1 or more"),
         ({"global_limit": ConcurrencyLimitConfig(0)}, "global_limit: 0 is not 1 or more"),
+        # Refused at run time too.
         ({"global_limit": ConcurrencyLimitConfig(None)}, "global_limit: None is no limit"),  # type: ignore[arg-type]
         ({"global_limit": ConcurrencyLimitConfig(1, "drop")}, "collision_strategy: 'drop' is neither"),  # type: ignore[arg-type]
         ({"collision_strategy": "drop"}, "collision_strategy: 'drop' is neither 'enqueue' nor 'cancel_new'"),
@@ -159,7 +160,7 @@ def test_an_option_that_cannot_be_used_is_named(options: dict[str, Any], said: s
 )
 def test_an_option_that_is_known_elsewhere_is_answered_with_what_to_do_here(option: str, said: str) -> None:
     with pytest.raises(TypeError, match=f"^{option}: not an option of a deployment here; .*{said}"):
-        hello.to_deployment(**{option: "x"})  # type: ignore[arg-type]
+        hello.to_deployment(**{option: "x"})  # type: ignore[arg-type]  # refused at run time too
 
 
 def test_an_option_that_there_is_not_is_an_error_as_in_any_call() -> None:

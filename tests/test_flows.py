@@ -231,7 +231,7 @@ def test_an_option_that_cannot_be_used_is_refused_by_name(options: dict[str, Any
 
 def test_an_option_that_there_is_not_is_refused_as_by_any_call() -> None:
     with pytest.raises(TypeError, match="nmae: not an option of a flow; there are name, "):
-        flow(nmae="x")(add_up.fn)  # type: ignore[call-overload]
+        flow(nmae="x")(add_up.fn)  # type: ignore[call-overload]  # refused at run time too
 
 
 def test_methods_bind_to_their_own_instance() -> None:

@@ -20,7 +20,7 @@ from flowsource.deployments import (
     WorkDirectory,
 )
 from flowsource.errors import InvalidDeployment
-from flowsource.json_values import json_problems
+from flowsource.json_values import is_number, json_problems
 
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "on_dependency_change": get_args(DependencyPolicy),
@@ -111,12 +111,11 @@ def check_global_limit(
 def check_length(length: object, *, name: str) -> timedelta:
     """The length of time that was given as `name`, in seconds or as a timedelta; raises InvalidDeployment."""
     try:
-        is_number = isinstance(length, int | float) and not isinstance(length, bool)
-        wanted = timedelta(seconds=length) if is_number else length  # type: ignore[arg-type]
-        if isinstance(wanted, timedelta) and wanted >= timedelta():
-            return wanted
+        wanted = timedelta(seconds=length) if is_number(length) else length
     except (ValueError, OverflowError):
-        pass
+        wanted = None  # No number, or one beyond all lengths.
+    if isinstance(wanted, timedelta) and wanted >= timedelta():
+        return wanted
     raise InvalidDeployment(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from flowsource.deployments import check_name
 from flowsource.errors import InvalidInput
 from flowsource.hooks import OCCASIONS
+from flowsource.json_values import is_number
 from flowsource.retries import retry_policy
 
 
@@ -67,6 +68,5 @@ def _check_run_name(given: object) -> None:
 
 
 def _check_timeout(given: object) -> None:
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if given is not None and (not is_number or not math.isfinite(float(given)) or float(given) <= 0):  # type: ignore[arg-type]
+    if given is not None and (not is_number(given) or not math.isfinite(given) or given <= 0):
         raise InvalidInput(f"timeout_seconds: {given!r} is not a number above 0; give one, or None for no limit.")

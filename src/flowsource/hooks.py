@@ -14,6 +14,16 @@ from flowsource.revisions import Revision
 # On what occasions a flow may be called back, in the order of a run's life; each has a decorator `on_...`.
 OCCASIONS = ("running", "completion", "failure", "cancellation", "crashed")
 
+# Which of them it is for a run to come to a state, by the type of that.
+OCCASION_OF: Mapping[str, str] = {
+    "running": "running",
+    "completed": "completion",
+    "failed": "failure",
+    "timed_out": "failure",
+    "cancelled": "cancellation",
+    "crashed": "crashed",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
@@ -88,21 +98,6 @@ def state_after(error: BaseException | None) -> State:
     if isinstance(error, KeyboardInterrupt) or (asyncio is not None and isinstance(error, asyncio.CancelledError)):
         return State(type="cancelled", name="Cancelled", message=_said(error), error=error)
     return State(type="failed", name="Failed", message=_said(error), error=error)
-
-
-def occasion_of(state: State) -> str | None:
-    """The occasion that it is for hooks to come to `state`; None for none."""
-    return _OCCASION_OF.get(state.type)
-
-
-_OCCASION_OF = {
-    "running": "running",
-    "completed": "completion",
-    "failed": "failure",
-    "timed_out": "failure",
-    "cancelled": "cancellation",
-    "crashed": "crashed",
-}
 
 
 def _said(error: BaseException) -> str:

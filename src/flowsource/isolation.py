@@ -66,6 +66,7 @@ class Isolation:
         """The modules that can be imported from here, but for those that Python itself has in use by such names."""
         found: set[str] = set()
         for place in set(self._path):
+            # A flow may have put a directory on the path that is not there.
             with suppress(FileNotFoundError), os.scandir(place) as entries:
                 found |= {entry.name.removesuffix(".py") for entry in entries}
         return found - sys.stdlib_module_names - {"flowsource", "__main__"}

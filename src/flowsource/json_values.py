@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 MOST_BYTES = 1024 * 1024
 _DEEPEST = 100
@@ -14,6 +14,11 @@ _DEEPEST = 100
 _MOST_BITS = 1024
 # A datetime is a date too.
 _AS_TEXT = ((datetime, "2026-01-01T02:00:00+00:00"), (date, "2026-01-01"), (time, "02:00:00"))
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether `value` is a number; True and False are none, as in JSON."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def json_problems(values: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowsource.errors import InvalidInput
+from flowsource.json_values import is_number
 
 MOST_RETRIES = 1000
 Condition = Callable[..., object]
@@ -84,10 +85,9 @@ def _delays(delay: object, count: int) -> tuple[float, ...]:
 
 
 def _seconds(option: str, value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(float(value)) or float(value) < 0:  # type: ignore[arg-type]
+    if not is_number(value) or not math.isfinite(value) or value < 0:
         raise InvalidInput(f"{option}: {value!r} is not a number of 0 or more; give one.")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _condition(on: Any) -> tuple[type[BaseException], ...] | Condition | None:

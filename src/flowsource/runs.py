@@ -110,6 +110,11 @@ class Cancellation:
     signalled_at: datetime | None = None
     killed_at: datetime | None = None
 
+    @property
+    def because(self) -> str:
+        """The reason as the end of a sentence; "" where none was given."""
+        return f": {self.reason}" if self.reason else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -30,8 +30,7 @@ MARKS: Mapping[RunState, tuple[str, str]] = {
 _STEERING = re.compile(r"[^ -~\n\t]")
 
 
-def _escaped(found: re.Match[str]) -> str:
-    sign = found[0]
+def _shown(sign: str) -> str:
     return sign if sign.isprintable() else ascii(sign)[1:-1]
 
 
@@ -41,12 +40,12 @@ def printable(text: str) -> str:
     >>> printable("a bell \\a and a line end\\n")
     'a bell \\\\x07 and a line end\\n'
     """
-    return text if text.isprintable() else _STEERING.sub(_escaped, text)
+    return text if text.isprintable() else _STEERING.sub(lambda found: _shown(found[0]), text)
 
 
 def one_line(text: str) -> str:
     """As `printable`, with line ends and tabs shown as escapes too: for names, and cells of a table."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return "".join(map(_shown, text))
 
 
 def revision_text(revision: Revision) -> str:

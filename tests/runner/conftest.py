@@ -1,25 +1,30 @@
-"""What starts runs, for the tests of a module, and a place to write flows."""
+"""What the tests of a runner begin with: what starts runs, a place to write flows, a run that was claimed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
+from uuid import uuid4
 
 import pytest
 
 from flowsource.runner.processes.starter import Starter, open_starter
+from flowsource.runs import Run
 from flowsource.settings import START_METHODS
+from flowsource.store.protocol import NewRun, Store
+from tests.store.words import registration
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def server() -> AsyncIterator[Starter]:
     """What starts runs when nothing else is asked for."""
     async with open_starter() as server:
         yield server
 
 
-@pytest.fixture(scope="module", params=START_METHODS)
+@pytest.fixture(scope="session", params=START_METHODS)
 async def starter(request: pytest.FixtureRequest) -> AsyncIterator[Starter]:
     """What starts runs, by one method after the other: for what must hold under each."""
     async with open_starter(request.param) as starter:
@@ -38,3 +43,13 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+async def run(store: Store) -> Run:
+    """A run that was claimed."""
+    runner, now = uuid4(), datetime.now(UTC)
+    [deployment] = await store.register(runner, [registration()], lease_until=now + timedelta(hours=1), now=now)
+    await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=now), now=now)
+    [run] = (await store.claim(runner, [deployment.id], limit=1, now=now)).runs
+    return run

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import anyio
@@ -13,7 +11,6 @@ import pytest
 
 from flowsource.runner.claims import Slots, claim_runs, lend_slots
 from flowsource.runs import Run, RunState
-from flowsource.store import open_store
 from flowsource.store.protocol import Claimed, NewRun, Outcome, Store
 from tests.store.words import registration
 from tests.support.waiting import until
@@ -21,12 +18,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 async def serving(store: Store) -> tuple[UUID, UUID]:
@@ -66,7 +57,9 @@ async def test_no_more_runs_are_taken_than_there_are_slots_and_each_is_taken_onc
     assert most == 4
 
 
-async def test_without_a_limit_runs_are_taken_in_portions_that_are_bounded(store: Store) -> None:
+async def test_without_a_limit_runs_are_taken_in_portions_that_are_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runner, deployment = await serving(store)
     await ask_for(store, deployment, 100)
     asked: list[int] = []
@@ -76,7 +69,7 @@ async def test_without_a_limit_runs_are_taken_in_portions_that_are_bounded(store
         asked.append(limit)
         return await claim(runner_id, ids, limit=limit, now=now)
 
-    store.claim = counting  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(store, "claim", counting)
     taken: list[Run] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(claim_runs, store, runner, [deployment], Slots(None), taken.append)

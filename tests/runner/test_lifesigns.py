@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,19 +15,12 @@ import pytest
 from flowsource.errors import RunNotFound
 from flowsource.runner.lifesigns import alive, bury_the_dead, while_burying
 from flowsource.runs import Run, RunState
-from flowsource.store import open_store
 from flowsource.store.protocol import NewRun, Store
 from tests.store.words import registration
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 @pytest.fixture

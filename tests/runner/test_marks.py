@@ -34,15 +34,17 @@ def heard(data: bytes, places: list[int]) -> list[Any]:
 def test_records_and_prints_are_told_apart_however_the_stream_is_cut(
     said: list[bytes | str], places: list[int]
 ) -> None:
-    data, expected = b"", [b""]
+    data, printed = b"", b""
+    expected: list[bytes | dict[str, str]] = []
     for what in said:
         if isinstance(what, bytes):
             data += what
-            expected[-1] += what
+            printed += what
         else:
             data += b"".join(marked({"text": what}, MARK))
-            expected += [{"text": what}, b""]  # type: ignore[list-item]
-    assert heard(data, places) == expected
+            expected += [printed, {"text": what}]
+            printed = b""
+    assert heard(data, places) == [*expected, printed]
 
 
 def test_each_piece_is_short_enough_to_be_written_at_once() -> None:

@@ -19,19 +19,12 @@ from flowsource.runner import presence
 from flowsource.runner.fencing import Pulse
 from flowsource.runner.presence import stay_present
 from flowsource.runs import Run, RunState
-from flowsource.store import open_store
 from flowsource.store.protocol import NewRun, Registration, Store
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +94,9 @@ async def test_a_server_that_was_given_up_is_told_and_goes_on(store: Store, tmp_
             await told.wait()
 
 
-async def test_the_pulse_beats_only_when_the_store_has_answered(store: Store, tmp_path: Path) -> None:
+async def test_the_pulse_beats_only_when_the_store_has_answered(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alive, _ = await appear(store, "alive", lease_until=NOW + timedelta(minutes=1))
     asked, clock = 0, timedelta(0)
 
@@ -111,12 +106,12 @@ async def test_the_pulse_beats_only_when_the_store_has_answered(store: Store, tm
         raise StoreUnavailable("away")
 
     pulse, renew = Pulse(lambda: clock), store.renew
-    store.renew = away  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "renew", away)
     async with staying(store, alive, tmp_path / "signs", pulse=pulse):
         await until(lambda: asked > 2)
         clock = timedelta(seconds=50)
         assert pulse.age == timedelta(seconds=50)
-        store.renew = renew  # type: ignore[method-assign]
+        monkeypatch.setattr(store, "renew", renew)
         await until(lambda: pulse.age == timedelta(0))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,30 +15,12 @@ from flowsource.runner import record
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.record import RunRecord
 from flowsource.runs import Run, RunState
-from flowsource.store import open_store
-from flowsource.store.protocol import NestedRun, NewRun, Outcome, Store
-from tests.store.words import registration
+from flowsource.store.protocol import NestedRun, Outcome, Store
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
-
-
-@pytest.fixture
-async def run(store: Store) -> Run:
-    """A run that was claimed."""
-    runner = uuid4()
-    [deployment] = await store.register(runner, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
-    await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
-    [run] = (await store.claim(runner, [deployment.id], limit=1, now=NOW)).runs
-    return run
 
 
 class Refusals:
@@ -91,7 +71,7 @@ async def test_a_store_that_is_away_is_asked_again_and_nothing_is_out_of_order(
             raise StoreUnavailable("away")
         return await start(*args, **kwargs)
 
-    store.start = away_at_first  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "start", away_at_first)
     told = record_of(run, store, Refusals())
     async with anyio.create_task_group() as tasks:
         told.open(tasks)
@@ -151,11 +131,13 @@ async def test_the_end_is_recorded_even_when_we_are_cancelled(store: Store, run:
     assert (await store.run(str(run.id))).state is RunState.COMPLETED
 
 
-async def test_a_record_that_is_abandoned_waits_for_no_store(store: Store, run: Run) -> None:
+async def test_a_record_that_is_abandoned_waits_for_no_store(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def away(*args: Any, **kwargs: Any) -> Run:
         raise StoreUnavailable("away")
 
-    store.finish = away  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "finish", away)
     told = record_of(run, store, Refusals())
     told.abandon()
     with anyio.fail_after(5):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from flowsource import flow
 from flowsource.deployments import FlowFacts
 from flowsource.errors import InvalidInput, InvalidParameters
 from flowsource.runner.requests import arun_deployment, request_run
-from flowsource.store import open_store
 from flowsource.store.protocol import Registration, Store
 from tests.store.words import registration, serve
 
@@ -32,12 +29,6 @@ def of_etl(**parameters: Any) -> Registration:
         facts=FlowFacts(name="etl", parameter_schema=etl.parameter_schema),
         active=said.active,
     )
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 async def test_parameters_of_the_deployment_that_the_flow_takes_bar_no_run(store: Store) -> None:

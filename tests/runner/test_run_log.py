@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import anyio
 import pytest
@@ -21,30 +20,12 @@ from flowsource.runner.output.tail import LINES
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import Run
 from flowsource.settings import LogLimits
-from flowsource.store import open_store
-from flowsource.store.protocol import LogLine, NewRun, Store
-from tests.store.words import registration
+from flowsource.store.protocol import LogLine, Store
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
-
-
-@pytest.fixture
-async def run(store: Store) -> Run:
-    """A run that was claimed."""
-    runner = uuid4()
-    [deployment] = await store.register(runner, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
-    await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
-    [run] = (await store.claim(runner, [deployment.id], limit=1, now=NOW)).runs
-    return run
 
 
 def log_of(run: Run, store: Store, limits: LogLimits | None = None) -> RunLog:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from flowsource.runner.scheduling import create_due
 from flowsource.runs import RunState
 from flowsource.schedules import Cron, Interval
-from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from tests.store.words import HOUR, MINUTE, NOW, registration, serve
 
@@ -20,12 +17,6 @@ pytestmark = pytest.mark.anyio
 
 YEAR = timedelta(days=365)
 EVERY_MINUTE = Interval(MINUTE, NOW)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 async def scheduled(store: Store, *states: RunState) -> list[datetime]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowsource.runner.output.tail import LINES, LeftOut, Tail
@@ -13,6 +13,7 @@ NOW = datetime.now(UTC)
 
 
 @given(st.lists(st.integers(1, 700), max_size=12), st.integers(1, 5))
+@example([1, 1, 197], 1)
 def test_the_last_lines_are_kept_and_no_line_is_uncounted(sizes: list[int], size: int) -> None:
     tail: Tail[str] = Tail()
     said: list[str] = []

@@ -242,7 +242,7 @@ WHY = Failure(kind="ValueError", message="no good")
 def test_what_becomes_of_a_run_is_one_line(ended: Run, said: str) -> None:
     stream = StringIO()
     terminal = Terminal(stream)
-    terminal.run_ended(ended)
+    terminal.run_moved(ended)
     terminal.close()
     assert re.fullmatch(rf"\d\d:\d\d:\d\d  calm-otter    {re.escape(said)}\n", stream.getvalue())
 
@@ -250,7 +250,7 @@ def test_what_becomes_of_a_run_is_one_line(ended: Run, said: str) -> None:
 def test_the_words_of_several_runs_stand_in_columns_and_each_line_says_whose_it_is() -> None:
     stream = StringIO()
     terminal = Terminal(stream)
-    terminal.run_started(run(RunState.RUNNING, "magnificent-albatross"))
+    terminal.run_moved(run(RunState.RUNNING, "magnificent-albatross"))
     terminal.line("calm-otter", line("one\ntwo \x1b[2J"))
     terminal.line("a-name-that-is-longer-than-any-column", line("three"))
     terminal.line("calm-otter", LogLine(seq=1, at=NOW, level=40, logger="etl", text="four"))
@@ -307,9 +307,9 @@ def test_for_machines_each_line_is_an_object(pipe: Pipe) -> None:
         assert root.handlers == []
     finally:
         root.handlers[:] = others
-    terminal.run_started(run(RunState.RUNNING))
+    terminal.run_moved(run(RunState.RUNNING))
     terminal.line("calm-otter", LogLine(seq=7, at=NOW, level=30, logger="etl", text="a\nb", extra={"rows": 3}))
-    terminal.run_ended(run(RunState.FAILED, failure=WHY))
+    terminal.run_moved(run(RunState.FAILED, failure=WHY))
     terminal.stopped([])
     terminal.close()
     pipe.read()

@@ -16,6 +16,7 @@ from tests.store.words import (
     BOOM,
     COMPLETED,
     FIRST,
+    GENEROUS,
     HOUR,
     MINUTE,
     NOW,
@@ -101,7 +102,7 @@ class AttemptsContract:
         run = await server.start_one()
         async with store.changes(WORK) as changes:
             await fail(store, run, retry_at=NOW + HOUR)
-            assert await changes.wait(20 * SECOND)
+            assert await changes.wait(GENEROUS)
 
     async def test_a_run_that_is_to_end_gets_no_further_attempt(self, store: Store) -> None:
         server = await serve(store, registration())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -14,7 +13,21 @@ from flowsource.errors import InvalidTransition, RunNotFound, Superseded
 from flowsource.promotions import Author
 from flowsource.runs import Cancellation, CancelPhase, Run, RunState
 from flowsource.store.protocol import CANCELS, Outcome, Store
-from tests.store.words import ANNA, BOOM, HOUR, MINUTE, NOW, SECOND, Server, end, fail, registration, serve, start
+from tests.store.words import (
+    ANNA,
+    BOOM,
+    GENEROUS,
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    Server,
+    end,
+    fail,
+    registration,
+    serve,
+    start,
+)
 
 BEN = Author(by="ben")
 ASKED = Cancellation(asked_at=NOW + SECOND, by="anna", reason="wrong day")
@@ -61,7 +74,7 @@ class CancellingContract:
         assert await store.to_cancel(server.id) == []
         async with store.changes(CANCELS) as changes:
             told = await store.ask_cancel(run.id, ANNA, now=NOW + SECOND)
-            assert await changes.wait(timedelta(seconds=20))
+            assert await changes.wait(GENEROUS)
         assert told == dataclasses.replace(run, cancellation=ASKED)
         assert await store.to_cancel(server.id) == [told]
         assert await store.to_cancel(uuid4()) == []

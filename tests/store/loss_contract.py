@@ -14,6 +14,7 @@ from flowsource.runs import Run, RunState
 from flowsource.store.protocol import LOST_FOR, RERUN_AFTER, Store, about
 from tests.store.words import (
     ANNA,
+    GENEROUS,
     HOUR,
     MINUTE,
     NOW,
@@ -53,7 +54,7 @@ class LossContract:
         claimed = await server.claim_one()
         async with store.changes(about(run.id)) as changes:
             crashed = await store.reap(now=NOW, dead=[server.id])
-            assert await changes.wait(20 * SECOND)
+            assert await changes.wait(GENEROUS)
         assert {one.id for one in crashed} == {run.id, claimed.id}
         assert {(one.state, one.ended_at) for one in crashed} == {(RunState.CRASHED, NOW)}
         assert crashed[0].failure is not None
@@ -97,7 +98,7 @@ class LossContract:
         await store.reap(now=LATER)
         async with store.changes(about(run.id)) as changes:
             await come_back(server, LATER)
-            assert await changes.wait(20 * SECOND)
+            assert await changes.wait(GENEROUS)
         found = await store.run(str(run.id))
         assert found == dataclasses.replace(run, changed_at=LATER)
         assert await store.reap(now=LATER + LOST_FOR) == []

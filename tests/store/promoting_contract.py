@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
 
 import pytest
 
@@ -26,13 +25,23 @@ from flowsource.promotions import (
 )
 from flowsource.revisions import Revision
 from flowsource.store.protocol import DEPLOYMENTS, HISTORY_KEPT, Store
-from tests.store.words import FIRST, NOW, SECOND, SECOND_REVISION, decide, promote, registration, reject, serve
+from tests.store.words import (
+    FIRST,
+    GENEROUS,
+    NOW,
+    SECOND,
+    SECOND_REVISION,
+    decide,
+    promote,
+    registration,
+    reject,
+    serve,
+)
 
 THIRD = Revision(id="3" * 40, ref="refs/heads/main")
 FACTS = FlowFacts(name="etl")
 NEW_FACTS = FlowFacts(name="etl", description="new", parameter_schema={"type": "object"})
 ADA = Author("ada", "because")
-GENEROUS = timedelta(seconds=20)
 CHANGES = (Change("uv.lock", "-a\n+b"), Change("Pipfile"))
 
 

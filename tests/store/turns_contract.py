@@ -6,11 +6,22 @@ from collections import Counter
 from uuid import UUID
 
 from flowsource.runs import Run, RunState
-from flowsource.schedules import Interval, content_key
+from flowsource.schedules import content_key
 from flowsource.store.protocol import WORK, NewRun, Store, about
-from tests.store.words import HOUR, MINUTE, NOW, SECOND, Server, end, fail, registration, serve, way_of
-
-HOURLY = Interval(HOUR, NOW)
+from tests.store.words import (
+    GENEROUS,
+    HOUR,
+    HOURLY,
+    MINUTE,
+    NOW,
+    SECOND,
+    Server,
+    end,
+    fail,
+    registration,
+    serve,
+    way_of,
+)
 
 
 async def ask_of(server: Server, place: int) -> Run:
@@ -102,8 +113,8 @@ class TurnsContract:
         late, later = await scheduled(server, 1), await scheduled(server, 2)
         async with store.changes(about(late.id)) as changes, store.changes(WORK) as work:
             claimed = await server.claim(now=NOW + 2 * HOUR + SECOND)
-            assert await changes.wait(20 * SECOND)
-            assert await work.wait(20 * SECOND)
+            assert await changes.wait(GENEROUS)
+            assert await work.wait(GENEROUS)
         assert [run.id for run in claimed] == [asked.id]
         [skipped] = await store.runs(states=[RunState.SKIPPED])
         assert (skipped.id, skipped.ended_at) == (late.id, NOW + 2 * HOUR + SECOND)

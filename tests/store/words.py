@@ -14,12 +14,16 @@ from flowsource.promotions import Author, Decision, Failed, Passed
 from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
 from flowsource.runs import TRANSITIONS, Failure, Run, RunState
+from flowsource.schedules import Interval
 from flowsource.store.protocol import LogLine, NewRun, Outcome, Registration, Store
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+# How long a test waits for what is to happen at once.
+GENEROUS = timedelta(seconds=20)
+HOURLY = Interval(HOUR, NOW)
 FIRST = Revision(id="1" * 40, ref="refs/heads/main")
 SECOND_REVISION = Revision(id="2" * 40, ref="refs/heads/main")
 COMPLETED = Outcome(state=RunState.COMPLETED)

@@ -103,7 +103,6 @@ def order_for(
             "tags": [],
             "parent_id": None,
             "source": "code",
-            "claimed_at": "2026-11-22T00:00:00+00:00",
             "deployment": "main/test",
             "revision": Revision(id="a" * 40, ref="refs/heads/main").to_json(),
             "scheduled_at": "2026-11-22T00:00:00+00:00",

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import anyio
 import pytest
@@ -16,7 +15,6 @@ from flowsource.errors import SourceUnavailable, StoreUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.source_status import SourceState
-from flowsource.store import open_store
 from flowsource.store.protocol import KnownSource, SourceReport, SourceWish, Store
 from flowsource.watch.keeping import keep_fresh
 from flowsource.watch.recorder import Recorder, is_news
@@ -26,12 +24,6 @@ from tests.support.waiting import until
 from tests.watch.told import Remote, ToldSource, Watched, revision, watch
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 @asynccontextmanager

@@ -29,7 +29,6 @@ from flowsource.promotions import (
 )
 from flowsource.revisions import Revision
 from flowsource.snapshots.snapshot import Snapshot
-from flowsource.store import open_store
 from flowsource.store.protocol import Registration, Store
 from flowsource.watch import promotion
 from flowsource.watch.comparing import Comparison
@@ -104,12 +103,6 @@ class Decided:
         self.told.append(number_of(after.active))
         if outcome is not None:
             self.decided.append((number_of(after.active), isinstance(outcome, Passed | CarriedOut)))
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        yield store
 
 
 @pytest.fixture(autouse=True)

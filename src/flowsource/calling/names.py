@@ -8,6 +8,7 @@ from typing import Any
 from flowsource.errors import InvalidInput
 from flowsource.flows import Flow
 from flowsource.parameters import parameters_of
+from flowsource.text import one_line
 
 LONGEST_NAME = 200
 
@@ -36,5 +37,4 @@ def run_name_of(flow: Flow[..., Any], values: Mapping[str, Any]) -> str | None:
         raise InvalidInput(
             f"flow_run_name: that of flow {flow.name!r} gave {name!r}, which is no name; give some text."
         )
-    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name.strip())
-    return shown[:LONGEST_NAME]
+    return one_line(name.strip())[:LONGEST_NAME]

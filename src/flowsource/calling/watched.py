@@ -16,7 +16,7 @@ from flowsource.calling.prints import prints_as_records
 from flowsource.calling.trying_again import seconds_until_retry
 from flowsource.context import current_tags, get_run_logger
 from flowsource.flows import Flow
-from flowsource.hooks import RUNNING, FlowRun, State, occasion_of, state_after
+from flowsource.hooks import OCCASION_OF, RUNNING, FlowRun, State, state_after
 from flowsource.parameters import bind
 
 
@@ -133,6 +133,6 @@ class WatchedCall(Call):
         return replace(state, type="timed_out", name="TimedOut") if self._is_too_late and error is not None else state
 
     def _call_hooks(self) -> None:
-        occasion = occasion_of(self.state)
+        occasion = OCCASION_OF.get(self.state.type)
         if occasion is not None and occasion in self.flow.hooks:
             call_hooks(self.flow, self.run, occasion)

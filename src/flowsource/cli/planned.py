@@ -19,6 +19,7 @@ async def next_instants(store: Store, deployments: Sequence[Deployment], now: da
     for state in await store.schedules([deployment.id for deployment in deployments]):
         if state.is_held:
             continue
+        # One that cannot fire is left out, and the others count.
         with suppress(InvalidSchedule):
             at = state.schedule.next_after(now)
             instants[state.deployment_id] = min(at, instants.get(state.deployment_id, at))

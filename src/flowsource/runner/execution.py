@@ -14,8 +14,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.errors import FlowsourceError
+from flowsource.hooks import OCCASION_OF
 from flowsource.runner.conversation import converse
-from flowsource.runner.hooking import HOOKS, call_hooks
+from flowsource.runner.hooking import call_hooks
 from flowsource.runner.nested import nested_from
 from flowsource.runner.orders import order_for_hook, order_for_run
 from flowsource.runner.outcomes import (
@@ -234,7 +235,7 @@ class Execution:
 
     async def _follow_up(self, place: Workplace) -> None:
         """Call the hooks for how it ended, and wait for those that were called when it began."""
-        hook = HOOKS.get(self.run.state)
+        hook = OCCASION_OF.get(self.run.state)
         is_wanted = hook is not None and hook in self._hooks
         if not is_wanted and self._running_hooks is None:
             return
@@ -268,7 +269,7 @@ class Execution:
     async def _call_running_hooks(self, place: Workplace, done: anyio.Event) -> None:
         try:
             await self._record.settled()
-            await self._call_hooks(HOOKS[RunState.RUNNING], self.run, place)
+            await self._call_hooks(OCCASION_OF[RunState.RUNNING], self.run, place)
         finally:
             done.set()
 
@@ -310,7 +311,7 @@ class Execution:
                 retry_in=timedelta(seconds=retry_in) if retry_in is not None else None,
             )
             self._beside.start_soon(self._stop_after, message["timeout"], why)
-        if HOOKS[RunState.RUNNING] in self._hooks and self._running_hooks is None:
+        if OCCASION_OF[RunState.RUNNING] in self._hooks and self._running_hooks is None:
             self._running_hooks = anyio.Event()
             self._beside.start_soon(self._call_running_hooks, place, self._running_hooks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,22 +11,12 @@ import anyio
 
 from flowsource.errors import FlowsourceError
 from flowsource.runner.conversation import converse
-from flowsource.runner.output.listening import OnMessage, OnOutput
+from flowsource.runner.output.listening import OnMessage, OnOutput, Room
 from flowsource.runner.processes.starter import Starter
-from flowsource.runs import RunState
 
 HOOK_TIME = timedelta(seconds=60)
 # Hooks hold no slot of a run: a slow one must not keep the next run waiting. So they have a limit of their own.
 HOOKS_AT_ONCE = 8
-
-HOOKS = {
-    RunState.RUNNING: "running",
-    RunState.COMPLETED: "completion",
-    RunState.FAILED: "failure",
-    RunState.TIMED_OUT: "failure",
-    RunState.CRASHED: "crashed",
-    RunState.CANCELLED: "cancellation",
-}
 
 
 async def call_hooks(
@@ -35,7 +25,7 @@ async def call_hooks(
     *,
     on_output: OnOutput,
     on_message: OnMessage,
-    until_room: Callable[[], Awaitable[None]],
+    until_room: Room,
     say: Callable[[int, str], None],
     within: timedelta = HOOK_TIME,
 ) -> None:

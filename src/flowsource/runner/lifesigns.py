@@ -89,6 +89,7 @@ async def _keep_burying(store: Store, directory: Path) -> None:
 
 
 async def _bury(store: Store, directory: Path) -> None:
+    # Whoever waits for a run looks again soon, and hears of a store that stays away by what it asks itself.
     with suppress(StoreUnavailable):
         await bury_the_dead(store, directory)
 
@@ -124,6 +125,7 @@ def _dead_in(directory: Path, held: ExitStack) -> Iterator[tuple[UUID, Path]]:
     Of one without a sign nothing is known: it may be on another host.
     """
     for name in os.listdir(directory) if directory.is_dir() else ():
+        # A name that is no id is no sign; one that is gone, or locked, is not of a dead runner.
         with suppress(ValueError, OSError):
             runner_id, path = UUID(name), directory / name
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

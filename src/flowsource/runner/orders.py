@@ -26,7 +26,6 @@ def order_for_hook(hook: str, run: Run, deployment: Deployment, place: Workplace
 
 def _flow_at(run: Run, deployment: Deployment, place: Workplace) -> dict[str, Any]:
     assert run.revision is not None, "a claimed run has its revision"
-    assert run.claimed_at is not None, "a claimed run has the instant of its claim"
     return {
         "entrypoint": deployment.declared.entrypoint,
         "root": str(place.snapshot.root),
@@ -47,7 +46,6 @@ def _flow_at(run: Run, deployment: Deployment, place: Workplace) -> dict[str, An
             "source": deployment.declared.source_label,
             "revision": run.revision.to_json(),
             "scheduled_at": run.scheduled_at.isoformat(),
-            "claimed_at": run.claimed_at.isoformat(),
             "scratch": str(place.scratch),
         },
     }

@@ -42,8 +42,8 @@ FENCED = Stop(
 
 def cancelled(wish: Cancellation) -> Stop:
     """The end of a run that somebody wants to end."""
-    because = f": {wish.reason}" if wish.reason else ""
-    return Stop(state=RunState.CANCELLED, failure=Failure(kind="cancelled", message=f"cancelled by {wish.by}{because}"))
+    why = Failure(kind="cancelled", message=f"cancelled by {wish.by}{wish.because}")
+    return Stop(state=RunState.CANCELLED, failure=why)
 
 
 def timed_out(limit: timedelta, *, retry_in: timedelta | None) -> Stop:

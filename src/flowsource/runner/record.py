@@ -60,7 +60,7 @@ class RunRecord:
     def started(self, at: datetime) -> None:
         """It has a process since `at`."""
         self._began_at = at
-        self._terminal.run_started(replace(self._run, state=RunState.RUNNING, started_at=at))
+        self._terminal.run_moved(replace(self._run, state=RunState.RUNNING, started_at=at))
         self._write_soon()
 
     def renamed(self, name: str) -> None:
@@ -124,7 +124,7 @@ class RunRecord:
             if self._is_refused or not await self._insist(write):
                 return False
         if tells:
-            self._terminal.run_ended(self._run)
+            self._terminal.run_moved(self._run)
         return True
 
     def _tell(self, write: _Write) -> None:

@@ -90,13 +90,9 @@ def wanted_of(connection: Connection, runner_id: UUID) -> list[Run]:
 
 def before_it_began(wish: Cancellation) -> Failure:
     """Why a run ended that was waiting, or that nothing was started of."""
-    return Failure(kind="cancelled", message=f"cancelled by {wish.by} before it began{_because(wish)}")
+    return Failure(kind="cancelled", message=f"cancelled by {wish.by} before it began{wish.because}")
 
 
 def _given_up(wish: Cancellation) -> Failure:
-    message = f"{wish.by} gave it up while its server was out of sight{_because(wish)}"
+    message = f"{wish.by} gave it up while its server was out of sight{wish.because}"
     return Failure(kind="given up", message=message)
-
-
-def _because(wish: Cancellation) -> str:
-    return f": {wish.reason}" if wish.reason else ""

@@ -47,13 +47,13 @@ class OutputHandler(logging.Handler):
                     _write(descriptor, piece)
         except OSError:
             pass  # The runner is gone, and with it whoever could hear of that.
-        except Exception:
+        except Exception:  # As every handler does: what is logged ends no flow.
             self.handleError(record)
 
     def _descriptor(self) -> int | None:
         """One that still leads to the pipe. A flow may close ours, and open a file of its own in its place."""
         for descriptor in (self._output, _STANDARD_ERROR, _STANDARD_OUTPUT):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # It is closed.
                 if _file_of(descriptor) == self._pipe:
                     return descriptor
         return None

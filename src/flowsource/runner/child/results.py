@@ -34,8 +34,8 @@ def result_of(value: Any) -> dict[str, Any]:
             return {"has_result": False, "result": note}
         if not json_problems({"result": value}) and json.loads(text) == value:
             return {"has_result": True, "result": value}
-    except Exception:  # Such as that of a value which says of itself that it is a dict.
-        return {"has_result": False, "result": f"a result of type {kind} was not kept: it is not JSON"}
+    except Exception:
+        pass  # What is no JSON raises, and so may what says of itself that it is a dict.
     return {"has_result": False, "result": f"a result of type {kind} was not kept: it is not JSON"}
 
 

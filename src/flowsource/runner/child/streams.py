@@ -24,7 +24,7 @@ class EagerStream(io.TextIOWrapper):
 
 def open_streams() -> None:
     """Make standard output and error anew on their descriptors; text that is no Unicode is shown as escapes."""
-    sys.stdout = sys.__stdout__ = _text_to(1)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _text_to(1)  # type: ignore[misc]  # `__stdout__` is final, but not here
     sys.stderr = sys.__stderr__ = _text_to(2)  # type: ignore[misc]
 
 

@@ -218,7 +218,7 @@ def _record(message: Mapping[str, Any], *, now: datetime) -> _Record:
 
 def _instant(told: object, *, now: datetime) -> datetime:
     try:
-        return datetime.fromtimestamp(float(told), UTC)  # type: ignore[arg-type]
+        return datetime.fromtimestamp(float(told), UTC)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError, OverflowError, OSError):
         return now
 

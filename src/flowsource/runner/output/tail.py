@@ -37,6 +37,8 @@ class Tail(Generic[_Record]):
     def __init__(self) -> None:
         self._held: deque[_Printed | tuple[_Record, int]] = deque()
         self._lines = self._size = self._gone_lines = self._gone_size = 0
+        # Whether what is gone ended in the middle of a line, so that the rest of it is no line any more.
+        self._is_cut = False
 
     def printed(self, data: bytes, *, at: datetime) -> None:
         """Bytes were printed."""
@@ -58,17 +60,15 @@ class Tail(Generic[_Record]):
         """The last lines and records, at most LINES of them, and how much came before; it is empty then."""
         lines: list[_Record | tuple[datetime, str]] = []
         splitter, at = LineSplitter(), None
-        is_cut = bool(self._gone_lines or self._gone_size)
         for held in self._held:
             if not isinstance(held, _Printed):
                 lines.append(held[0])
                 continue
             at, data = held.at, held.data
-            if is_cut:
-                # Its beginning is gone, so it is no line any more.
+            if self._is_cut:
                 dropped, _, data = data.partition(b"\n")
                 self._gone_lines, self._gone_size = self._gone_lines + 1, self._gone_size + len(dropped) + 1
-                is_cut = False
+                self._is_cut = False
             lines += [(at, text) for text in splitter.feed(data)]
         if at is not None:
             lines += [(at, text) for text in splitter.close()]
@@ -78,6 +78,7 @@ class Tail(Generic[_Record]):
         left_out = LeftOut(self._gone_lines, self._gone_size)
         self._held.clear()
         self._lines = self._size = self._gone_lines = self._gone_size = 0
+        self._is_cut = False
         return lines[-LINES:], left_out
 
     def _grow(self, lines: int, size: int) -> None:
@@ -90,5 +91,7 @@ class Tail(Generic[_Record]):
             if self._lines - its_lines <= LINES and self._size <= _MOST_BYTES:
                 return
             self._held.popleft()
+            if isinstance(first, _Printed):
+                self._is_cut = not first.data.endswith(b"\n")
             self._lines, self._size = self._lines - its_lines, self._size - its_size
             self._gone_lines, self._gone_size = self._gone_lines + its_lines, self._gone_size + its_size

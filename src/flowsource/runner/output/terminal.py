@@ -67,12 +67,8 @@ class Terminal:
         """Something happened."""
         self._writer.write(self._shape.notice(notice))
 
-    def run_started(self, run: Run) -> None:
-        """A run has a process now."""
-        self.tell(run_notice(run))
-
-    def run_ended(self, run: Run) -> None:
-        """An attempt of a run is over: its state is final, or it is tried again, or nobody knows."""
+    def run_moved(self, run: Run) -> None:
+        """A run came to the state that it is in: it has a process, or an attempt of it is over."""
         self.tell(run_notice(run))
 
     def line(self, run_name: str, line: LogLine) -> None:
@@ -204,7 +200,8 @@ def _served(deployment: Deployment) -> Notice:
 
 
 def _shows_colour(stream: TextIO) -> bool:
-    # A stream that was closed under us does not even say whether it is a terminal.
-    with contextlib.suppress(OSError, ValueError):
+    try:
         return shows_colour(stream)
-    return False
+    except (OSError, ValueError):
+        # A stream that was closed under us does not even say whether it is a terminal.
+        return False

@@ -22,8 +22,8 @@ class Writer:
     """Writes lines to `stream` from a thread of its own, so that nobody else waits for whoever reads it.
 
     Once `most_waiting` characters wait, what comes is left out, and a note tells how many lines that were; `note` gives
-    it the shape of what else is written. What cannot
-    be written is nobody's error. Close it at the end; a process that does not closes it as it exits.
+    it the shape of what else is written. What cannot be written is nobody's error. Close it at the end; a process that
+    does not closes it as it exits.
     """
 
     def __init__(

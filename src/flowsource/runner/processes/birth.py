@@ -87,7 +87,7 @@ def _place(first: int, first_place: int, second: int, second_place: int) -> None
 def _leave(code: int) -> NoReturn:
     """Threads joined, exit functions run, output flushed."""
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
+        threading._shutdown()  # type: ignore[attr-defined]  # what an interpreter calls as it ends
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

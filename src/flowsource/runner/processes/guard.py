@@ -152,7 +152,7 @@ class Guard:
 
     async def end(self) -> None:
         """Let it see the end of its socket, kill what is left, and leave."""
-        with suppress(OSError):
+        with suppress(OSError):  # It is gone already.
             self._socket.shutdown(socket.SHUT_RDWR)
         with anyio.move_on_after(_END_SECONDS):
             await self._gone.wait()
@@ -280,7 +280,7 @@ def _kill_marked(mark: str) -> None:
                 _kill(pid)
                 killed.add(pid)
             except ProcessLookupError:
-                pass
+                pass  # It ended by itself since we looked.
             except PermissionError:
                 not_ours.add(pid)
     for pid in killed:

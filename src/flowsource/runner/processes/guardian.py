@@ -82,7 +82,7 @@ class Guardian:
             while self._turn():
                 pass
         except (BrokenPipeError, ConnectionResetError):
-            pass
+            pass  # The runner died while it was told something: as good as the end of the socket.
         finally:
             self._end_all()
 
@@ -182,7 +182,7 @@ class Guardian:
                 os.killpg(group, signal.SIGKILL)
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass
+            pass  # It has ended meanwhile.
         except PermissionError:
             self._not_ours_to_kill.add(pid)
             return False
@@ -204,6 +204,7 @@ class Guardian:
 
     def _end_all(self) -> None:
         """Kill every child, and those that become children by that, until there are none."""
+        # None are left to wait for.
         with contextlib.suppress(ChildProcessError):
             while children := descent.children_of(self._pid) - self._not_ours_to_kill:
                 for pid in children:

@@ -1,0 +1,52 @@
+"""What every store promises about finding runs; its tests subclass this and supply the fixture `store`."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowsource.errors import RunNotFound
+from flowsource.runs import RunState
+from flowsource.store.protocol import NewRun, Outcome, Store
+from tests.store.words import NOW, SECOND, end, registration, serve
+
+
+class Finding:
+    async def test_a_run_is_found_by_id_by_the_beginning_of_its_id_and_by_name(self, store: Store) -> None:
+        run = await (await serve(store, registration())).ask(name="brave-otter")
+        for text in (str(run.id), run.id.hex.upper(), str(run.id)[:4], str(run.id)[:14], "brave-otter"):
+            assert await store.run(text) == run
+
+    async def test_the_newest_of_a_name_is_meant(self, store: Store) -> None:
+        server = await serve(store, registration())
+        new = NewRun(deployment_id=server.deployment.id, scheduled_at=NOW, name="brave-otter")
+        await store.create_run(new, now=NOW)
+        newer = await store.create_run(new, now=NOW + SECOND)
+        assert await store.run("brave-otter") == newer
+
+    async def test_what_begins_more_than_one_id_is_refused(self, store: Store) -> None:
+        server = await serve(store, registration())
+        beginning = str((await server.ask()).id)[:4]
+        await server.ask()
+        with pytest.raises(RunNotFound, match="more than one"):
+            await store.run(beginning)
+
+    @pytest.mark.parametrize("text", ["", "abc", "brave-otter", "ffff", "%", "\udc80"])
+    async def test_what_is_not_there_is_not_found(self, store: Store, text: str) -> None:
+        await (await serve(store, registration())).ask(name="calm-heron")
+        with pytest.raises(RunNotFound):
+            await store.run(text)
+
+    async def test_runs_are_listed_newest_first(self, store: Store) -> None:
+        server = await serve(store, registration(), registration("weekly"))
+        nightly, weekly = (one.id for one in server.deployments)
+        created = [
+            await store.create_run(
+                NewRun(deployment_id=weekly if number % 2 else nightly, scheduled_at=NOW), now=NOW + number * SECOND
+            )
+            for number in range(6)
+        ]
+        assert await store.runs() == created[::-1]
+        assert await store.runs(limit=2) == created[:3:-1]
+        assert await store.runs(deployment_id=nightly) == created[4::-2]
+        cancelled = await end(store, created[3], Outcome(state=RunState.CANCELLED))
+        assert await store.runs(states=[RunState.CANCELLED, RunState.FAILED]) == [cancelled]

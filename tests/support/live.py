@@ -36,11 +36,11 @@ class Serving:
         """All that it wrote to standard error and output."""
         return self.script.output
 
-    async def until_said(self, text: str, *, within: float = 20) -> None:
+    async def until_said(self, text: str, *, within: float = 40) -> None:
         """Wait until it said `text`; raises AssertionError, with all it said, when it ends or takes too long."""
         await self.until(lambda: text in self.said, f"it to say {text!r}", within=within)
 
-    async def until(self, condition: Any, what: str, *, within: float = 20) -> None:
+    async def until(self, condition: Any, what: str, *, within: float = 40) -> None:
         """Wait for a plain or an async condition."""
         try:
             with anyio.fail_after(within):

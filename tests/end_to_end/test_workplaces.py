@@ -111,7 +111,7 @@ async def test_a_copy_of_its_own_may_be_written_to_and_is_gone_after(place: Plac
     assert run.state is RunState.COMPLETED, run.failure
     directory, names = run.result
     assert names == ["data", "flows.py", "out.csv"]
-    assert not Path(directory).exists()
+    await place.server.until(lambda: not Path(directory).exists(), "the copy to be removed")
 
 
 async def test_what_writes_into_its_snapshot_is_told_what_to_do(place: Place) -> None:

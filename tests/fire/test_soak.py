@@ -19,11 +19,11 @@ from tests.support.processes import descriptors_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(3600 if FULL else 300)]
 
-RUNS = rounds("runs of one server", short=200, full=10_000)
+RUNS = rounds("runs of one server", short=100, full=10_000)
 # By then the caches of the store are full.
 WARM_UP = RUNS // 3
 # One forgotten object of a run is more than that. After few runs what is kept on purpose still grows.
-MOST_BYTES_A_RUN = 1 << (10 if FULL else 15)
+MOST_BYTES_A_RUN = 1 << (10 if FULL else 16)
 
 # All that leaves traces in a server: lines and records, failures, retries, hooks, flows inside, processes left behind.
 FLOWS = """

@@ -80,7 +80,7 @@ async def test_a_run_that_was_asked_of_a_guardian_that_dies_before_it_begins_is_
     assert sorted(ledger.read_text().split()) == ["0", "1", "2", "3", "4"]
 
 
-@pytest.mark.timeout(900 if length.FULL else 60)
+@pytest.mark.timeout(3600 if length.FULL else 60)
 @pytest.mark.parametrize("method", START_METHODS)
 async def test_guardians_are_killed_at_random_moments_and_no_run_is_lost_or_begun_twice(
     write: Write, tmp_path: Path, method: str

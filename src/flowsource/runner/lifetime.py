@@ -18,6 +18,7 @@ from flowsource.deployments import Declaration
 from flowsource.runner.instances import sweep_instances
 from flowsource.runner.lifesigns import alive, bury_the_dead
 from flowsource.runner.origin import Origin
+from flowsource.runner.orphans import fall_to_us, reap_orphans
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.processes import control_groups
 from flowsource.runner.processes.starter import open_starter
@@ -51,6 +52,8 @@ async def serve_until_stopped(declared: Declared, terminal: Terminal, *, limit: 
             signals = _Signals(work.cancel)
             if threading.current_thread() is threading.main_thread():
                 tasks.start_soon(_listen_for_signals, signals)
+            if fall_to_us():
+                tasks.start_soon(reap_orphans)
             await _open_and_serve(declared, terminal, signals, limit=limit)
         tasks.cancel_scope.cancel()
 

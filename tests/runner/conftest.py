@@ -17,14 +17,14 @@ from flowsource.store.protocol import NewRun, Store
 from tests.store.words import registration
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def server() -> AsyncIterator[Starter]:
     """What starts runs when nothing else is asked for."""
     async with open_starter() as server:
         yield server
 
 
-@pytest.fixture(scope="session", params=START_METHODS)
+@pytest.fixture(scope="module", params=START_METHODS)
 async def starter(request: pytest.FixtureRequest) -> AsyncIterator[Starter]:
     """What starts runs, by one method after the other: for what must hold under each."""
     async with open_starter(request.param) as starter:

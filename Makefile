@@ -47,7 +47,7 @@ pytest: $(VENV)/.dev  ## The tests alone
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: fire
-fire: $(VENV)/.dev  ## What holds the source layer under fire, at full length (many minutes)
+fire: $(VENV)/.dev  ## What holds sources and runs under fire, at full length (hours)
 	FLOWSOURCE_FIRE=full $(BIN)/pytest tests/fire -s --timeout 3600 -o faulthandler_timeout=4000 -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: test-all
@@ -63,10 +63,10 @@ format: $(VENV)/.dev  ## Mend the format, and what the linter can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-BENCHMARKS := import_time run_latency run_cost poll_cost startup source_speed
+BENCHMARKS := import_time run_latency run_cost run_timing poll_cost startup source_speed
 
 .PHONY: bench
-bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (seven minutes)
+bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (ten minutes)
 	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 .PHONY: clean

@@ -1,4 +1,4 @@
-"""How long the source layer is held under fire: seconds in the ordinary suite, minutes with FLOWSOURCE_FIRE=full."""
+"""How long sources and runs are held under fire: seconds in the ordinary suite, minutes with FLOWSOURCE_FIRE=full."""
 
 from __future__ import annotations
 

@@ -218,6 +218,7 @@ def test_a_bad_name_is_refused_at_once() -> None:
         ({"flow_run_name": "load-{day"}, "flow_run_name: 'load-{day' is no template"),
         ({"timeout_seconds": 0}, "timeout_seconds: 0 is not a number above 0"),
         ({"timeout_seconds": float("nan")}, "timeout_seconds: nan is not"),
+        ({"timeout_seconds": 10**400}, "timeout_seconds: 1000"),
         ({"on_failure": print}, "on_failure: .* is not a list of functions"),
         ({"on_running": ["notify"]}, r"on_running: \['notify'\] is not a list of functions"),
     ],

@@ -67,6 +67,7 @@ def test_without_retries_there_is_no_policy() -> None:
         ({"retries": 1, "retry_delay_seconds": -2}, "retry_delay_seconds: -2 is not a number of 0 or more"),
         ({"retries": 1, "retry_delay_seconds": [1, "2"]}, "retry_delay_seconds: '2' is not"),
         ({"retries": 1, "retry_delay_seconds": float("inf")}, "retry_delay_seconds: inf is not"),
+        ({"retries": 1, "retry_delay_seconds": 10**400}, "retry_delay_seconds: 1000"),
         ({"retries": 1, "retry_delay_seconds": lambda retries: "x"}, "retry_delay_seconds: 'x' is not"),
         ({"retry_jitter_factor": -0.1}, "retry_jitter_factor: -0.1 is not"),
         ({"retry_on": "ValueError"}, "retry_on: 'ValueError' is no type of exception"),

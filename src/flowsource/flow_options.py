@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import string
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,5 +68,5 @@ def _check_run_name(given: object) -> None:
 
 
 def _check_timeout(given: object) -> None:
-    if given is not None and (not is_number(given) or not math.isfinite(given) or given <= 0):
+    if given is not None and (not is_number(given) or not 0 < given <= sys.float_info.max):
         raise InvalidInput(f"timeout_seconds: {given!r} is not a number above 0; give one, or None for no limit.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +85,7 @@ def _delays(delay: object, count: int) -> tuple[float, ...]:
 
 
 def _seconds(option: str, value: object) -> float:
-    if not is_number(value) or not math.isfinite(value) or value < 0:
+    if not is_number(value) or not 0 <= value <= sys.float_info.max:
         raise InvalidInput(f"{option}: {value!r} is not a number of 0 or more; give one.")
     return float(value)
 

@@ -64,6 +64,19 @@ async def asynchronous():
 def own_loop():
     asyncio.run(asynchronous())
 
+class Last:
+    def __del__(self):
+        ready.touch()
+        time.sleep(600)
+
+def unheard():
+    try:
+        last = Last()
+        del last
+        time.sleep(600)
+    finally:
+        print("put in order")
+
 def generator():
     with open(os.devnull):
         yield 1
@@ -107,7 +120,7 @@ def logs_without_end():
 """
 
 
-@pytest.mark.parametrize("name", ["plain", "asynchronous", "own_loop", "generator", "wraps_it"])
+@pytest.mark.parametrize("name", ["plain", "asynchronous", "own_loop", "generator", "wraps_it", "unheard"])
 async def test_a_flow_that_ends_when_it_is_asked_to_was_cancelled(server: Starter, write: Write, name: str) -> None:
     heard = await ended_by(server, write(flows=FLOWS), f"flows.py:{name}")
     assert (heard.outcome["state"], heard.said, heard.status) == ("cancelled", ["put in order"], 0)

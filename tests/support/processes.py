@@ -15,7 +15,11 @@ def parent_of(pid: int) -> int:
 
 def below_us() -> frozenset[int]:
     """Every process that descends from this one, dead and unreaped ones among them."""
-    return frozenset(descendants_of(os.getpid()))
+    # While one of its children is reaped, the list of a process may leave out another: two looks must agree.
+    found: set[int] | None = None
+    while (seen := descendants_of(os.getpid())) != found:
+        found = seen
+    return frozenset(seen)
 
 
 def descriptors_of(pid: int) -> int:

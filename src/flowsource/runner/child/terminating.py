@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+_A_MOMENT = 0.01  # s
 
 
 class RunCancelled(KeyboardInterrupt):
@@ -29,15 +32,27 @@ class Termination:
         self._shields = 0
         self._is_due = False
         self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._again: threading.Timer | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """While open, heed the signal; afterwards, when how the flow ended is still to be told, pay no attention."""
         signal.signal(signal.SIGTERM, self._on_signal)
+        tell_otherwise = sys.unraisablehook
+
+        def tell(unheard: sys.UnraisableHookArgs) -> None:
+            if isinstance(unheard.exc_value, RunCancelled):
+                self._raise_in_a_moment()
+            else:
+                tell_otherwise(unheard)
+
+        sys.unraisablehook = tell
         try:
             yield
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if self._again is not None:
+                self._again.cancel()
 
     def over(self) -> None:
         """All is told: from now on the signal ends the process."""
@@ -66,6 +81,13 @@ class Termination:
             yield
         finally:
             self._task = None
+
+    def _raise_in_a_moment(self) -> None:
+        """Raise once more, for in a destructor, where we were, Python lets nobody hear of it."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        self._again = threading.Timer(_A_MOMENT, signal.pthread_kill, (self._thread, signal.SIGTERM))
+        self._again.daemon = True
+        self._again.start()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowsource.catching_up import JUST_NOW, PLANNED_AT_ONCE, SKIPPED_KEPT, Plan, plan
-from flowsource.deployments import Catchup
-from flowsource.schedules import Cron, Interval, Schedule, due
+from flowsource.schedules import Catchup, Cron, Interval, Schedule, due
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

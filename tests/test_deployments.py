@@ -155,7 +155,6 @@ def test_an_option_that_cannot_be_used_is_named(options: dict[str, Any], said: s
     [
         ("work_pool_name", "executes the runs itself"),
         ("concurrency_limit", "say global_limit="),
-        ("rrule", "say cron="),
     ],
 )
 def test_an_option_that_is_known_elsewhere_is_answered_with_what_to_do_here(option: str, said: str) -> None:

@@ -14,31 +14,63 @@ from flowsource.errors import InvalidSchedule
 from flowsource.schedules import (
     Cron,
     Interval,
+    RRule,
     Schedule,
     content_key,
     due,
     last_due,
     schedule_from_json,
-    schedules_from_arguments,
+    upcoming,
+    wait_of,
 )
+from flowsource.schedules.arguments import schedules_from_arguments
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 moments = st.integers(0, 15 * 365 * 86400).map(
     lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 )
-zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+zones = st.sampled_from(
+    [
+        *("UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Sao_Paulo", "America/St_Johns"),
+        *("Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "Africa/Casablanca", "Asia/Tehran", "Africa/Cairo"),
+    ]
+)
 anchors = st.builds(lambda moment, zone: moment.astimezone(ZoneInfo(zone)), moments, zones)
-intervals = st.builds(Interval, st.timedeltas(timedelta(seconds=1), timedelta(days=40)), anchors)
+lengths = st.timedeltas(timedelta(seconds=1), timedelta(days=40)) | st.integers(1, 40).map(timedelta)
+intervals = st.builds(Interval, lengths, anchors, zones)
 crons = st.builds(
     Cron,
-    st.sampled_from(["* * * * *", "*/7 3-5 * * *", "30 2 * * *", "0 0 29 2 *", "@daily", "15 10 * * 1-5"]),
+    st.sampled_from(
+        [
+            "* * * * *",
+            "*/7 3-5 * * *",
+            "30 2 * * *",
+            "0 0 29 2 *",
+            "@daily",
+            "15 10 * * 1-5",
+            "0 6 L * *",
+            "5 4 * * 5#3",
+        ]
+    ),
+    zones,
+)
+rrules = st.builds(
+    RRule,
+    st.sampled_from(
+        [
+            *("FREQ=DAILY;BYHOUR=2;BYMINUTE=30", "FREQ=HOURLY;INTERVAL=5", "FREQ=MINUTELY;INTERVAL=45"),
+            *("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SA;BYHOUR=0,1", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=YEARLY;BYMONTHDAY=29"),
+            *("DTSTART:20240331T013000\nRRULE:FREQ=DAILY;INTERVAL=3", "FREQ=SECONDLY;INTERVAL=1800"),
+        ]
+    ),
     zones,
 )
 
 
-@given(st.one_of(intervals, crons), moments)
+@given(st.one_of(intervals, crons, rrules), moments)
 def test_the_next_instant_is_strictly_later_and_none_lies_between(schedule: Schedule, moment: datetime) -> None:
     at = schedule.next_after(moment)
+    assert at is not None
     assert at > moment
     assert at.utcoffset() == timedelta(0)
     assert schedule.next_after(at - timedelta(microseconds=1)) == at
@@ -48,13 +80,13 @@ def test_the_next_instant_is_strictly_later_and_none_lies_between(schedule: Sche
 def test_the_last_that_are_due_are_the_end_of_all_that_are(
     schedule: Interval, start: datetime, periods: int, count: int
 ) -> None:
-    now = start + schedule.every * periods
+    now = start + schedule.period * periods
     found = last_due(schedule, after=start, now=now, count=count)
     assert found == list(due(schedule, after=start, now=now))[-count:]
 
 
-@given(crons, moments, st.timedeltas(timedelta(0), timedelta(days=3)), st.integers(1, 20))
-def test_the_same_holds_for_cron(schedule: Cron, start: datetime, away: timedelta, count: int) -> None:
+@given(st.one_of(crons, rrules), moments, st.timedeltas(timedelta(0), timedelta(days=3)), st.integers(1, 20))
+def test_the_same_holds_for_cron_and_rules(schedule: Schedule, start: datetime, away: timedelta, count: int) -> None:
     now = start + away
     found = last_due(schedule, after=start, now=now, count=count)
     assert found == list(due(schedule, after=start, now=now))[-count:]
@@ -85,16 +117,30 @@ def test_every_half_hour_means_every_real_half_hour_when_the_clock_repeats() -> 
     assert len(list(due(schedule, after=day, now=day + timedelta(hours=3)))) == 6
 
 
-@given(st.one_of(intervals, crons))
+@given(st.one_of(intervals, crons, rrules))
 def test_a_schedule_survives_json(schedule: Schedule) -> None:
     assert schedule_from_json(schedule.to_json()) == schedule
 
 
-def test_an_interval_declared_again_is_the_same_whatever_its_anchor() -> None:
-    assert content_key(Interval(timedelta(hours=1), NOON)) == content_key(
-        Interval(timedelta(hours=1), NOON + timedelta(minutes=5))
-    )
-    assert content_key(Interval(timedelta(hours=1), NOON)) != content_key(Interval(timedelta(hours=2), NOON))
+def test_what_a_schedule_says_beside_its_instants_survives_json() -> None:
+    said = Cron("0 2 * * *", day_or=False, slug="night", active=False, parameters={"n": [1]}, jitter=90, catchup="none")
+    assert schedule_from_json(said.to_json()) == said
+    assert said.spread == timedelta(seconds=90)
+
+
+def test_a_schedule_of_an_earlier_version_can_be_read() -> None:
+    assert schedule_from_json({"kind": "interval", "every": 60.0, "anchor": NOON.isoformat()}) == Interval(60, NOON)
+    assert schedule_from_json({"kind": "cron", "expression": "@daily", "timezone": "UTC"}) == Cron("@daily")
+
+
+def test_a_schedule_declared_again_is_known_by_what_it_says() -> None:
+    hour = timedelta(hours=1)
+    assert content_key(Interval(hour)) == content_key(Interval(3600))
+    assert content_key(Interval(hour)) != content_key(Interval(hour, NOON)) != content_key(Interval(2 * hour, NOON))
+    assert content_key(Cron("@daily")) != content_key(Cron("@daily", parameters={"n": 1}))
+    assert content_key(Cron("@daily")) == content_key(Cron("@daily", active=False, jitter=5, catchup="all"))
+    assert content_key(Cron("@daily", slug="night")) == content_key(Interval(60, slug="night"))
+    assert content_key(RRule("FREQ=DAILY")) != content_key(RRule("FREQ=DAILY", "Asia/Tokyo"))
     assert content_key(Cron("0 2 * * *")) != content_key(Cron("0 2 * * *", "Europe/Berlin"))
 
 
@@ -132,6 +178,45 @@ def test_a_stored_schedule_that_no_longer_fires_can_be_read_and_says_so_when_ask
         schedule.next_after(NOON)
 
 
+def test_days_of_an_interval_stay_at_the_hour_of_the_clock_in_its_zone() -> None:
+    anchor = datetime(2026, 10, 30, 9, tzinfo=ZoneInfo("America/New_York"))
+    days = upcoming(Interval(timedelta(days=1), anchor, "America/New_York"), now=anchor, count=4)
+    assert [at.astimezone(ZoneInfo("America/New_York")).hour for at in days] == [9] * 4
+    elsewhere = upcoming(Interval(timedelta(days=1), anchor), now=anchor, count=4)
+    assert [at.hour for at in elsewhere] == [13] * 4
+
+
+def test_an_interval_is_counted_from_its_anchor_or_from_when_it_is_given_one() -> None:
+    later = NOON + timedelta(minutes=5)
+    assert Interval(3600, NOON).anchored(later).next_after(later) == NOON + timedelta(hours=1)
+    assert Interval(3600).anchored(later).next_after(later) == later + timedelta(hours=1)
+    with pytest.raises(ValueError, match="anchored"):
+        Interval(3600).next_after(NOON)
+
+
+@given(crons, moments, st.timedeltas(timedelta(seconds=1), timedelta(hours=2)))
+def test_a_run_comes_due_within_the_jitter_of_its_instant_and_always_at_the_same_time(
+    schedule: Cron, moment: datetime, jitter: timedelta
+) -> None:
+    assert timedelta(0) <= wait_of("key", moment, jitter) < jitter
+    assert wait_of("key", moment, jitter) == wait_of("key", moment, jitter)
+    assert wait_of("key", moment, timedelta(0)) == timedelta(0)
+
+
+def test_jitter_scatters_instants() -> None:
+    waits = {wait_of("key", NOON + timedelta(days=day), timedelta(hours=1)) for day in range(100)}
+    assert len({wait // timedelta(minutes=10) for wait in waits}) == 6
+    assert wait_of("other", NOON, timedelta(hours=1)) != wait_of("key", NOON, timedelta(hours=1))
+
+
+def test_the_next_instants_can_be_asked_for() -> None:
+    assert len(upcoming(Cron("@hourly"), now=NOON, count=20)) == 20
+    assert upcoming(RRule("DTSTART:20260301T130000\nRRULE:FREQ=DAILY;COUNT=2"), now=NOON, count=20) == [
+        NOON + timedelta(hours=1),
+        NOON + timedelta(hours=25),
+    ]
+
+
 def test_the_hours_of_an_interval_stay_an_hour_when_the_clock_of_its_anchor_changes() -> None:
     anchor = datetime(2026, 10, 31, 12, tzinfo=ZoneInfo("America/New_York"))
     hourly = Interval(timedelta(hours=1), anchor)
@@ -141,9 +226,7 @@ def test_the_hours_of_an_interval_stay_an_hour_when_the_clock_of_its_anchor_chan
 
 
 def made(**given: Any) -> tuple[Schedule, ...]:
-    return schedules_from_arguments(
-        **{"interval": None, "cron": None, "schedule": None, "schedules": None, "now": NOON, **given}
-    )
+    return schedules_from_arguments(**given)
 
 
 def test_schedules_are_given_in_one_way() -> None:
@@ -152,12 +235,13 @@ def test_schedules_are_given_in_one_way() -> None:
 
 
 def test_an_interval_or_a_cron_expression_may_be_one_or_several() -> None:
-    minutes, hours = (Interval(timedelta(seconds=seconds), NOON) for seconds in (60, 3600))
+    minutes, hours = (Interval(timedelta(seconds=seconds)) for seconds in (60, 3600))
 
     assert made() == ()
     assert made(interval=60) == (minutes,)
     assert made(interval=[60, timedelta(hours=1)]) == (minutes, hours)
     assert made(cron=("0 2 * * *", "0 4 * * *")) == (Cron("0 2 * * *"), Cron("0 4 * * *"))
+    assert made(rrule="FREQ=DAILY") == (RRule("FREQ=DAILY"),)
     assert made(schedule=hours) == (hours,)
     assert made(schedules=[hours, Cron("0 2 * * *", "Europe/Berlin")]) == (hours, Cron("0 2 * * *", "Europe/Berlin"))
 
@@ -174,10 +258,30 @@ def test_an_interval_that_makes_no_sense_is_refused(interval: object) -> None:
 
 
 def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
-    with pytest.raises(InvalidSchedule, match="interval: 60 is not a timedelta"):
-        Interval(60, NOON)  # type: ignore[arg-type]
+    with pytest.raises(InvalidSchedule, match="interval: '60' is not a number of seconds or a timedelta"):
+        Interval("60", NOON)  # type: ignore[arg-type]
     with pytest.raises(InvalidSchedule, match="aware datetime"):
         Interval(timedelta(hours=1), NOON.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"slug": ""}, "slug: ''"),
+        ({"slug": "a\nb"}, "slug"),
+        ({"active": 1}, "active: 1 is neither True nor False"),
+        ({"parameters": [1]}, "parameters: \\[1\\] is not a mapping"),
+        ({"parameters": {"at": NOON}}, "parameters.at"),
+        ({"jitter": -1}, "jitter: -1 is not a length of time"),
+        ({"jitter": 10**400}, "jitter: 1000"),
+        ({"catchup": "some"}, "catchup: 'some' is none of 'latest', 'all', 'none'"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Cron, Interval, RRule])
+def test_an_option_that_cannot_be_used_is_refused_by_name(kind: Any, options: dict[str, Any], said: str) -> None:
+    rule = {Cron: "@daily", Interval: 60, RRule: "FREQ=DAILY"}[kind]
+    with pytest.raises(InvalidSchedule, match=said):
+        kind(rule, **options)
 
 
 @pytest.mark.parametrize("given", [{"schedule": "* * * * *"}, {"schedules": ["* * * * *"]}])

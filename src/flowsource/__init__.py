@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowsource.runner.requests import arun_deployment, run_deployment
     from flowsource.runner.serving import RunnerDeployment, aserve, serve
     from flowsource.runs import Run, RunState
-    from flowsource.schedules import Cron, Interval
+    from flowsource.schedules import Cron, Interval, RRule
     from flowsource.sources.git.credentials import GitCredentials
     from flowsource.sources.git.repository import GitRepository
     from flowsource.sources.git.signing.signed import SignedBy
@@ -33,6 +33,7 @@ _HOMES = {
     "GitRepository": "sources.git.repository",
     "Interval": "schedules",
     "LocalStorage": "sources.local",
+    "RRule": "schedules",
     "RemoteStorage": "sources.remote.storage",
     "Run": "runs",
     "RunContext": "context",
@@ -59,6 +60,7 @@ __all__ = [
     "GitRepository",
     "Interval",
     "LocalStorage",
+    "RRule",
     "RemoteStorage",
     "Run",
     "RunContext",

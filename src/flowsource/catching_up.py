@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from flowsource.deployments import Catchup, Declaration
-from flowsource.schedules import Schedule, due, last_due
+from flowsource.deployments import Declaration
+from flowsource.schedules import Catchup, Schedule, due, last_due
 
 # As far back as the last look can lie of somebody who was there all the time.
 JUST_NOW = timedelta(minutes=1)
@@ -55,7 +55,7 @@ def plan(
     if catchup == "all":
         too_late = last_due(schedule, after=after, now=in_time_after, count=SKIPPED_KEPT)
         wanted = list(islice(due(schedule, after=in_time_after, now=now), PLANNED_AT_ONCE))
-        has_more = len(wanted) == PLANNED_AT_ONCE and schedule.next_after(wanted[-1]) <= now
+        has_more = len(wanted) == PLANNED_AT_ONCE and any(due(schedule, after=wanted[-1], now=now))
         return Plan(wanted=tuple(wanted), too_late=tuple(too_late), cursor=wanted[-1] if has_more else now)
     last = last_due(schedule, after=after, now=now, count=SKIPPED_KEPT + 1)
     wanted_after = in_time_after if catchup == "latest" else max(in_time_after, now - JUST_NOW)

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, get_args
 
 from flowsource.deployments import (
-    Catchup,
     CollisionStrategy,
     ConcurrencyLimitConfig,
     DependencyPolicy,
@@ -21,6 +20,7 @@ from flowsource.deployments import (
 )
 from flowsource.errors import InvalidDeployment
 from flowsource.json_values import is_number, json_problems
+from flowsource.schedules import Catchup
 
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "on_dependency_change": get_args(DependencyPolicy),
@@ -36,7 +36,6 @@ _ELSEWHERE: Mapping[str, str] = {
     "entrypoint_type": "a run loads the flow from the file or module that it is in",
     "image": "`serve` executes the runs itself, in the environment it is started in",
     "job_variables": "`serve` executes the runs itself, in the environment it is started in",
-    "rrule": "say cron=..., interval=..., or a list of them",
     "work_pool_name": "`serve` executes the runs itself, and needs no pool",
     "work_queue_name": "`serve` executes the runs itself; global_limit=... says how many at once",
 }

@@ -10,11 +10,10 @@ from uuid import UUID
 
 from flowsource.errors import InvalidDeployment
 from flowsource.revisions import Revision
-from flowsource.schedules import Schedule
+from flowsource.schedules import Catchup, Schedule
 
 DependencyPolicy = Literal["report", "hold"]
 CollisionStrategy = Literal["enqueue", "cancel_new"]
-Catchup = Literal["latest", "all", "none"]
 OnLost = Literal["crash", "rerun"]
 WorkDirectory = Literal["snapshot", "private"]
 Freshness = Literal["poll", "every_run"]
@@ -218,10 +217,10 @@ class Deployment:
 class DeploymentOptions(TypedDict, total=False):
     """What `serve` and `to_deployment` take by keyword; all may be left out.
 
-    Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron` (in UTC), `schedule`
-    and `schedules` may be given; the first two also as lists. `paused` says outright whether the schedules are paused;
-    left out, what a person set stays. `description` is by default the flow's, `version` the revision's. With
-    `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
+    Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron`, `rrule` (both in UTC),
+    `schedule` and `schedules` may be given; the first three also as lists. `paused` says outright whether the schedules
+    are paused; left out, what a person set stays. `description` is by default the flow's, `version` the revision's.
+    With `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
 
     `paths` are the files and directories of the source that the flow is made of (by default all): a revision that
     leaves them as they are is promoted without another look. With `on_dependency_change="hold"` a revision that changes
@@ -239,6 +238,7 @@ class DeploymentOptions(TypedDict, total=False):
 
     interval: float | timedelta | Sequence[float | timedelta] | None
     cron: str | Sequence[str] | None
+    rrule: str | Sequence[str] | None
     schedule: Schedule | None
     schedules: Sequence[Schedule] | None
     paused: bool | None

@@ -121,7 +121,7 @@ def test_paused_and_stopped_deployments_say_so_and_have_no_next_run(alone: Comma
 def test_a_schedule_that_cannot_fire_hides_no_other_deployment(alone: CommandLine) -> None:
     async def prepare() -> None:
         now = datetime.now(UTC)
-        elsewhere = Cron.as_stored("0 2 * * *", "Mars/Olympus")
+        elsewhere = Cron.as_stored({"expression": "0 2 * * *", "timezone": "Mars/Olympus"})
         async with open_store(f"sqlite:///{alone.home}/flowsource.db") as store:
             await serve(store, registration("martian", schedules=(elsewhere,)), now=now)
             await serve(store, registration("nightly", schedules=(Cron("0 2 * * *"),)), now=now)

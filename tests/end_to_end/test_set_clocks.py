@@ -109,7 +109,8 @@ def ledger(home: Path) -> str:
 async def anchor(server: Serving, name: str) -> datetime:
     [schedule] = (await server.store.deployment(f"tick/{name}")).declared.schedules
     assert isinstance(schedule, Interval)
-    return schedule.anchor
+    assert schedule.anchor_date is not None
+    return schedule.anchor_date
 
 
 async def until_pulse(server: Serving, clock: Clock) -> None:

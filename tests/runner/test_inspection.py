@@ -13,6 +13,7 @@ from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.processes.starter import Starter
+from flowsource.schedules import Cron, Schedule
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.snapshots.snapshot import Snapshot
 
@@ -21,11 +22,21 @@ Write = Callable[..., Path]
 
 
 async def inspect(
-    server: Starter, root: Path, parameters: dict[str, Any] | None = None, *, deadline: float = 30
+    server: Starter,
+    root: Path,
+    parameters: dict[str, Any] | None = None,
+    *,
+    schedules: tuple[Schedule, ...] = (),
+    deadline: float = 30,
 ) -> FlowFacts | Rejection:
     snapshot = Snapshot(source_key="local-x", revision=Revision(id="a" * 64), root=root, is_mounted=True)
     declared = Declaration(
-        name="test", entrypoint="flows.py:main", source_key="x", source_label="x", parameters=parameters or {}
+        name="test",
+        entrypoint="flows.py:main",
+        source_key="x",
+        source_label="x",
+        parameters=parameters or {},
+        schedules=schedules,
     )
     cache = SnapshotCache(root.parent / "cache")
     return await inspect_entrypoint(server, cache, snapshot, declared, deadline=timedelta(seconds=deadline))
@@ -77,3 +88,14 @@ async def test_nothing_of_the_code_is_imported_into_the_process_that_asks(server
     before = set(sys.modules)
     await inspect(server, write(flows="import helper_of_the_flow\ndef main(): ...", helper_of_the_flow=""))
     assert not {name for name in set(sys.modules) - before if name in ("flows", "helper_of_the_flow")}
+
+
+async def test_parameters_of_a_schedule_are_held_against_the_flow_over_those_of_the_deployment(
+    server: Starter, write: Write
+) -> None:
+    root = write(flows="def main(day: str, count: int = 1): ...\n")
+    good, bad = (Cron("@daily", parameters={"count": count}) for count in (2, "many"))
+    assert isinstance(await inspect(server, root, {"count": 1}, schedules=(good,)), FlowFacts)
+    found = await inspect(server, root, {"count": 1}, schedules=(good, bad))
+    assert isinstance(found, Rejection)
+    assert (found.kind, "count" in found.message) == ("invalid", True)

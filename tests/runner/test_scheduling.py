@@ -9,7 +9,7 @@ import pytest
 
 from flowsource.runner.scheduling import create_due
 from flowsource.runs import RunState
-from flowsource.schedules import Cron, Interval
+from flowsource.schedules import Cron, Interval, RRule
 from flowsource.store.protocol import Store
 from tests.store.words import HOUR, MINUTE, NOW, registration, serve
 
@@ -89,8 +89,8 @@ async def test_a_clock_that_was_ahead_once_silences_no_schedule_and_doubles_no_r
 async def test_a_schedule_that_cannot_be_used_holds_up_no_other_and_is_told_once(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    over = Cron.as_stored("* * * * * * 2020", "UTC")
-    unknown = Cron.as_stored("* * * * *", "Mars/Olympus")
+    over = Cron.as_stored({"expression": "* * * * * * 2020"})
+    unknown = Cron.as_stored({"expression": "* * * * *", "timezone": "Mars/Olympus"})
     server = await serve(
         store, registration("old", schedules=(over, unknown)), registration("new", schedules=(Interval(HOUR, NOW),))
     )
@@ -105,3 +105,12 @@ async def test_a_schedule_that_cannot_be_used_holds_up_no_other_and_is_told_once
         "cron '* * * * * * 2020'",
         "cron '* * * * *' in Mars/Olympus",
     }
+
+
+async def test_a_rule_that_has_ended_makes_no_more_runs(store: Store) -> None:
+    rule = RRule(f"DTSTART:{NOW:%Y%m%dT%H%M%S}\nRRULE:FREQ=HOURLY;COUNT=3")
+    server = await serve(store, registration(schedules=(rule,), catchup="all"))
+    for hours in (1, 2, 3, 4):
+        delay = await create_due(store, [server.deployment.id], now=NOW + hours * HOUR, broken=set())
+    assert await scheduled(store) == [NOW + HOUR, NOW + 2 * HOUR]
+    assert delay > timedelta(0)

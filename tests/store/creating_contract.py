@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from flowsource.errors import DeploymentNotFound
-from flowsource.schedules import content_key
+from flowsource.schedules import Cron, content_key
 from flowsource.store.protocol import NewRun, Store
 from tests.store.words import HOUR, HOURLY, NOW, registration, serve
 
@@ -46,6 +47,20 @@ class Creating:
             deployment_id, key, [NOW + HOUR, NOW + 2 * HOUR], cursor=NOW + 2 * HOUR, now=NOW
         )
         assert [run.scheduled_at for run in again] == [NOW + 2 * HOUR]
+
+    async def test_a_scheduled_run_has_the_parameters_of_its_schedule_and_comes_due_within_its_jitter(
+        self, store: Store
+    ) -> None:
+        said = Cron("@hourly", parameters={"n": 2}, jitter=600)
+        server = await serve(store, registration(schedules=(said, HOURLY), parameters={"n": 1, "m": 1}))
+        deployment_id = server.deployment.id
+        for schedule in (said, HOURLY):
+            await store.create_scheduled(deployment_id, content_key(schedule), [NOW], cursor=NOW, now=NOW)
+        runs = {run.schedule: run for run in await store.runs()}
+        scattered, plain = runs[content_key(said)], runs[content_key(HOURLY)]
+        assert (dict(scattered.parameters), dict(plain.parameters)) == ({"n": 2, "m": 1}, {"n": 1, "m": 1})
+        assert scattered.scheduled_at == NOW < scattered.due_at < NOW + timedelta(seconds=600)
+        assert plain.scheduled_at == plain.due_at == NOW
 
     async def test_a_cursor_never_moves_back(self, store: Store) -> None:
         server = await serve(store, registration(schedules=(HOURLY,)))

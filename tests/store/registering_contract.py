@@ -111,11 +111,38 @@ class Registering:
         assert (schedule.cursor, schedule.is_held) == (NOW + 5 * HOUR, False)
 
     async def test_an_interval_keeps_its_anchor(self, store: Store) -> None:
-        await serve(store, registration(schedules=(Interval(HOUR, NOW),)))
-        server = await serve(store, registration(schedules=(Interval(HOUR, NOW + 7 * MINUTE),)))
+        await serve(store, registration(schedules=(Interval(HOUR),)), now=NOW)
+        server = await serve(store, registration(schedules=(Interval(HOUR),)), now=NOW + 50 * MINUTE)
         [schedule] = await store.schedules([server.deployment.id])
         assert schedule.schedule == Interval(HOUR, NOW)
         assert server.deployment.declared.schedules == (Interval(HOUR, NOW),)
+        declared_elsewhere = Interval(HOUR, NOW + 7 * MINUTE)
+        server = await serve(store, registration(schedules=(declared_elsewhere,)), now=NOW + HOUR)
+        [schedule] = await store.schedules([server.deployment.id])
+        assert (schedule.schedule, schedule.cursor) == (declared_elsewhere, NOW + HOUR)
+
+    async def test_a_schedule_of_a_name_goes_on_unless_it_says_something_else(self, store: Store) -> None:
+        await serve(store, registration(schedules=(Interval(HOUR, slug="one"),)), now=NOW)
+        server = await serve(store, registration(schedules=(Interval(HOUR, slug="one", jitter=5),)), now=NOW + MINUTE)
+        [schedule] = await store.schedules([server.deployment.id])
+        assert schedule.schedule == Interval(HOUR, NOW, slug="one", jitter=5)
+        assert schedule.cursor == NOW
+        server = await serve(store, registration(schedules=(Cron("@daily", slug="one"),)), now=NOW + HOUR)
+        [schedule] = await store.schedules([server.deployment.id])
+        assert (schedule.schedule, schedule.cursor) == (Cron("@daily", slug="one"), NOW + HOUR)
+
+    async def test_a_schedule_that_is_not_active_is_held_and_begins_when_it_is(self, store: Store) -> None:
+        server = await serve(store, registration(schedules=(Cron("@hourly", active=False), DAILY)))
+        held = {state.schedule.describe(): state.is_held for state in await store.schedules([server.deployment.id])}
+        assert held == {Cron("@hourly").describe(): True, DAILY.describe(): False}
+        server = await serve(store, registration(schedules=(Cron("@hourly"),)), now=NOW + 5 * HOUR)
+        [schedule] = await store.schedules([server.deployment.id])
+        assert (schedule.is_held, schedule.cursor) == (False, NOW + 5 * HOUR)
+
+    async def test_what_a_schedule_says_of_catching_up_holds_for_it_alone(self, store: Store) -> None:
+        schedules = (Cron("@hourly", catchup="none"), DAILY)
+        server = await serve(store, registration(schedules=schedules, catchup="all"))
+        assert [state.catchup for state in await store.schedules([server.deployment.id])] == ["none", "all"]
 
     async def test_a_schedule_that_is_no_longer_declared_is_gone(self, store: Store) -> None:
         await serve(store, registration(schedules=(HOURLY, DAILY)))

@@ -20,6 +20,7 @@ from flowsource.cli.standing import standing_fields, state_explained, state_of
 from flowsource.cli.times import both, duration, relative
 from flowsource.cli.words import parameters_text, revision_fields, tags_text
 from flowsource.deployments import Declaration, Deployment
+from flowsource.schedules import Schedule
 from flowsource.store.protocol import Store
 from flowsource.text import revision_text
 
@@ -80,7 +81,11 @@ def show(name: str, /, *, json: bool = False) -> int:
 
 
 def _schedule(deployment: Deployment) -> str:
-    return ", ".join(schedule.describe() for schedule in deployment.declared.schedules) or "on request"
+    return ", ".join(map(_said, deployment.declared.schedules)) or "on request"
+
+
+def _said(schedule: Schedule) -> str:
+    return schedule.describe() if schedule.active else f"{schedule.describe()} (not active)"
 
 
 def _row(deployment: Deployment, next_at: datetime | None, now: datetime) -> list[Cell]:

@@ -41,7 +41,7 @@ async def inspect_entrypoint(
         "directory": str(snapshot.root),
         "is_mounted": snapshot.is_mounted,
         "bytecode": str(cache.bytecode(snapshot)),
-        "parameters": dict(declared.parameters),
+        "parameters": [{**declared.parameters, **given} for given in ({}, *(s.parameters for s in declared.schedules))],
         "instance": declared.instance,
     }
     answers: list[dict[str, Any]] = []

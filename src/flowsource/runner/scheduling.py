@@ -65,7 +65,8 @@ async def _create_due(store: Store, state: ScheduleState, now: datetime) -> time
         await store.create_scheduled(
             state.deployment_id, state.key, to_do.wanted, skipped=skipped, cursor=to_do.cursor, now=now
         )
-    return max(state.schedule.next_after(to_do.cursor) - now, timedelta(0))
+    coming = state.schedule.next_after(to_do.cursor)
+    return LOOK_EVERY if coming is None else max(coming - now, timedelta(0))
 
 
 def _skipped(state: ScheduleState, to_do: Plan) -> dict[datetime, Failure]:

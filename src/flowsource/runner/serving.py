@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -54,7 +53,7 @@ def deployment_of(
 ) -> RunnerDeployment:
     """A deployment of `flow`; see `Flow.to_deployment`."""
     from flowsource.runner.origin import origin_of
-    from flowsource.schedules import schedules_from_arguments
+    from flowsource.schedules.arguments import schedules_from_arguments
 
     check_options(options)
     origin = origin_of(flow)
@@ -62,9 +61,9 @@ def deployment_of(
     schedules = schedules_from_arguments(
         interval=options.get("interval"),
         cron=options.get("cron"),
+        rrule=options.get("rrule"),
         schedule=options.get("schedule"),
         schedules=options.get("schedules"),
-        now=datetime.now(UTC),
     )
     global_limit, collision_strategy = check_global_limit(
         options.get("global_limit"), options.get("collision_strategy")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from flowsource.errors import DeploymentNotFound
 from flowsource.runs import Failure, Run, RunState
+from flowsource.schedules import schedule_from_json, wait_of
 from flowsource.store import awaiting, steps
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.owning import get_row
@@ -31,6 +32,9 @@ _EXISTING = (
         | ((runs.c.schedule == bindparam("of_schedule")) & (runs.c.scheduled_at == bindparam("of_instant"))),
     )
     .limit(1)
+)
+_SCHEDULE = select(schedules.c.schedule).where(
+    schedules.c.deployment_id == bindparam("of_deployment"), schedules.c.key == bindparam("of_key")
 )
 _MOVE_CURSOR = (
     update(schedules)
@@ -65,9 +69,19 @@ def create_scheduled(
 ) -> list[Run]:
     """Create the runs of a schedule that are not there yet, and move its cursor on."""
     deployment = _find_deployment(connection, deployment_id)
+    said = connection.execute(_SCHEDULE, {"of_deployment": deployment_id, "of_key": key}).scalar()
+    schedule = schedule_from_json(said) if said is not None else None
     created = []
     for instant in sorted({*instants, *skipped}):
-        run = _new_run(deployment, NewRun(deployment_id=deployment_id, scheduled_at=instant, schedule=key), now)
+        new = NewRun(
+            deployment_id=deployment_id,
+            scheduled_at=instant,
+            schedule=key,
+            parameters=schedule.parameters if schedule is not None else {},
+        )
+        run = _new_run(deployment, new, now)
+        if schedule is not None:
+            run = replace(run, due_at=instant + wait_of(key, instant, schedule.spread))
         if why := skipped.get(instant):
             run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
         if connection.execute(_INSERT_ONCE, new_run_columns(run, None)).rowcount:

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
-from flowsource.deployments import Catchup, Declaration, Deployment, FlowFacts, Rejection
+from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
-from flowsource.schedules import Schedule
+from flowsource.schedules import Catchup, Schedule
 from flowsource.source_status import Poll, SourceStatus
 
 
@@ -38,8 +38,8 @@ class Registration:
 class ScheduleState:
     """A schedule of a deployment, with how far it has got.
 
-    No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it.
-    `catchup` and `max_lateness` are those of the deployment.
+    No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it, or
+    that it is not active. `catchup` is its own or that of the deployment, `max_lateness` that of the deployment.
     """
 
     deployment_id: UUID
@@ -308,7 +308,8 @@ class Store(Protocol):
         cursor: datetime,
         now: datetime,
     ) -> list[Run]:
-        """Create one run for each instant, with the deployment's parameters, and move the cursor of schedule `key`.
+        """Create one run for each instant, with the parameters of schedule `key` over those of the deployment, and move
+        its cursor. A run comes due at its instant, or by the `jitter` of the schedule after it.
 
         For each instant that is `skipped` there is a run in that state, with the reason, which nobody executes.
         Exactly once for each (deployment, key, instant), whoever races: those that exist are left as they are and not

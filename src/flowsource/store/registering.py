@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, sel
 from flowsource.deployments import Declaration, Deployment
 from flowsource.errors import DeploymentNotFound, InvalidDeployment
 from flowsource.promotions import Author, HistoryEntry, Kind
-from flowsource.schedules import Schedule, content_key, schedule_from_json
+from flowsource.schedules import Interval, Schedule, content_key, schedule_from_json
 from flowsource.store import presence, promoting
 from flowsource.store.protocol import Registration, ScheduleState
 from flowsource.store.returning import first_standing, standing_after
@@ -181,16 +181,28 @@ def _replace_schedules(
     for schedule in declared:
         key = content_key(schedule)
         old = known.get(key)
+        kept = schedule_from_json(old.schedule) if old else None
+        new, goes_on = _as_it_was(schedule, kept, now=now)
         wanted[key] = {
             "deployment_id": deployment_id,
             "key": key,
             "position": len(wanted),
-            "schedule": old.schedule if old else schedule.to_json(),
-            "cursor": max(old.cursor, resumes_at or old.cursor) if old else now,
+            "schedule": new.to_json(),
+            "cursor": max(old.cursor, resumes_at or old.cursor) if old and goes_on else now,
         }
     connection.execute(delete(schedules).where(of_deployment))
     if wanted:
         connection.execute(insert(schedules), list(wanted.values()))
+
+
+def _as_it_was(declared: Schedule, kept: Schedule | None, *, now: datetime) -> tuple[Schedule, bool]:
+    """The schedule that is declared, with the anchor that it was given when it first was; whether it goes on where the
+    one that is kept is: as one of the same instants, that was active."""
+    if isinstance(declared, Interval):
+        anchor = kept.anchor_date if isinstance(kept, Interval) else None
+        as_kept = declared.anchored(anchor or now)
+        declared = as_kept if kept is not None and as_kept.content == kept.content else declared.anchored(now)
+    return declared, kept is not None and kept.active and kept.content == declared.content
 
 
 def _load(connection: Connection, *conditions: ColumnElement[bool]) -> list[Deployment]:

@@ -90,13 +90,14 @@ def deployment_from(row: AnyRow, schedules: Iterable[Schedule]) -> Deployment:
 
 def schedule_state_from(row: AnyRow) -> ScheduleState:
     """The state of a schedule, from its row joined with what its deployment says of it."""
+    schedule = schedule_from_json(row.schedule)
     return ScheduleState(
         deployment_id=row.deployment_id,
         key=row.key,
-        schedule=schedule_from_json(row.schedule),
+        schedule=schedule,
         cursor=row.cursor,
-        is_held=row.paused or row.stopped,
-        catchup=row.options["catchup"],
+        is_held=row.paused or row.stopped or not schedule.active,
+        catchup=schedule.catchup or row.options["catchup"],
         max_lateness=row.max_lateness,
     )
 

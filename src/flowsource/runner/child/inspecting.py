@@ -13,8 +13,8 @@ def inspected(order: dict[str, Any]) -> dict[str, Any]:
     """The `facts` of the flow that the order names, or why it is `rejected`."""
     try:
         flow = load_flow(order)
-        if order["parameters"]:
-            _check_known(flow, order["parameters"])
+        for parameters in filter(None, order["parameters"]):
+            _check_known(flow, parameters)
         return {
             "type": "facts",
             "name": flow.name,

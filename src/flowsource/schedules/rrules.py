@@ -1,0 +1,201 @@
+"""Schedules as calendars write them: the recurrence rules of RFC 5545."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flowsource.errors import InvalidSchedule
+from flowsource.schedules.options import ScheduleOptions
+from flowsource.schedules.zones import change_around, instant_of, wall_clock, zone_named
+
+_LONGEST = 6500
+# From when a rule counts that does not say it, on the clock of its zone.
+_BEGINNING = datetime(2020, 1, 1)  # noqa: DTZ001 - of a wall clock
+# A rule that finds no day for so long has ended, or will never find one.
+_LOOK_AHEAD = timedelta(days=40 * 366)
+# How often it may fire between two days: what is counted in these can be counted from any later moment as well.
+_STEPS = {
+    "SECONDLY": timedelta(seconds=1),
+    "MINUTELY": timedelta(minutes=1),
+    "HOURLY": timedelta(hours=1),
+    "DAILY": timedelta(days=1),
+    "WEEKLY": timedelta(weeks=1),
+}
+_WITHIN_A_DAY = ("SECONDLY", "MINUTELY", "HOURLY")
+_IN_UTC = re.compile(r"\d{8}T\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class RRule(ScheduleOptions):
+    """The instants of a recurrence rule such as `FREQ=WEEKLY;BYDAY=MO,WE;BYHOUR=9;BYMINUTE=0`, read on the wall clock
+    of `timezone` (an IANA name).
+
+    One rule, with or without `RRULE:` before it, and with a `DTSTART:` or `EXDATE:` on lines of their own; without a
+    start it counts from the beginning of 2020. After its UNTIL or COUNT it has ended, and fires no more. At a change of
+    clocks a rule that fires within a day skips what the clock skips and repeats what it repeats, as time goes on; any
+    other fires once, and for an instant that the clock skips when it is past it. The rest is as in `ScheduleOptions`.
+    Raises InvalidSchedule for what cannot be used.
+    """
+
+    rrule: str
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rrule, str):
+            raise InvalidSchedule(f"rrule: {self.rrule!r} is not text; give a rule, such as 'FREQ=DAILY;BYHOUR=2'.")
+        zone_named(self.timezone)
+        rule = _parsed(self.rrule, self.timezone)
+        if next(rule.walls_from(rule.start), None) is None:
+            raise unusable(self.rrule, "it finds no day")
+        self.check_options()
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first instant of this schedule strictly later than `moment`, in UTC, or None when it has ended; raises
+        InvalidSchedule where the zone is unknown on this machine."""
+        zone = zone_named(self.timezone)
+        rule = _parsed(self.rrule, self.timezone)
+        # Near a change the order on the clock is not the order in time.
+        set_by = change_around(moment, zone)
+        found: tuple[datetime, datetime] | None = None
+        for wall in rule.walls_from(wall_clock(moment, zone) - set_by):
+            if found is not None and wall > found[1] + set_by:
+                break
+            for instant in rule.instants_of(wall, zone):
+                if instant > moment and (found is None or instant < found[0]):
+                    found = instant, wall
+        return found[0] if found is not None else None
+
+    def describe(self) -> str:
+        """As a person would say it."""
+        return self.content
+
+    @property
+    def content(self) -> str:
+        """What makes it another one."""
+        return f"rrule {self.rrule!r}" + (f" in {self.timezone}" if self.timezone != "UTC" else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping from which `schedule_from_json` makes an equal schedule."""
+        return {"kind": "rrule", "rrule": self.rrule, "timezone": self.timezone, **self.options_to_json()}
+
+
+def rrule_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a rule that `to_json` described."""
+    return {"rrule": data["rrule"], "timezone": data["timezone"]}
+
+
+def unusable(text: str, reason: str) -> InvalidSchedule:
+    """That a rule cannot be used, and why."""
+    shown = text if len(text) <= 80 else f"{text[:77]}..."
+    return InvalidSchedule(
+        f"rrule: {shown!r} is not a rule that can fire ({reason}); give one, such as 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=9'."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule on a wall clock. `step` is what it may be begun later by; None where it must be begun at its start."""
+
+    rule: Any
+    start: datetime
+    step: timedelta | None
+    is_within_a_day: bool
+    left_out: frozenset[datetime] = field(default_factory=frozenset)
+
+    def walls_from(self, wall: datetime) -> Iterator[datetime]:
+        """What the clock shows when it fires, from `wall` on, in order."""
+        start = self.start
+        if self.step is not None and wall > start:
+            start += self.step * max((wall - start) // self.step - 1, 0)
+        until = max(wall, start) + _LOOK_AHEAD
+        if self.rule._until is not None:
+            until = min(until, self.rule._until)
+        rule = self.rule.replace(dtstart=start, until=until) if self.rule._count is None else self.rule
+        return (at for at in rule.xafter(wall, inc=True) if at not in self.left_out)
+
+    def instants_of(self, wall: datetime, zone: ZoneInfo) -> list[datetime]:
+        """The instants that it fires at when the clock shows `wall`."""
+        first = instant_of(wall, zone)
+        if not self.is_within_a_day:
+            return [first]
+        if wall_clock(first, zone) != wall:
+            return []
+        second = instant_of(wall, zone, fold=1)
+        return [first] if second == first else [first, second]
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, timezone: str) -> _Rule:
+    """The rule that `text` says; raises InvalidSchedule."""
+    from dateutil.rrule import rrulestr
+
+    if len(text) > _LONGEST:
+        raise unusable(text, f"it has {len(text)} signs, and {_LONGEST} are the most")
+    zone = zone_named(timezone)
+    lines = _lines_of(text)
+    parts = _parts_of(text, lines["RRULE"])
+    [start] = _walls_in(text, lines["DTSTART"], zone) or [_BEGINNING]
+    try:
+        rule = rrulestr(_on_the_wall(lines["RRULE"], zone), dtstart=start, ignoretz=True)
+        interval = int(parts.get("INTERVAL", "1"))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise unusable(text, str(error)) from None
+    if interval < 1:
+        raise unusable(text, "its INTERVAL is not 1 or more")
+    step = _STEPS.get(parts["FREQ"])
+    return _Rule(
+        rule=rule,
+        start=start,
+        step=None if step is None or "COUNT" in parts else step * interval,
+        is_within_a_day=parts["FREQ"] in _WITHIN_A_DAY and "BYHOUR" not in parts,
+        left_out=frozenset(_walls_in(text, lines["EXDATE"], zone)),
+    )
+
+
+def _lines_of(text: str) -> dict[str, str]:
+    found = {"RRULE": "", "DTSTART": "", "EXDATE": ""}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, colon, value = line.partition(":")
+        name, value = (name.strip().upper(), value.strip().upper()) if colon else ("RRULE", line.upper())
+        if name not in found:
+            raise unusable(text, f"{name} is not one of {', '.join(found)}; say timezone=... for a zone")
+        if name == "EXDATE" and found[name]:
+            value = f"{found[name]},{value}"
+        elif found[name]:
+            raise unusable(text, f"it has more than one {name}; give several schedules")
+        found[name] = value
+    return found
+
+
+def _parts_of(text: str, rule: str) -> dict[str, str]:
+    parts = dict(part.split("=", 1) for part in rule.split(";") if "=" in part)
+    if "FREQ" not in parts:
+        raise unusable(text, "it has no FREQ")
+    return parts
+
+
+def _walls_in(text: str, dates: str, zone: ZoneInfo) -> list[datetime]:
+    """The dates of a line, as the clock of the zone shows them."""
+    try:
+        return [
+            datetime.strptime(date, "%Y%m%dT%H%M%S" if "T" in date else "%Y%m%d")  # noqa: DTZ007 - of a wall clock
+            for date in filter(None, _on_the_wall(dates, zone).split(","))
+        ]
+    except ValueError:
+        raise unusable(text, f"{dates!r} is not a date such as 20260131T090000") from None
+
+
+def _on_the_wall(text: str, zone: ZoneInfo) -> str:
+    """`text` with each date in UTC as the clock of the zone shows it."""
+
+    def shown(date: re.Match[str]) -> str:
+        instant = datetime.strptime(date[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return wall_clock(instant, zone).strftime("%Y%m%dT%H%M%S")
+
+    return _IN_UTC.sub(shown, text)

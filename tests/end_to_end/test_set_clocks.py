@@ -70,6 +70,7 @@ LATEST = {-1: RUN, 1: SKIPPED, 2: SKIPPED, 3: RUN, 4: RUN, 5: SKIPPED, 6: RUN}
 BECAME = {"latest": LATEST, "none": LATEST, "all": dict.fromkeys((-1, 1, 2, 3, 4, 5, 6), RUN)}
 
 
+@pytest.mark.timeout(110)
 async def test_a_clock_that_is_set_doubles_no_run_and_loses_none_and_no_lease_ends(tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text(dedent(SCRIPT))
     with clock(tmp_path / "clock") as set_clock:

@@ -19,8 +19,9 @@ from flowsource.deployments import (
     WorkDirectory,
 )
 from flowsource.errors import InvalidDeployment
-from flowsource.json_values import is_number, json_problems
+from flowsource.json_values import json_problems
 from flowsource.schedules import Catchup
+from flowsource.schedules.options import length_of
 
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "on_dependency_change": get_args(DependencyPolicy),
@@ -109,13 +110,9 @@ def check_global_limit(
 
 def check_length(length: object, *, name: str) -> timedelta:
     """The length of time that was given as `name`, in seconds or as a timedelta; raises InvalidDeployment."""
-    try:
-        wanted = timedelta(seconds=length) if is_number(length) else length
-    except (ValueError, OverflowError):
-        wanted = None  # No number, or one beyond all lengths.
-    if isinstance(wanted, timedelta) and wanted >= timedelta():
-        return wanted
-    raise InvalidDeployment(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+    if (wanted := length_of(length)) is None:
+        raise InvalidDeployment(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+    return wanted
 
 
 def check_modules(preload: object) -> tuple[str, ...]:

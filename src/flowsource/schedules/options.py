@@ -82,13 +82,18 @@ def options_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_length(length: object, *, name: str) -> timedelta:
     """A length of time that was given as `name`, in seconds or as a timedelta; raises InvalidSchedule."""
+    if (wanted := length_of(length)) is None:
+        raise InvalidSchedule(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+    return wanted
+
+
+def length_of(given: object) -> timedelta | None:
+    """The length of time that was given in seconds or as a timedelta, 0 or more; None for anything else."""
     try:
-        wanted = timedelta(seconds=length) if is_number(length) else length
+        wanted = timedelta(seconds=given) if is_number(given) else given
     except (ValueError, OverflowError):
-        wanted = None  # No number, or one beyond all lengths.
-    if isinstance(wanted, timedelta) and wanted >= timedelta():
-        return wanted
-    raise InvalidSchedule(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+        return None  # No number, or one beyond all lengths.
+    return wanted if isinstance(wanted, timedelta) and wanted >= timedelta() else None
 
 
 def _check_slug(slug: object) -> None:

@@ -1,4 +1,4 @@
-"""The protocol of the store: what flowsource remembers, and what it promises about it."""
+"""The protocol of the store: what every implementation of it promises."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def test_an_interval_that_makes_no_sense_is_refused(interval: object) -> None:
 
 def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
     with pytest.raises(InvalidSchedule, match="interval: '60' is not a number of seconds or a timedelta"):
-        Interval("60", NOON)  # type: ignore[arg-type]
+        Interval("60", NOON)  # type: ignore[arg-type]  # refused at run time too
     with pytest.raises(InvalidSchedule, match="aware datetime"):
         Interval(timedelta(hours=1), NOON.replace(tzinfo=None))
 

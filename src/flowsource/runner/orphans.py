@@ -40,5 +40,5 @@ def _ended_children() -> Set[int]:
 
 def _reap(pids: Set[int]) -> None:
     for pid in pids:
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError):  # Whoever started it was first.
             os.waitpid(pid, os.WNOHANG)

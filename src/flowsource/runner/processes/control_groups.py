@@ -40,7 +40,7 @@ def made(place: Path | None) -> Iterator[Path | None]:
 
 def make(place: Path) -> Path | None:
     """A new group at `place`; None when there can be none, or the kernel is too old to kill it as a whole."""
-    with suppress(OSError):
+    with suppress(OSError):  # It is not ours to make.
         place.mkdir()
         if (place / "cgroup.kill").exists():
             return place
@@ -59,10 +59,10 @@ def end(group: Path) -> bool:
 
     Takes a second at most. One that does not exist, as after a restart of the machine, has nothing in it.
     """
-    with suppress(OSError):
+    with suppress(OSError):  # It is gone.
         (group / "cgroup.kill").write_text("1")
     is_empty = _wait_until_empty(group)
-    with suppress(OSError):
+    with suppress(OSError):  # Something is in it still, which the answer tells.
         for directory, _, _ in os.walk(group, topdown=False):
             os.rmdir(directory)
     return is_empty

@@ -77,6 +77,28 @@ def unheard():
     finally:
         print("put in order")
 
+def unclosed():
+    reader, writer = os.pipe()
+
+    def read_on():
+        os.read(reader, 1)  # From here on the file writes what is left of it, which the pipe does not hold.
+        ready.touch()
+        while signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            time.sleep(0.01)  # Until the signal was heard.
+        while os.read(reader, 65536):
+            pass
+
+    def leave_it_open():
+        file = os.fdopen(writer, "w", buffering=300_000)
+        file.write("x" * 200_000)
+
+    threading.Thread(target=read_on, daemon=True).start()
+    try:
+        leave_it_open()
+        time.sleep(600)
+    finally:
+        print("put in order")
+
 def generator():
     with open(os.devnull):
         yield 1
@@ -120,7 +142,7 @@ def logs_without_end():
 """
 
 
-@pytest.mark.parametrize("name", ["plain", "asynchronous", "own_loop", "generator", "wraps_it", "unheard"])
+@pytest.mark.parametrize("name", ["plain", "asynchronous", "own_loop", "generator", "wraps_it", "unheard", "unclosed"])
 async def test_a_flow_that_ends_when_it_is_asked_to_was_cancelled(server: Starter, write: Write, name: str) -> None:
     heard = await ended_by(server, write(flows=FLOWS), f"flows.py:{name}")
     assert (heard.outcome["state"], heard.said, heard.status) == ("cancelled", ["put in order"], 0)

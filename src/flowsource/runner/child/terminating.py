@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -18,8 +18,25 @@ _A_MOMENT = 0.01  # s
 class RunCancelled(KeyboardInterrupt):
     """This run was asked to end.
 
-    It is a KeyboardInterrupt, since that is what event loops, pools and frameworks let pass.
+    It is a KeyboardInterrupt, since that is what event loops, pools and frameworks let pass. One that dies before it
+    came to a frame of the flow was dropped by Python itself, as in the destructor of a file that nobody closed: then
+    `on_unheard` is called, once.
     """
+
+    def __init__(self, message: str, on_unheard: Callable[[], None] | None = None) -> None:
+        super().__init__(message)
+        self._on_unheard = on_unheard
+
+    def was_unheard(self) -> None:
+        """Tell that nobody heard of it, unless that was told."""
+        on_unheard, self._on_unheard = self._on_unheard, None
+        if on_unheard is not None:
+            on_unheard()
+
+    def __del__(self) -> None:
+        # Before 3.12 an exception learns of its traceback only where it is caught.
+        if self.__traceback__ is None or self.__traceback__.tb_frame.f_code.co_filename == __file__:
+            self.was_unheard()
 
 
 class Termination:
@@ -42,7 +59,7 @@ class Termination:
 
         def tell(unheard: sys.UnraisableHookArgs) -> None:
             if isinstance(unheard.exc_value, RunCancelled):
-                self._raise_in_a_moment()
+                unheard.exc_value.was_unheard()
             else:
                 tell_otherwise(unheard)
 
@@ -83,7 +100,7 @@ class Termination:
             self._task = None
 
     def _raise_in_a_moment(self) -> None:
-        """Raise once more, for in a destructor, where we were, Python lets nobody hear of it."""
+        """Raise once more, for where we were, in a destructor for example, Python lets nobody hear of it."""
         signal.signal(signal.SIGTERM, self._on_signal)
         self._again = threading.Timer(_A_MOMENT, signal.pthread_kill, (self._thread, signal.SIGTERM))
         self._again.daemon = True
@@ -102,6 +119,6 @@ class Termination:
 
     def _raise(self) -> None:
         if self._task is None:
-            raise RunCancelled("this run was asked to end")
+            raise RunCancelled("this run was asked to end", self._raise_in_a_moment)
         loop, task = self._task
         loop.call_soon_threadsafe(task.cancel, "this run was asked to end")

@@ -16,7 +16,7 @@ from benchmarks.serving import Asker, asking, serving
 from flowsource.promotions import Author
 from flowsource.runner.requests import wait_until_final
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import about
+from flowsource.store.values import about
 
 SCHEDULED = 120
 ROUNDS = 20

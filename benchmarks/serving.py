@@ -20,7 +20,8 @@ from flowsource.runner.requests import request_run, wait_until_final
 from flowsource.runs import Run, RunState
 from flowsource.settings import Settings
 from flowsource.store import open_store
-from flowsource.store.protocol import DEPLOYMENTS, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS
 
 T = TypeVar("T")
 

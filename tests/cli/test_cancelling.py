@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from flowsource.runs import CancelPhase, Run, RunState
-from flowsource.store.protocol import Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import Outcome
 from tests.cli.calling import CommandLine
 from tests.cli.keeping import keep, opened
 from tests.cli.terminal import on_a_terminal

@@ -11,7 +11,7 @@ import pytest
 from flowsource.cli.output import state_cell
 from flowsource.promotions import Author
 from flowsource.runs import CancelPhase, Failure, Run, RunState
-from flowsource.store.protocol import NestedRun, Outcome
+from flowsource.store.values import NestedRun, Outcome
 from tests.cli.calling import CommandLine
 from tests.cli.keeping import keep, opened
 from tests.store.words import NOW, SECOND, Server, end

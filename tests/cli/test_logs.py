@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 
 from flowsource.cli.following import LineShower, Wanted
-from flowsource.store.protocol import LogLine
+from flowsource.store.values import LogLine
 from tests.cli.calling import CommandLine
 
 NOW = datetime.now(UTC)

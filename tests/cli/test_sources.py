@@ -23,7 +23,8 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.source_status import Rewrite, SourceState, SourceStatus
 from flowsource.sources.git.repository import GitRepository
 from flowsource.store import open_store
-from flowsource.store.protocol import KnownSource, SourceReport, SourceWish, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import KnownSource, SourceReport, SourceWish
 from flowsource.text import size_text
 from tests.cli.calling import CommandLine
 from tests.store.source_contract import POLL

@@ -18,7 +18,7 @@ from flowsource.runner.presence import LEASE
 from flowsource.runner.requests import request_run
 from flowsource.runs import Run, RunState
 from flowsource.store.lock import WriteLock
-from flowsource.store.protocol import RERUN_AFTER
+from flowsource.store.values import RERUN_AFTER
 from tests.support.live import Serving, processes_below, serving
 
 pytestmark = pytest.mark.anyio

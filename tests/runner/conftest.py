@@ -13,7 +13,8 @@ import pytest
 from flowsource.runner.processes.starter import Starter, open_starter
 from flowsource.runs import Run
 from flowsource.settings import START_METHODS
-from flowsource.store.protocol import NewRun, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun
 from tests.store.words import registration
 
 

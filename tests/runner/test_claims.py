@@ -11,7 +11,8 @@ import pytest
 
 from flowsource.runner.claims import Slots, claim_runs, lend_slots
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import Claimed, NewRun, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import Claimed, NewRun, Outcome
 from tests.store.words import registration
 from tests.support.waiting import until
 

@@ -15,7 +15,8 @@ import pytest
 from flowsource.errors import RunNotFound
 from flowsource.runner.lifesigns import alive, bury_the_dead, while_burying
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import NewRun, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun
 from tests.store.words import registration
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ from flowsource.runner.outcomes import (
 )
 from flowsource.runner.processes.process import Exit
 from flowsource.runs import Cancellation, Failure, RunState
-from flowsource.store.protocol import Outcome
+from flowsource.store.values import Outcome
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 CANCEL = cancelled(Cancellation(asked_at=NOW, by="ada", reason="it is late"))

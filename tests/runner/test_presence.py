@@ -19,7 +19,8 @@ from flowsource.runner import presence
 from flowsource.runner.fencing import Pulse
 from flowsource.runner.presence import stay_present
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import NewRun, Registration, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun, Registration
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio

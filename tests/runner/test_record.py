@@ -15,7 +15,8 @@ from flowsource.runner import record
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.record import RunRecord
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import NestedRun, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NestedRun, Outcome
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,8 @@ from flowsource import flow
 from flowsource.deployments import FlowFacts
 from flowsource.errors import InvalidInput, InvalidParameters
 from flowsource.runner.requests import arun_deployment, request_run
-from flowsource.store.protocol import Registration, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import Registration
 from tests.store.words import registration, serve
 
 pytestmark = pytest.mark.anyio

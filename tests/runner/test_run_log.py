@@ -20,7 +20,8 @@ from flowsource.runner.output.tail import LINES
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import Run
 from flowsource.settings import LogLimits
-from flowsource.store.protocol import LogLine, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import LogLine
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio

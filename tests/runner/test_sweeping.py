@@ -11,7 +11,7 @@ import pytest
 from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runs import RunState
 from flowsource.store import open_store
-from flowsource.store.protocol import NewRun, Outcome
+from flowsource.store.values import NewRun, Outcome
 from tests.store.words import registration
 
 pytestmark = pytest.mark.anyio

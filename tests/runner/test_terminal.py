@@ -25,7 +25,7 @@ from flowsource.runner.output.terminal import Terminal, telling_records
 from flowsource.runner.output.writer import Writer
 from flowsource.runs import Cancellation, Failure, Run, RunState
 from flowsource.source_status import SourceStatus
-from flowsource.store.protocol import LogLine
+from flowsource.store.values import LogLine
 from flowsource.watch.status import after_failure
 from tests.support.waiting import until
 

@@ -14,7 +14,7 @@ from flowsource.runner import tidying
 from flowsource.runner.tidying import collect_garbage
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
-from flowsource.store.protocol import Registration
+from flowsource.store.values import Registration
 from tests.snapshots.written import WrittenSource
 from tests.store.words import decide, end, fail, promote, serve
 

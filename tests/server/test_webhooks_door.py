@@ -23,7 +23,8 @@ from flowsource.server.webhooks_hints import Hints
 from flowsource.server.webhooks_serving import serve_webhooks
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
-from flowsource.store.protocol import KnownSource, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import KnownSource
 from flowsource.watch.keeping import keep_fresh
 from tests.server.signing import SECRET, SIGNERS, STANDARD, Signer, bitbucket, github, gitlab, standard
 from tests.store.source_contract import REPORT

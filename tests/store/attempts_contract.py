@@ -10,7 +10,8 @@ import pytest
 from flowsource.deployments import FlowFacts
 from flowsource.errors import InvalidTransition, RunNotFound, Superseded
 from flowsource.runs import Attempt, Run, RunState
-from flowsource.store.protocol import WORK, Claimed, LogLine, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import WORK, Claimed, LogLine, Outcome
 from tests.store.words import (
     ANNA,
     BOOM,

@@ -12,7 +12,8 @@ import pytest
 from flowsource.errors import InvalidTransition, RunNotFound, Superseded
 from flowsource.promotions import Author
 from flowsource.runs import Cancellation, CancelPhase, Run, RunState
-from flowsource.store.protocol import CANCELS, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import CANCELS, Outcome
 from tests.store.words import (
     ANNA,
     BOOM,

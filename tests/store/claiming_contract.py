@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from flowsource.deployments import FlowFacts
 from flowsource.runs import RunState
-from flowsource.store.protocol import NewRun, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun
 from tests.store.words import FIRST, HOUR, MINUTE, NOW, SECOND, SECOND_REVISION, end, promote, registration, serve
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from flowsource.errors import DeploymentNotFound
 from flowsource.schedules import Cron, content_key
-from flowsource.store.protocol import NewRun, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun
 from tests.store.words import HOUR, HOURLY, NOW, registration, serve
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from flowsource.errors import RunNotFound
 from flowsource.runs import RunState
-from flowsource.store.protocol import NewRun, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun, Outcome
 from tests.store.words import NOW, SECOND, end, registration, serve
 
 

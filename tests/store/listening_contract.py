@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import anyio
 
-from flowsource.store.protocol import DEPLOYMENTS, WORK, Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS, WORK, about
 from tests.store.words import GENEROUS, NOW, end, lines, registration, serve
 
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from flowsource.errors import RunNotFound, Superseded
-from flowsource.store.protocol import LogLine, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import LogLine
 from tests.store.words import COMPLETED, NOW, lines, registration, serve
 
 

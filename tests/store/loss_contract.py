@@ -11,7 +11,8 @@ import pytest
 
 from flowsource.errors import InvalidTransition, Superseded
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import LOST_FOR, RERUN_AFTER, Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import LOST_FOR, RERUN_AFTER, about
 from tests.store.words import (
     ANNA,
     GENEROUS,
@@ -136,6 +137,14 @@ class LossContract:
             RunState.LOST,
             RunState.RUNNING,
         ]
+
+    async def test_a_start_that_is_told_twice_while_its_run_is_lost_is_one(self, store: Store) -> None:
+        server, this = await serve(store, registration(), lease=SECOND), uuid4()
+        await server.ask()
+        claimed = await server.claim_one()
+        await store.reap(now=LATER)
+        began = await store.start(claimed.id, claimed.epoch, at=LATER, transition_id=this)
+        assert await store.start(claimed.id, claimed.epoch, at=LATER + SECOND, transition_id=this) == began
 
     async def test_a_run_that_was_lost_before_it_began_is_started_or_given_back_by_its_server(
         self, store: Store

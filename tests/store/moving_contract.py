@@ -8,7 +8,8 @@ import pytest
 
 from flowsource.errors import InvalidTransition, RunNotFound, Superseded
 from flowsource.runs import Failure, RunState
-from flowsource.store.protocol import Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import Outcome
 from tests.store.words import COMPLETED, NOW, SECOND, end, registration, serve
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from flowsource.errors import InConflict, RunNotFound, Superseded
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import NestedRun, NewRun, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import NestedRun, NewRun, Outcome
 from tests.store.words import ANNA, BOOM, FIRST, HOUR, MINUTE, NOW, SECOND, end, fail, registration, serve, way_of
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from flowsource.errors import NotFound
 from flowsource.runs import RunState
-from flowsource.store.protocol import DEPLOYMENTS, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS
 from tests.store.words import GENEROUS, HOUR, HOURLY, MINUTE, NOW, SECOND, registration, serve
 
 

@@ -24,7 +24,8 @@ from flowsource.promotions import (
     Unpin,
 )
 from flowsource.revisions import Revision
-from flowsource.store.protocol import DEPLOYMENTS, HISTORY_KEPT, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS, HISTORY_KEPT
 from tests.store.words import (
     FIRST,
     GENEROUS,

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import anyio
 
 from flowsource.store import open_store
-from flowsource.store.protocol import NewRun
+from flowsource.store.values import NewRun
 from tests.store.words import COMPLETED, HOUR, NOW, SECOND, lines, registration, serve
 
 # The server process forks before it runs anything, and so has no thread that a child could miss.

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from flowsource.source_status import Poll, Rewrite, SourceState, SourceStatus, Stage
-from flowsource.store.protocol import SOURCES, WISHES, SourceReport, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import SOURCES, WISHES, SourceReport
 from tests.store.words import FIRST, MINUTE, NOW, SECOND, SECOND_REVISION, registration, serve
 
 POLL = Poll(

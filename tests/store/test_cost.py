@@ -15,9 +15,9 @@ from flowsource.runs import RunState
 from flowsource.schedules import Interval, content_key
 from flowsource.store import claiming, creating, finding, presence, registering
 from flowsource.store.names import new_run_id
-from flowsource.store.protocol import NewRun
 from flowsource.store.sqlite import SqliteDatabase
 from flowsource.store.tables import runs
+from flowsource.store.values import NewRun
 from tests.store.words import HOUR, MINUTE, NOW, SECOND, registration
 
 RUNNER = uuid4()

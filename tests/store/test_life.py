@@ -22,8 +22,8 @@ from flowsource.errors import InvalidTransition, NotFound, Superseded
 from flowsource.promotions import Author
 from flowsource.runs import TRANSITIONS, CancelPhase, Run, RunState
 from flowsource.store import cancelling, claiming, creating, finding, moving, nesting, presence, registering, steps
-from flowsource.store.protocol import NestedRun, NewRun, Outcome
 from flowsource.store.sqlite import SqliteDatabase
+from flowsource.store.values import NestedRun, NewRun, Outcome
 from tests.store.words import BOOM, MINUTE, NOW, registration
 
 LEASE = MINUTE

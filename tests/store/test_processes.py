@@ -15,7 +15,8 @@ import pytest
 from flowsource.runs import RunState
 from flowsource.schedules import Interval, content_key
 from flowsource.store import open_store
-from flowsource.store.protocol import WORK, Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import WORK, about
 from tests.store.racing import (
     Racer,
     claim_until_none_is_left,

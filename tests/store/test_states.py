@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from flowsource.errors import InvalidTransition, Superseded
 from flowsource.runs import TRANSITIONS, Failure, Run, RunState, transition
 from flowsource.store import claiming, creating, finding, moving, presence, registering
-from flowsource.store.protocol import NewRun, Outcome
 from flowsource.store.sqlite import SqliteDatabase
+from flowsource.store.values import NewRun, Outcome
 from tests.store.words import HOUR, NOW, SECOND, registration
 
 FINAL = sorted(state for state in RunState if state.is_final)

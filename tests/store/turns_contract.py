@@ -7,7 +7,8 @@ from uuid import UUID
 
 from flowsource.runs import Run, RunState
 from flowsource.schedules import content_key
-from flowsource.store.protocol import WORK, NewRun, Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import WORK, NewRun, about
 from tests.store.words import (
     GENEROUS,
     HOUR,

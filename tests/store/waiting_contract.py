@@ -9,7 +9,8 @@ import pytest
 
 from flowsource.errors import RunNotFound
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import WAITS, Claim, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import WAITS, Claim
 from tests.store.words import ANNA, HOUR, NOW, SECOND, Server, end, fail, registration, serve
 
 

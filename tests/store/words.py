@@ -15,7 +15,8 @@ from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
 from flowsource.runs import TRANSITIONS, Failure, Run, RunState
 from flowsource.schedules import Interval
-from flowsource.store.protocol import LogLine, NewRun, Outcome, Registration, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import LogLine, NewRun, Outcome, Registration
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -15,7 +15,8 @@ from flowsource.errors import SourceUnavailable, StoreUnavailable
 from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.source_status import SourceState
-from flowsource.store.protocol import KnownSource, SourceReport, SourceWish, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import KnownSource, SourceReport, SourceWish
 from flowsource.watch.keeping import keep_fresh
 from flowsource.watch.recorder import Recorder, is_news
 from tests.store.source_contract import POLL, REPORT

@@ -29,7 +29,8 @@ from flowsource.promotions import (
 )
 from flowsource.revisions import Revision
 from flowsource.snapshots.snapshot import Snapshot
-from flowsource.store.protocol import Registration, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import Registration
 from flowsource.watch import promotion
 from flowsource.watch.comparing import Comparison
 from flowsource.watch.deciding import Candidate

@@ -18,7 +18,7 @@ from flowsource.source_status import SourceState, SourceStatus
 from flowsource.sources.base import Progress, Report, Source, resolve_alone, say_nothing
 from flowsource.sources.history import Policy
 from flowsource.sources.writing import TreeWriter
-from flowsource.store.protocol import SourceReport
+from flowsource.store.values import SourceReport
 from flowsource.watch.hosts import Host
 from flowsource.watch.latest import Latest, latest
 from flowsource.watch.watcher import Watcher

@@ -31,7 +31,8 @@ from flowsource.promotions import (
     revision_before,
 )
 from flowsource.revisions import Revision
-from flowsource.store.protocol import DEPLOYMENTS, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS
 from flowsource.text import revision_text
 
 _PATIENCE = timedelta(seconds=35)

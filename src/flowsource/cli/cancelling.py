@@ -17,7 +17,8 @@ from flowsource.cli.people import By, Reason, author
 from flowsource.errors import InConflict
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import about
 
 
 def cancel(run: str, /, *, reason: Reason = None, by: By = None, wait: bool = False, json: bool = False) -> int:

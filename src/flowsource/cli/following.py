@@ -13,7 +13,8 @@ from flowsource.cli.output import say, state_cell
 from flowsource.cli.times import clock, duration
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import BEFORE_ALL, LinePlace, LogLine, Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import BEFORE_ALL, LinePlace, LogLine, about
 from flowsource.text import painted, printable
 
 _LEVEL_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (logging.INFO, "2"))

@@ -11,7 +11,7 @@ from flowsource.deployments import Block, Deployment, Hold, Rejection, Wish
 from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Failure, Run, Transition
-from flowsource.store.protocol import LogLine
+from flowsource.store.values import LogLine
 
 
 def instant_json(at: datetime | None) -> str | None:

@@ -14,7 +14,8 @@ from flowsource.cli.json_shapes import line_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json_line, say
 from flowsource.errors import InvalidInput
-from flowsource.store.protocol import BEFORE_ALL, LogLine, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import BEFORE_ALL, LogLine
 
 
 def logs(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from flowsource.deployments import Deployment
 from flowsource.errors import FlowsourceError, InvalidInput, SourceNotFound
 from flowsource.sources.git.urls import parse_url
-from flowsource.store.protocol import KnownSource
+from flowsource.store.values import KnownSource
 
 
 def pick(name: str, known: Sequence[KnownSource], deployments: Sequence[Deployment]) -> list[KnownSource]:

@@ -12,7 +12,7 @@ from flowsource.cli.times import both, duration, relative
 from flowsource.cli.words import revision_fields
 from flowsource.deployments import Deployment
 from flowsource.source_status import Poll, SourceState, SourceStatus
-from flowsource.store.protocol import KnownSource
+from flowsource.store.values import KnownSource
 from flowsource.text import revision_text
 from flowsource.watch.status import while_paused
 

@@ -18,7 +18,8 @@ from flowsource.cli.source_words import source_fields, source_json, source_row, 
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidInput
 from flowsource.source_status import SourceState
-from flowsource.store.protocol import SOURCES, KnownSource, SourceWish, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import SOURCES, KnownSource, SourceWish
 
 # What these three say of themselves is here: their modules need much that the list of commands does not.
 _CHECK = """Whether a flow loads from there, for a CI pipeline.

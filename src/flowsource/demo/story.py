@@ -18,7 +18,8 @@ from flowsource.deployments import Deployment
 from flowsource.errors import DeploymentNotFound
 from flowsource.runner.requests import arun_deployment
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import DEPLOYMENTS, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS
 
 DEPLOYMENT = "hello/demo"
 _DEADLINE = 20  # seconds, for each thing that is waited for; on an idle machine each takes one or two

@@ -12,7 +12,8 @@ import anyio.lowlevel
 
 from flowsource.errors import NotFound, StoreUnavailable
 from flowsource.runs import Run
-from flowsource.store.protocol import WAITS, WORK, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import WAITS, WORK
 
 logger = logging.getLogger(__name__)
 

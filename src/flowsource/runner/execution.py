@@ -37,7 +37,7 @@ from flowsource.runner.record import RunRecord
 from flowsource.runner.workplace import Workplace, workplace
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Cancellation, CancelPhase, Failure, Run, RunState
-from flowsource.store.protocol import Outcome
+from flowsource.store.values import Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from flowsource.runner.workshop import Served, Workshop
 from flowsource.snapshots.snapshot import Snapshot
 from flowsource.source_status import SourceState
 from flowsource.sources.base import Source
-from flowsource.store.protocol import DEPLOYMENTS
+from flowsource.store.values import DEPLOYMENTS
 from flowsource.watch.comparing import Comparison, compare
 from flowsource.watch.deciding import Candidate
 from flowsource.watch.hosts import Hosts

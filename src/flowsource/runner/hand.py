@@ -18,7 +18,8 @@ from flowsource.runner.hooking import HOOKS_AT_ONCE
 from flowsource.runner.outcomes import FENCED, NOT_OURS, SHUTDOWN
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Cancellation, Run
-from flowsource.store.protocol import CANCELS, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import CANCELS
 
 logger = logging.getLogger(__name__)
 

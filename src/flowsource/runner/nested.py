@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flowsource.runs import Failure, RunState
-from flowsource.store.protocol import NestedRun
+from flowsource.store.values import NestedRun
 
 
 def nested_from(message: Mapping[str, Any]) -> NestedRun:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flowsource.runner.processes.process import Exit
 from flowsource.runs import Cancellation, Failure, RunState
-from flowsource.store.protocol import Outcome
+from flowsource.store.values import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from anyio.abc import TaskGroup
 from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import CancelPhase, Run, RunState
-from flowsource.store.protocol import LogLine, NestedRun, Outcome, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import LogLine, NestedRun, Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.sourced import run_blocking
 from flowsource.store import open_store
-from flowsource.store.protocol import Claim, NewRun, Store, about
+from flowsource.store.protocol import Store
+from flowsource.store.values import Claim, NewRun, about
 
 LOOK_EVERY = timedelta(seconds=2)
 

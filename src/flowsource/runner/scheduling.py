@@ -10,7 +10,8 @@ from uuid import UUID
 from flowsource.catching_up import JUST_NOW, Plan, plan
 from flowsource.errors import StoreUnavailable
 from flowsource.runs import Failure
-from flowsource.store.protocol import DEPLOYMENTS, ScheduleState, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import DEPLOYMENTS, ScheduleState
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from flowsource.runner.presence import FENCE_AFTER, LEASE, stay_present
 from flowsource.runner.scheduling import create_scheduled
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Run
-from flowsource.store.protocol import Registration
+from flowsource.store.values import Registration
 
 
 class Runner:

@@ -20,7 +20,7 @@ from flowsource.runner.origin import Origin
 from flowsource.runner.presence import LEASE
 from flowsource.runner.tidying import collect_garbage
 from flowsource.runner.workshop import Served, Workshop
-from flowsource.store.protocol import Registration
+from flowsource.store.values import Registration
 from flowsource.watch.comparing import compare
 from flowsource.watch.latest import Latest, latest, on_the_clock
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from flowsource.store.owning import get_row
-from flowsource.store.protocol import Claim
 from flowsource.store.tables import insert_unless_there, is_in_progress, is_not_final, runs, waits
+from flowsource.store.values import Claim
 
 _awaited = runs.alias("awaited")
 # By its claim: what an earlier attempt waited for is nothing to this one.

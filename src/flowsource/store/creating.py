@@ -15,9 +15,9 @@ from flowsource.schedules import schedule_from_json, wait_of
 from flowsource.store import awaiting, steps
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.owning import get_row
-from flowsource.store.protocol import NewRun
 from flowsource.store.rows import new_run_columns, run_from
 from flowsource.store.tables import AnyRow, deployments, insert_unless_there, runs, schedules
+from flowsource.store.values import NewRun
 
 _DEPLOYMENT = select(
     deployments.c.id, deployments.c.flow, deployments.c.name, deployments.c.parameters, deployments.c.tags

@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from flowsource.errors import RunNotFound
 from flowsource.revisions import Revision
 from flowsource.runs import Run, RunState
-from flowsource.store.protocol import LinePlace, LogLine
 from flowsource.store.rows import line_columns, line_from, run_from
 from flowsource.store.tables import (
     AnyRow,
@@ -24,6 +23,7 @@ from flowsource.store.tables import (
     log_lines,
     runs,
 )
+from flowsource.store.values import LinePlace, LogLine
 
 _BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
 _NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)

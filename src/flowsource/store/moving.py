@@ -14,9 +14,9 @@ from flowsource.runs import Run, RunState
 from flowsource.store import nesting, steps
 from flowsource.store.cancelling import before_it_began
 from flowsource.store.owning import get_owned_row, get_row
-from flowsource.store.protocol import Outcome
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, attempts, may_become, runners, runs
+from flowsource.store.values import Outcome
 
 _IS_RETRY = runs.c.attempt > 1
 
@@ -40,7 +40,8 @@ _START = _move(
     RunState.RUNNING,
     started_at=bindparam("at"),
     state=case((_IS_OUT_OF_SIGHT, RunState.LOST.value), else_=RunState.RUNNING.value),
-)
+    # One that stays lost could move by the same report again.
+).where(runs.c.transition_id.is_distinct_from(bindparam("transition")))
 # The epoch stays spent.
 _RELEASE = _move(
     RunState.SCHEDULED,

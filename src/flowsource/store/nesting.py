@@ -12,9 +12,9 @@ from flowsource.errors import Superseded
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import steps
 from flowsource.store.owning import get_owned_row
-from flowsource.store.protocol import NestedRun
 from flowsource.store.rows import failure_json, new_run_columns, run_from
 from flowsource.store.tables import AnyRow, insert_unless_there, is_in_progress, runs
+from flowsource.store.values import NestedRun
 
 _PARENT = (
     update(runs)

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, nu
 from flowsource.errors import NotFound
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import nesting, steps
-from flowsource.store.protocol import LOST_FOR, RERUN_AFTER
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_lost, may_become, presence, runners, runs
+from flowsource.store.values import LOST_FOR, RERUN_AFTER
 
 _LEASE = select(runners.c.lease_until).where(runners.c.id == bindparam("runner"))
 _RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=bindparam("until"))

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.standing import Standing, after_act, after_decision
-from flowsource.store.protocol import HISTORY_KEPT
 from flowsource.store.standing_rows import entry_columns, entry_from, standing_columns
 from flowsource.store.tables import deployments, promotions
+from flowsource.store.values import HISTORY_KEPT
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
 _LAST = select(func.coalesce(func.max(promotions.c.seq), 0)).where(promotions.c.deployment_id == bindparam("of"))

@@ -4,200 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 from uuid import UUID
 
-from flowsource.deployments import Declaration, Deployment, FlowFacts, Rejection
+from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
-from flowsource.schedules import Catchup, Schedule
-from flowsource.source_status import Poll, SourceStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
-    """One deployment as a server brings it: what was declared, and what the code says at the revision that loaded.
-
-    `seen_at` is when the source was asked for it. `is_stale` says that what is registered already is to stay: the
-    remote did not answer when `active` was found, or the newest revision is yet to be decided on.
-    """
-
-    declared: Declaration
-    facts: FlowFacts
-    active: Revision
-    rejected: Rejection | None = None
-    seen_at: datetime | None = None
-    is_stale: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleState:
-    """A schedule of a deployment, with how far it has got.
-
-    No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it, or
-    that it is not active. `catchup` is its own or that of the deployment, `max_lateness` that of the deployment.
-    """
-
-    deployment_id: UUID
-    key: str
-    schedule: Schedule
-    cursor: datetime
-    is_held: bool
-    catchup: Catchup = "latest"
-    max_lateness: timedelta | None = None
-
-
-# A run, with the epoch of the claim under which it is executed.
-Claim = tuple[UUID, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
-    """A run to be created, for `parent_id` if another run asks for it.
-
-    With an `idempotency_key` a second one of that key for the deployment is the first one. Whoever executes
-    `awaited_by` waits for its end.
-    """
-
-    deployment_id: UUID
-    scheduled_at: datetime
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    name: str | None = None
-    schedule: str | None = None
-    parent_id: UUID | None = None
-    idempotency_key: str | None = None
-    awaited_by: Claim | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The runs that a claim was given. `next_due` is when the first of those comes due that are not due yet, where
-    there was nothing more to be given."""
-
-    runs: Sequence[Run]
-    next_due: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an attempt ended, and with it the run, unless `retry_at` says when there is to be another.
-
-    Without a result, `result` is a note of what was returned and could not be kept, or None.
-    """
-
-    state: RunState
-    failure: Failure | None = None
-    has_result: bool = False
-    result: Any = None
-    retry_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NestedRun:
-    """A flow that was called inside a run, as that tells it: `state` is `running`, or how it ended."""
-
-    id: UUID
-    name: str
-    flow: str
-    state: RunState
-    started_at: datetime
-    ended_at: datetime | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    """One line of a run. `seq` counts from 1 without a gap within an attempt; `level` is a number of `logging`.
-
-    `logger` is None for what was written to standard output or standard error. `extra` is what a record carried
-    beside its text: JSON values by name.
-    """
-
-    attempt: int = 1
-    seq: int
-    at: datetime
-    level: int
-    text: str
-    logger: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def place(self) -> LinePlace:
-        """Where it is in the log of its run."""
-        return self.attempt, self.seq
-
-
-# Number of an attempt, and of a line in it: lines are in the order of these.
-LinePlace = tuple[int, int]
-BEFORE_ALL: LinePlace = (0, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
-    """A source as a server that follows it tells it: `selector` is what it follows of `key`.
-
-    `address` is where the source is, without credentials and in one spelling, or "" for one that has no address.
-    `revision` is the newest that was had. `answered` counts the hints for its key that had been given when `poll`
-    began, which is the last one.
-    """
-
-    key: str
-    selector: str
-    address: str = ""
-    status: SourceStatus
-    revision: Revision
-    poll: Poll | None = None
-    answered: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceWish:
-    """What is wanted of the sources of one key: `paused_at` is when a person paused them, if they are paused.
-
-    `hints` counts how often somebody said that there may be something new; `answered` is the highest count that a
-    server has told as answered.
-    """
-
-    key: str
-    paused_at: datetime | None = None
-    hints: int = 0
-    answered: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownSource:
-    """What the store knows of a source: the last report of it, what is wanted of it, and whether a live runner serves
-    a deployment that follows it."""
-
-    report: SourceReport
-    wish: SourceWish
-    is_served: bool
-
-
-# Entries of the history of each deployment.
-HISTORY_KEPT = 200
-
-# How long a run stays lost, and how long after its lease a lost one that may be run again is.
-LOST_FOR = timedelta(minutes=10)
-RERUN_AFTER = timedelta(seconds=15)
-
-WORK = "work"
-CANCELS = "cancels"
-DEPLOYMENTS = "deployments"
-SOURCES = "sources"
-WISHES = "wishes"
-WAITS = "waits"
-
-
-def about(run_id: UUID) -> str:
-    """The topic of what happens to one run."""
-    return f"run:{run_id}"
+from flowsource.store.values import (
+    BEFORE_ALL,
+    HISTORY_KEPT,
+    Claim,
+    Claimed,
+    KnownSource,
+    LinePlace,
+    LogLine,
+    NestedRun,
+    NewRun,
+    Outcome,
+    Registration,
+    ScheduleState,
+    SourceReport,
+    SourceWish,
+)
 
 
 class Changes(Protocol):

@@ -16,11 +16,11 @@ from flowsource.errors import DeploymentNotFound, InvalidDeployment
 from flowsource.promotions import Author, HistoryEntry, Kind
 from flowsource.schedules import Interval, Schedule, content_key, schedule_from_json
 from flowsource.store import presence, promoting
-from flowsource.store.protocol import Registration, ScheduleState
 from flowsource.store.returning import first_standing, standing_after
 from flowsource.store.rows import declaration_columns, deployment_from, schedule_state_from
 from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
+from flowsource.store.values import Registration, ScheduleState
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
 _IS_LIMITED = select(deployments.c.run_limit.is_not(None) | deployments.c.global_limit.is_not(None)).where(

@@ -9,7 +9,7 @@ from uuid import UUID
 from flowsource.deployments import Deployment, Loaded, Rejection
 from flowsource.promotions import HistoryEntry, Kind
 from flowsource.standing import Standing, is_older
-from flowsource.store.protocol import Registration
+from flowsource.store.values import Registration
 
 
 def first_standing(new: Registration, deployment_id: UUID, *, now: datetime) -> Standing:

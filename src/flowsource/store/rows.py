@@ -12,9 +12,9 @@ from flowsource.deployments import Declaration, Deployment
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule, schedule_from_json
-from flowsource.store.protocol import LogLine, ScheduleState
 from flowsource.store.standing_rows import standing_from
 from flowsource.store.tables import AnyRow
+from flowsource.store.values import LogLine, ScheduleState
 
 
 def declaration_columns(declared: Declaration) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from flowsource.revisions import Revision
 from flowsource.source_status import Poll, Rewrite, SourceState, SourceStatus
 from flowsource.store.presence import SERVED
-from flowsource.store.protocol import KnownSource, SourceReport, SourceWish
 from flowsource.store.tables import (
     AnyRow,
     deployments,
@@ -19,6 +18,7 @@ from flowsource.store.tables import (
     source_wishes,
     sources,
 )
+from flowsource.store.values import KnownSource, SourceReport, SourceWish
 
 _REPORT = insert_or_replace(sources)
 _MAKE_WISH = insert_unless_there(source_wishes)

@@ -32,7 +32,9 @@ from flowsource.store import (
     steps,
 )
 from flowsource.store.doorbell import Doorbell
-from flowsource.store.protocol import (
+from flowsource.store.protocol import Changes
+from flowsource.store.sqlite import READERS, SqliteDatabase
+from flowsource.store.values import (
     BEFORE_ALL,
     CANCELS,
     DEPLOYMENTS,
@@ -41,7 +43,6 @@ from flowsource.store.protocol import (
     WAITS,
     WISHES,
     WORK,
-    Changes,
     Claim,
     Claimed,
     KnownSource,
@@ -56,7 +57,6 @@ from flowsource.store.protocol import (
     SourceWish,
     about,
 )
-from flowsource.store.sqlite import READERS, SqliteDatabase
 
 T = TypeVar("T")
 P = ParamSpec("P")

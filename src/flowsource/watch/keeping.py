@@ -10,7 +10,8 @@ from functools import partial
 import anyio
 
 from flowsource.errors import StoreError
-from flowsource.store.protocol import WISHES, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import WISHES
 from flowsource.watch.recorder import Recorder
 from flowsource.watch.watcher import Watcher
 

@@ -11,7 +11,8 @@ from datetime import timedelta
 import anyio
 
 from flowsource.errors import StoreError
-from flowsource.store.protocol import SourceReport, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import SourceReport
 
 logger = logging.getLogger(__name__)
 

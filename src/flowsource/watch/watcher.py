@@ -20,7 +20,7 @@ from flowsource.snapshots.snapshot import Snapshot
 from flowsource.source_status import SourceStatus
 from flowsource.sources.base import Source
 from flowsource.sources.history import hold_rewritten
-from flowsource.store.protocol import SourceReport
+from flowsource.store.values import SourceReport
 from flowsource.watch.backoff import CEILING, UNTIL_FIRST_SUCCESS, jittered, poll_delay
 from flowsource.watch.followed import Followed
 from flowsource.watch.history import look_back

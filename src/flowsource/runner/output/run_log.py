@@ -16,7 +16,8 @@ from flowsource.runner.output.tail import LINES, Tail
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import Run
 from flowsource.settings import LogLimits
-from flowsource.store.protocol import LogLine, Store
+from flowsource.store.protocol import Store
+from flowsource.store.values import LogLine
 from flowsource.text import size_text
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from flowsource.runner.output.notices import Notice
-from flowsource.store.protocol import LogLine
+from flowsource.store.values import LogLine
 from flowsource.text import one_line, printable
 
 # Colours that are told apart on dark and on light, and none that says how a run is doing.

@@ -19,7 +19,7 @@ from flowsource.runner.output.writer import Writer
 from flowsource.runs import Run
 from flowsource.settings import LOG_FORMATS
 from flowsource.source_status import SourceState, SourceStatus
-from flowsource.store.protocol import LogLine
+from flowsource.store.values import LogLine
 from flowsource.text import printable, revision_text, shows_colour
 
 

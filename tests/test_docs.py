@@ -21,11 +21,12 @@ import pytest
 import flowsource
 from flowsource import errors
 from flowsource.cli.commands import commands
+from flowsource.configuration import variable_of
 from flowsource.deployments import GRACE, Declaration, DeploymentOptions
 from flowsource.flows import Flow, FlowOptions
 from flowsource.runner.requests import run_deployment
 from flowsource.runs import RunState
-from flowsource.settings import Settings, store_file
+from flowsource.settings import SETTINGS, Settings, store_file
 from flowsource.source_status import SourceState
 from flowsource.sources import limits, local_scan
 from flowsource.sources.git import limits as git_limits
@@ -199,7 +200,7 @@ def test_the_page_on_flows_has_every_variable_with_its_default() -> None:
     code = "\n".join(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))
     plain = Settings.load({})
 
-    assert set(told) == set(re.findall(r"\bFLOWSOURCE_[A-Z_]+\b", code))
+    assert set(told) == set(re.findall(r"\bFLOWSOURCE_[A-Z_]+\b", code)) | {variable_of(name) for name in SETTINGS}
     assert told["FLOWSOURCE_START_METHOD"] == f"`{plain.start_method}`"
     assert told["FLOWSOURCE_LOG_FORMAT"] == f"`{plain.log_format}`"
     assert told["FLOWSOURCE_LOG_LINES"] == f"{plain.log_limits.lines:,}"

@@ -52,6 +52,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "triggers",
             "events",
             "settings",
+            "configuration",
             "text",
             "json_values",
         }

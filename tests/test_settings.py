@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowsource.errors import InvalidSettings
-from flowsource.settings import Settings, store_file
+from flowsource.settings import LogLimits, Settings, shown, store_file
 
 NOBODY = "~no-such-user-here"
 
@@ -75,3 +75,55 @@ def test_how_runs_are_started_is_one_of_the_methods_that_there_are() -> None:
     assert Settings.load({"FLOWSOURCE_START_METHOD": "spawn"}).start_method == "spawn"
     with pytest.raises(InvalidSettings, match="FLOWSOURCE_START_METHOD: 'threads' is no way to start runs"):
         Settings.load({"FLOWSOURCE_START_METHOD": "threads"})
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_file_in_the_working_directory_says_what_the_environment_does_not(here: Path) -> None:
+    (here / "flowsource.toml").write_text('home = "/of/file"\ncache = "/of/file"\nlog_lines = 7\n')
+    settings = Settings.load({"FLOWSOURCE_CACHE": "/of/environment"}, log_format="json")
+    assert (settings.state, settings.cache) == (Path("/of/file"), Path("/of/environment"))
+    assert (settings.log_limits.lines, settings.log_format) == (7, "json")
+
+
+def test_the_file_can_be_named_and_is_the_only_one_then(here: Path) -> None:
+    (here / "flowsource.toml").write_text("log_lines = 7\n")
+    (here / "other.toml").write_text("log_mib = 7\n")
+    limits = Settings.load({"FLOWSOURCE_CONFIG": "other.toml"}).log_limits
+    assert (limits.lines, limits.size) == (LogLimits().lines, 7 << 20)
+
+
+def test_all_that_is_wrong_with_a_file_is_told_with_the_rest(here: Path) -> None:
+    (here / "flowsource.toml").write_text('hom = "/x"\nlog_lines = true\ncache = "x"\n')
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load({"FLOWSOURCE_START_METHOD": "threads"})
+    assert "flowsource.toml: hom: there is no such setting; home may be meant." in str(caught.value)
+    assert "flowsource.toml: log_lines: the value is neither text nor a whole number." in str(caught.value)
+    assert "flowsource.toml: cache: 'x' is not an absolute path." in str(caught.value)
+    assert "FLOWSOURCE_START_METHOD: 'threads' is no way" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"home = ", "this is not TOML"), (b"\xff", "this is not text in UTF-8"), (None, "No such file")],
+)
+def test_a_file_that_cannot_be_used_is_told_by_its_name(here: Path, content: bytes | None, why: str) -> None:
+    if content is not None:
+        (here / "own.toml").write_bytes(content)
+    with pytest.raises(InvalidSettings, match=rf"own\.toml.*{why}"):
+        Settings.load({"FLOWSOURCE_CONFIG": "own.toml"})
+
+
+def test_another_process_comes_to_the_same_settings_wherever_it_is(here: Path) -> None:
+    settings = Settings.load({"FLOWSOURCE_HOME": "/data", "FLOWSOURCE_LOG_LINES": "7"}, log_format="json")
+    (here / "flowsource.toml").write_text("log_lines = 8\n")
+    assert Settings.load(settings.as_variables()) == settings
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    assert shown("postgresql://anna:hunter:2@host/db") == "postgresql://anna:***@host/db"
+    assert shown("https://host/db:x@y") == "https://host/db:x@y"

@@ -314,13 +314,14 @@ class Flow(Generic[P, R]):
         *,
         print_starting_message: bool = True,
         log_format: str | None = None,
+        store: str | None = None,
         **options: Unpack[DeploymentOptions],
     ) -> None:
         """Serve a deployment of this flow: schedule its runs and execute each in a process of its own, until stopped.
 
-        The options are those of `DeploymentOptions`. `log_format` is "text" or "json", in place of
-        FLOWSOURCE_LOG_FORMAT: how what happens is told on standard error. Raises InvalidInput, InvalidSettings,
-        SourceError or EntrypointError before anything is registered.
+        The options are those of `DeploymentOptions`. `log_format` ("text" or "json": how what happens is told on
+        standard error) and `store` (the address of the store) win over the settings of these names. Raises
+        InvalidInput, InvalidSettings, SourceError or EntrypointError before anything is registered.
         """
         from flowsource.runner.serving import deployment_of, serve
 
@@ -330,6 +331,7 @@ class Flow(Generic[P, R]):
             limit=deployment.declared.limit or "cpus",
             print_starting_message=print_starting_message,
             log_format=log_format,
+            store=store,
         )
 
     async def aserve(
@@ -338,6 +340,7 @@ class Flow(Generic[P, R]):
         *,
         print_starting_message: bool = True,
         log_format: str | None = None,
+        store: str | None = None,
         **options: Unpack[DeploymentOptions],
     ) -> None:
         """As `serve`, for use in a running event loop; cancelling it ends it and the runs that go on at once."""
@@ -349,6 +352,7 @@ class Flow(Generic[P, R]):
             limit=deployment.declared.limit or "cpus",
             print_starting_message=print_starting_message,
             log_format=log_format,
+            store=store,
         )
 
 

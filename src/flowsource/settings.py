@@ -1,14 +1,17 @@
-"""Where flowsource keeps its memory and its cache on this machine."""
+"""The settings of a process: which there are, and what each value means."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import platformdirs
 
+from flowsource.configuration import CONFIG, Given, read_given, variable_of
 from flowsource.errors import InvalidSettings
 
 _SQLITE = "sqlite:///"
@@ -49,48 +52,68 @@ class Settings:
         return file.with_name(f"{file.name}.runners")
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read FLOWSOURCE_HOME, _CACHE, _STORE, _START_METHOD, _LOG_FORMAT, _LOG_LINES and _LOG_MIB.
+    def load(cls, environ: Mapping[str, str] = os.environ, **arguments: str | None) -> Self:
+        """What `arguments` say by name, else the environment, else a file (see `configuration.read_given`), else what
+        is usual; `SETTINGS` has all that can be set.
 
-        Raises InvalidSettings naming each problem.
-
-        Without them, or where they are empty, the user's data and cache directories serve, and a SQLite file in the
-        former. The last two are how much of what one attempt of a run writes is kept.
+        Raises InvalidSettings naming each problem, with where the value is from.
         """
-        problems: list[str] = []
-        home = _directory("FLOWSOURCE_HOME", environ, problems)
-        cache = _directory("FLOWSOURCE_CACHE", environ, problems)
-        state = home or platformdirs.user_data_path("flowsource", appauthor=False)
-        if cache is None:
-            cache = home / "cache" if home else platformdirs.user_cache_path("flowsource", appauthor=False)
-        store = environ.get("FLOWSOURCE_STORE") or f"{_SQLITE}{state / 'flowsource.db'}"
-        try:
-            store_file(store)
-        except InvalidSettings as error:
-            problems.append(f"FLOWSOURCE_STORE: {error}")
-        method = environ.get("FLOWSOURCE_START_METHOD") or START_METHODS[0]
-        log_format = environ.get("FLOWSOURCE_LOG_FORMAT") or LOG_FORMATS[0]
-        for name, check, given in (
-            ("FLOWSOURCE_START_METHOD", check_start_method, method),
-            ("FLOWSOURCE_LOG_FORMAT", check_log_format, log_format),
-        ):
-            try:
-                check(given)
-            except InvalidSettings as error:
-                problems.append(f"{name}: {error}")
-        limits = LogLimits()
-        lines = _number("FLOWSOURCE_LOG_LINES", limits.lines, environ, problems)
-        mebibytes = _number("FLOWSOURCE_LOG_MIB", limits.size >> 20, environ, problems)
-        if problems:
-            raise InvalidSettings(" ".join([*problems, "Correct the environment."]))
+        values, _ = settle(environ, **arguments)
         return cls(
-            state=state,
-            cache=cache,
-            store=store,
-            start_method=method,
-            log_format=log_format,
-            log_limits=LogLimits(lines=lines, size=mebibytes << 20),
+            state=values["home"],
+            cache=values["cache"],
+            store=values["store"],
+            start_method=values["start_method"],
+            log_format=values["log_format"],
+            log_limits=LogLimits(lines=values["log_lines"], size=values["log_mib"] << 20),
         )
+
+    def as_variables(self) -> dict[str, str]:
+        """The environment variables with which another process comes to the same settings, wherever it is."""
+        values = {
+            "home": self.state,
+            "cache": self.cache,
+            "store": self.store,
+            "start_method": self.start_method,
+            "log_format": self.log_format,
+            "log_lines": self.log_limits.lines,
+            "log_mib": self.log_limits.size >> 20,
+        }
+        return {CONFIG: os.devnull, **{variable_of(name): str(value) for name, value in values.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something that can be set: `read` makes a value of the text that was given, and raises InvalidSettings; `default`
+    makes one of the values of those before it, and of what was given."""
+
+    meaning: str
+    read: Callable[[str], Any]
+    default: Callable[[Mapping[str, Any], Mapping[str, Given]], Any]
+
+
+def settle(environ: Mapping[str, str], **arguments: str | None) -> tuple[dict[str, Any], dict[str, Given]]:
+    """The value of every setting, and by what those were given that were; raises InvalidSettings."""
+    given, problems = read_given(environ, arguments, known=SETTINGS)
+    values: dict[str, Any] = {}
+    for name, setting in SETTINGS.items():
+        try:
+            values[name] = setting.read(given[name].text) if name in given else setting.default(values, given)
+        except InvalidSettings as error:
+            problems.append(f"{given[name].label}: {error}")
+            values[name] = setting.default(values, given)
+    if problems:
+        raise InvalidSettings(" ".join(problems))
+    return values, given
+
+
+def shown(value: object) -> str:
+    """The value of a setting as people may see it: a password in an address is masked.
+
+    >>> shown("postgresql://anna:secret@db/flows")
+    'postgresql://anna:***@db/flows'
+    """
+    return re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", str(value))
 
 
 def check_start_method(method: str) -> None:
@@ -124,27 +147,60 @@ def store_file(address: str) -> Path:
     return path
 
 
-def _directory(name: str, environ: Mapping[str, str], problems: list[str]) -> Path | None:
-    """The directory that the variable `name` gives, or None; what is wrong with it is added to `problems`."""
-    given = environ.get(name)
-    if not given:
-        return None
+def _directory(given: str) -> Path:
     try:
         path = Path(given).expanduser()
     except RuntimeError:
-        problems.append(f"{name}: {given!r} is in the home of a user who is not known here.")
-        return None
+        raise InvalidSettings(f"{given!r} is in the home of a user who is not known here.") from None
     if not path.is_absolute():
-        problems.append(f"{name}: {given!r} is not an absolute path.")
+        raise InvalidSettings(f"{given!r} is not an absolute path.")
     return path
 
 
-def _number(name: str, default: int, environ: Mapping[str, str], problems: list[str]) -> int:
-    """The number that the variable `name` gives, which must be positive; what is wrong with it goes to `problems`."""
-    given = environ.get(name)
-    if not given:
-        return default
+def _usual_cache(values: Mapping[str, Any], given: Mapping[str, Given]) -> Path:
+    if "home" in given:
+        return Path(values["home"] / "cache")
+    return platformdirs.user_cache_path("flowsource", appauthor=False)
+
+
+def _number(given: str) -> int:
     if not (given.isascii() and given.isdecimal() and int(given)):
-        problems.append(f"{name}: {given!r} is not a whole number above 0.")
-        return default
+        raise InvalidSettings(f"{given!r} is not a whole number above 0.")
     return int(given)
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    def read(given: str) -> str:
+        check(given)
+        return given
+
+    return read
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "home": Setting(
+        "the directory that holds the database",
+        _directory,
+        lambda values, given: platformdirs.user_data_path("flowsource", appauthor=False),
+    ),
+    "cache": Setting("the directory for what can be fetched again", _directory, _usual_cache),
+    "store": Setting(
+        "the address of the database",
+        _checked(store_file),
+        lambda values, given: f"{_SQLITE}{values['home'] / 'flowsource.db'}",
+    ),
+    "start_method": Setting(
+        f"how runs get their processes: {' or '.join(START_METHODS)}",
+        _checked(check_start_method),
+        lambda values, given: START_METHODS[0],
+    ),
+    "log_format": Setting(
+        f"how a server says what happens: {' or '.join(LOG_FORMATS)}",
+        _checked(check_log_format),
+        lambda values, given: LOG_FORMATS[0],
+    ),
+    "log_lines": Setting("how many lines of one attempt are kept", _number, lambda values, given: LogLimits().lines),
+    "log_mib": Setting(
+        "how many MiB of text of one attempt are kept", _number, lambda values, given: LogLimits().size >> 20
+    ),
+}

@@ -31,6 +31,7 @@ Commands:
   source check URL ENTRYPOINT    Whether a flow loads from there, for a CI pipeline.
   source gc                      Remove from the cache what nobody needs, and tell what that freed.
   source listen                  Take webhooks, so that a push is looked at at once.
+  config show                    The settings: the value of each, and where it is from.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.

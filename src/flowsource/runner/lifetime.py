@@ -41,7 +41,7 @@ class _Signals:
     on_hint: Callable[[], None] = lambda: None
 
 
-async def serve_until_stopped(declared: Declared, terminal: Terminal, *, limit: int | None) -> None:
+async def serve_until_stopped(declared: Declared, settings: Settings, terminal: Terminal, *, limit: int | None) -> None:
     """Register and serve until a signal, in the main thread, or cancellation; raises what keeps it from being served.
 
     The first SIGINT or SIGTERM waits for runs that are going on, the second ends them; SIGHUP looks at the sources.
@@ -54,7 +54,7 @@ async def serve_until_stopped(declared: Declared, terminal: Terminal, *, limit: 
                 tasks.start_soon(_listen_for_signals, signals)
             if fall_to_us():
                 tasks.start_soon(reap_orphans)
-            await _open_and_serve(declared, terminal, signals, limit=limit)
+            await _open_and_serve(declared, settings, terminal, signals, limit=limit)
         tasks.cancel_scope.cancel()
 
 
@@ -64,13 +64,17 @@ async def _listen_for_signals(signals: _Signals) -> None:
             (signals.on_hint if number == SIGHUP else signals.on_stop)()
 
 
-async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Signals, *, limit: int | None) -> None:
-    settings, runner_id = Settings.load(), uuid4()
+async def _open_and_serve(
+    declared: Declared, settings: Settings, terminal: Terminal, signals: _Signals, *, limit: int | None
+) -> None:
+    runner_id = uuid4()
     secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
     place = control_groups.place_for(f"flowsource-{runner_id}")
     with alive(settings.signs, runner_id, group=place) as sign, control_groups.made(place) as group:
         # What starts runs shows life too: so we are not called dead before the last of them is gone.
-        starter = open_starter(settings.start_method, without=secrets, held=[sign], group=group)
+        starter = open_starter(
+            settings.start_method, without=secrets, variables=settings.as_variables(), held=[sign], group=group
+        )
         async with starter as server, anyio.create_task_group() as early:
             # It starts while the store is opened: each takes a third of a second, most of it for imports.
             early.start_soon(server.start)

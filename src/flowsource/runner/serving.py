@@ -106,14 +106,16 @@ def serve(
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
     log_format: str | None = None,
+    store: str | None = None,
 ) -> None:
     """Serve deployments until a signal ends it: schedule their runs and execute each in a process of its own.
 
     `limit` is how many runs may go on at once in this process, by default as many as there are CPUs; None means any
     number. `pause_on_shutdown` overrides what the deployments say. The first SIGINT or SIGTERM waits for runs that
-    are going on, the second ends them. `log_format` is "text" or "json", in place of FLOWSOURCE_LOG_FORMAT: how what
-    happens is told on standard error. Raises InvalidInput, InvalidSettings, SourceError or EntrypointError before
-    anything is registered; RuntimeError in a running event loop, where `aserve` is to be used.
+    are going on, the second ends them. `log_format` ("text" or "json": how what happens is told on standard error) and
+    `store` (the address of the store) win over the settings of these names. Raises InvalidInput, InvalidSettings,
+    SourceError or EntrypointError before anything is registered; RuntimeError in a running event loop, where `aserve`
+    is to be used.
     """
     import asyncio
 
@@ -133,6 +135,7 @@ def serve(
         pause_on_shutdown=pause_on_shutdown,
         print_starting_message=print_starting_message,
         log_format=log_format,
+        store=store,
     )
     try:
         anyio.run(work)
@@ -149,6 +152,7 @@ async def aserve(
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
     log_format: str | None = None,
+    store: str | None = None,
 ) -> None:
     """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
     _refuse_in_a_run()
@@ -156,7 +160,7 @@ async def aserve(
     from flowsource.runner.lifetime import serve_until_stopped
     from flowsource.runner.output.terminal import Terminal, telling_records
     from flowsource.runner.startup import first_error
-    from flowsource.settings import Settings, check_log_format
+    from flowsource.settings import Settings
 
     _check_deployments(deployments)
     if limit != "cpus":
@@ -168,13 +172,12 @@ async def aserve(
             for entry in deployments
         )
     declared = [(entry.declared, entry.origin) for entry in deployments]
-    if log_format is None:
-        log_format = Settings.load().log_format
-    check_log_format(log_format)
-    terminal = Terminal(is_quiet=not print_starting_message, log_format=log_format)
+    settings = Settings.load(log_format=log_format, store=store)
+    terminal = Terminal(is_quiet=not print_starting_message, log_format=settings.log_format)
     try:
-        with telling_records(terminal) if log_format == "json" else nullcontext():
-            await serve_until_stopped(declared, terminal, limit=(os.cpu_count() or 1) if limit == "cpus" else limit)
+        with telling_records(terminal) if settings.log_format == "json" else nullcontext():
+            most = (os.cpu_count() or 1) if limit == "cpus" else limit
+            await serve_until_stopped(declared, settings, terminal, limit=most)
     except BaseExceptionGroup as group:
         raise first_error(group) from None
     finally:

@@ -8,7 +8,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 import anyio
@@ -35,6 +35,7 @@ def open_starter(
     method: str = _FORK_SERVER,
     *,
     without: Collection[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
     held: Collection[int] = (),
     group: Path | None = None,
 ) -> Starter:
@@ -42,12 +43,14 @@ def open_starter(
 
     With `"fork-server"` each run is forked from a process that has imported what every run needs, and it begins at
     once. With `"spawn"` each is a Python of its own, which takes longer and shares nothing with others: `preload` does
-    nothing there. `without` names environment variables that no run is given.
+    nothing there. `without` names environment variables that no run is given, `variables` are given to each.
     `held` are descriptors that stay open until the last run is gone, even when we are killed.
     `group` is a control group for all that is started.
     """
     check_start_method(method)
-    environment = {name: value for name, value in os.environ.items() if name not in frozenset(without)}
+    environment = {name: value for name, value in os.environ.items() if name not in frozenset(without)} | dict(
+        variables
+    )
     return Starter(method, environment, held, group)
 
 

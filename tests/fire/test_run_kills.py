@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,20 +15,16 @@ from flowsource.runner.requests import request_run
 from flowsource.runs import Run, RunState
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
+from tests.fire.checking import SIGN, untrue
 from tests.fire.length import rounds
 from tests.support.live import Serving, processes_below, serving
 
 pytestmark = pytest.mark.anyio
 
-SCRIPT = """
-import os, random, subprocess, sys, time
+SCRIPT = f"""
+import random, subprocess, sys, time
 from flowsource import current_run, flow
-
-def sign():
-    run = current_run()
-    ledger = os.open(os.environ["FLOWSOURCE_HOME"] + "/ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(ledger, f"{run.id} {run.attempt}\\n".encode())
-
+{SIGN}
 @flow
 def quick():
     sign()
@@ -67,13 +61,14 @@ LONGEST = 0.5
 
 @pytest.mark.timeout(3600)
 async def test_killed_at_any_moment_no_attempt_is_made_twice_and_no_run_is_stuck(tmp_path: Path) -> None:
-    chance, home = random.Random(7), tmp_path / "home"
+    chance, home, ledger = random.Random(7), tmp_path / "home", tmp_path / "ledger"
+    signing = {"LEDGER": str(ledger)}
     script = tmp_path / "flows.py"
     script.write_text(SCRIPT)
     victims = [VICTIMS[n % len(VICTIMS)] for n in range(rounds("kills while runs go on", short=8, full=1000))]
     asked: list[Run] = []
     while victims:
-        async with serving(script, home) as server:
+        async with serving(script, home, environ=signing) as server:
             while victims:
                 asked += [await request_run(server.store, name, {}) for name in DEPLOYMENTS]
                 await anyio.sleep(chance.uniform(0, LONGEST))
@@ -81,12 +76,11 @@ async def test_killed_at_any_moment_no_attempt_is_made_twice_and_no_run_is_stuck
                     await server.ended()
                     break
     await until_all_is_gone(home)
-    async with serving(script, home) as server:
+    async with serving(script, home, environ=signing) as server:
         ended = [await server.until_final(run) for run in asked]
         assert await server.stop() == 0
-    assert processes_below(home) == []
-    assert twice((home / "ledger").read_text().splitlines()) == []
     async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
+        assert await untrue(store, home, acknowledged=[run.id for run in asked], ledger=ledger) == []
         for run in ended:
             await is_told(store, run)
 
@@ -116,10 +110,6 @@ async def until_all_is_gone(home: Path) -> None:
     with anyio.fail_after(10):
         while processes_below(home):  # noqa: ASYNC110 - other processes set no event for us
             await anyio.sleep(0.01)
-
-
-def twice(entries: Sequence[str]) -> list[str]:
-    return [entry for entry, count in Counter(entries).items() if count > 1]
 
 
 async def is_told(store: Store, run: Run) -> None:

@@ -51,6 +51,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "catching_up",
             "triggers",
             "events",
+            "event_names",
             "settings",
             "configuration",
             "text",

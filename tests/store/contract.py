@@ -6,6 +6,7 @@ from tests.store.attempts_contract import AttemptsContract
 from tests.store.cancelling_contract import CancellingContract
 from tests.store.claiming_contract import Claiming
 from tests.store.creating_contract import Creating
+from tests.store.events_contract import EventsContract
 from tests.store.finding_contract import Finding
 from tests.store.listening_contract import Listening
 from tests.store.logging_contract import Logging
@@ -33,5 +34,6 @@ class StoreContract(
     NestingContract,
     LossContract,
     TurnsContract,
+    EventsContract,
 ):
     """All of it."""

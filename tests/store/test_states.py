@@ -157,7 +157,7 @@ def test_a_database_is_written_again_after_a_change_that_failed(tmp_path: Path) 
     database = SqliteDatabase(tmp_path / "flowsource.db")
 
     def half(connection: Connection) -> None:
-        presence.appear(connection, uuid4(), [], lease_until=NOW)
+        presence.appear(connection, uuid4(), [], lease_until=NOW, now=NOW)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):

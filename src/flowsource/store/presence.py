@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, null, select, update
 
 from flowsource.errors import NotFound
+from flowsource.events import resource
 from flowsource.runs import Failure, Run, RunState
-from flowsource.store import nesting, steps
+from flowsource.store import nesting, steps, telling
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_lost, may_become, presence, runners, runs
 from flowsource.store.values import LOST_FOR, RERUN_AFTER
@@ -48,7 +49,7 @@ _STOP_ABANDONED = (
     .values(stopped=True, updated_at=bindparam("now"))
     .returning(deployments.c.id)
 )
-_FORGET = delete(runners).where(runners.c.id.in_(bindparam("gone", expanding=True)))
+_FORGET = delete(runners).where(runners.c.id.in_(bindparam("gone", expanding=True))).returning(runners.c.id)
 _HAS_NO_RUNNER = ~exists().where(runners.c.id == runs.c.runner_id)
 _ORPHANS = select(runs).where(is_in_progress, _HAS_NO_RUNNER, ~is_lost)
 _OF_RUNNERS = select(runs).where(is_in_progress, runs.c.runner_id.in_(bindparam("of", expanding=True)))
@@ -89,10 +90,13 @@ def require_runner(connection: Connection, runner_id: UUID) -> None:
         raise _forgotten(runner_id)
 
 
-def appear(connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], *, lease_until: datetime) -> None:
+def appear(
+    connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], *, lease_until: datetime, now: datetime
+) -> None:
     """Make a runner present, serving these deployments and no others."""
     if not connection.execute(_RENEW, {"runner": runner_id, "until": lease_until}).rowcount:
         connection.execute(insert(runners), {"id": runner_id, "lease_until": lease_until})
+        _tell(connection, "arrived", [runner_id], now=now)
     connection.execute(delete(presence).where(presence.c.runner_id == runner_id))
     if deployment_ids:
         connection.execute(insert(presence), [{"runner_id": runner_id, "deployment_id": one} for one in deployment_ids])
@@ -113,13 +117,14 @@ def served(connection: Connection, *, now: datetime) -> set[UUID]:
     return set(connection.execute(SERVED, {"now": now}).scalars())
 
 
-def retire(connection: Connection, runner_ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
-    """Forget runners, and stop the deployments with `pause_on_shutdown` that no live one is left to serve."""
+def retire(connection: Connection, runner_ids: Sequence[UUID], *, how: str = "left", now: datetime) -> list[UUID]:
+    """Forget runners that `left` or were `lost`; stop what has `pause_on_shutdown` and no live one serves any more."""
     if not runner_ids:
         return []
     gone = list(runner_ids)
     stopped = list(connection.execute(_STOP_ABANDONED, {"gone": gone, "now": now}).scalars())
-    connection.execute(_FORGET, {"gone": gone})
+    telling.tell_of_deployments(connection, stopped, "stopped", at=now)
+    _tell(connection, how, list(connection.execute(_FORGET, {"gone": gone}).scalars()), now=now)
     return stopped
 
 
@@ -134,7 +139,7 @@ def reap(connection: Connection, *, now: datetime, dead: Collection[UUID] = ()) 
     """Retire the runners that are gone, and move the runs that they leave behind."""
     moved = []
     lapsed = set(connection.execute(_LAPSED, {"now": now}).scalars()) - set(dead)
-    retire(connection, [*dead, *lapsed], now=now)
+    retire(connection, [*dead, *lapsed], how="lost", now=now)
     if lapsed:
         left = connection.execute(_OF_RUNNERS.where(~is_lost), {"of": list(lapsed)}).all()
         moved += _move(connection, _LOSE, left, _OUT_OF_SIGHT, now=now)
@@ -179,6 +184,11 @@ def _move(
 def registered(connection: Connection) -> list[UUID]:
     """Every runner that is registered."""
     return list(connection.execute(_REGISTERED).scalars())
+
+
+def _tell(connection: Connection, what: str, runner_ids: Sequence[UUID], *, now: datetime) -> None:
+    for one in runner_ids:
+        telling.tell(connection, f"runner.{what}", at=now, about=resource("runner", one, str(one)))
 
 
 def _forgotten(runner_id: UUID) -> NotFound:

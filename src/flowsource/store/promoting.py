@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.standing import Standing, after_act, after_decision
+from flowsource.store import telling
 from flowsource.store.standing_rows import entry_columns, entry_from, standing_columns
 from flowsource.store.tables import deployments, promotions
 from flowsource.store.values import HISTORY_KEPT
@@ -37,9 +38,10 @@ def act(connection: Connection, before: Deployment, act: Act, author: Author, *,
 
 
 def remember(connection: Connection, deployment_id: UUID, entries: Sequence[HistoryEntry]) -> None:
-    """Add to the history of a deployment, and let go of its oldest entries."""
+    """Add to the history of a deployment, and let go of its oldest entries; each is an event too."""
     if not entries:
         return
+    telling.tell_history(connection, deployment_id, entries)
     last = connection.execute(_LAST, {"of": deployment_id}).scalar_one()
     rows = [entry_columns(deployment_id, entry) | {"seq": last + place} for place, entry in enumerate(entries, 1)]
     connection.execute(insert(promotions), rows)

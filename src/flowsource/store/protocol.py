@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from flowsource.deployments import Deployment
+from flowsource.events import Event, NewEvent
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
@@ -18,6 +19,7 @@ from flowsource.store.values import (
     HISTORY_KEPT,
     Claim,
     Claimed,
+    EventPage,
     KnownSource,
     LinePlace,
     LogLine,
@@ -274,10 +276,27 @@ class Store(Protocol):
     async def source_wishes(self, keys: Sequence[str]) -> list[SourceWish]:
         """What is wanted of the sources of `keys`, in their order."""
 
+    async def emit(self, told: Sequence[NewEvent]) -> None:
+        """Keep events that somebody tells, in this order. One whose `id` is there already is left as it is.
+
+        Raises RunNotFound where a run that tells one is not there. Durable when it returns.
+        """
+
+    async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:
+        """Up to `limit` events that come `after` that number, in order: all, or those of `names`.
+
+        A name may be the beginning of some, with `*` behind it. No event ever appears behind one that was read:
+        whoever goes on `after` the `upto` of what he got has seen every one.
+        """
+
+    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
+        """The newest events first, all or those of `names`, as in `events`."""
+
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.
 
         Topics are `WORK` (a run may be claimed that could not before), `CANCELS` (one is to end), `DEPLOYMENTS` (one of
         them, or a schedule, changed), `SOURCES` (one was reported), `WISHES` (something is wanted of a source), `WAITS`
-        (a run waits for another, or no longer) and `about(run_id)` (its state or its log).
+        (a run waits for another, or no longer), `EVENTS` (there is a new one) and `about(run_id)` (its state or its
+        log).
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -15,7 +16,7 @@ from flowsource.deployments import Declaration, Deployment
 from flowsource.errors import DeploymentNotFound, InvalidDeployment
 from flowsource.promotions import Author, HistoryEntry, Kind
 from flowsource.schedules import Interval, Schedule, content_key, schedule_from_json
-from flowsource.store import presence, promoting
+from flowsource.store import presence, promoting, telling
 from flowsource.store.returning import first_standing, standing_after
 from flowsource.store.rows import declaration_columns, deployment_from, schedule_state_from
 from flowsource.store.standing_rows import standing_columns
@@ -54,7 +55,7 @@ def register(
     _refuse_twins(registrations)
     served = presence.served(connection, now=now)
     ids = [_register(connection, registration, served, now) for registration in registrations]
-    presence.appear(connection, runner_id, ids, lease_until=lease_until)
+    presence.appear(connection, runner_id, ids, lease_until=lease_until, now=now)
     found = {deployment.id: deployment for deployment in _load(connection, deployments.c.id.in_(ids))}
     return [found[one] for one in ids]
 
@@ -68,10 +69,12 @@ def set_paused(
         return before
     if not paused:
         connection.execute(_SKIP_AHEAD, {"which": deployment_id, "to": now})
+    kind = Kind.PAUSED if paused else Kind.RESUMED
     if author is not None:
-        kind = Kind.PAUSED if paused else Kind.RESUMED
         entry = HistoryEntry(kind=kind, at=now, by=author.by, reason=author.reason)
         promoting.remember(connection, deployment_id, [entry])
+    else:
+        telling.tell_of_deployments(connection, [deployment_id], kind, at=now)
     connection.execute(_CHANGE.values(paused=paused, updated_at=now), {"which": deployment_id})
     return get_by_id(connection, deployment_id)
 
@@ -141,17 +144,25 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
         identity = {"id": deployment_id, "flow": new.facts.name, "name": declared.name, "created_at": now}
         after, entries = first_standing(new, deployment_id, now=now)
         connection.execute(insert(deployments), {**identity, **standing_columns(after), **columns})
+        telling.tell_of_deployments(connection, [deployment_id], "registered", at=now)
         was_held = False
     else:
         deployment_id = old.id
         after, entries = standing_after(old, new, now=now)
         connection.execute(_CHANGE.values(**{**standing_columns(after), **columns}), {"which": deployment_id})
+        if _says(declared) != _says(old.declared):
+            telling.tell_of_deployments(connection, [deployment_id], "changed", at=now)
         # Also when its runner was killed and nobody has marked it stopped yet.
         was_held = old.paused or old.stopped or (old.declared.pause_on_shutdown and deployment_id not in served)
     promoting.remember(connection, deployment_id, entries)
     resumes = was_held and not columns["paused"]
     _replace_schedules(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
     return deployment_id
+
+
+def _says(declared: Declaration) -> tuple[Declaration, Sequence[str]]:
+    """What is declared, without what a schedule was given when it was registered."""
+    return replace(declared, schedules=()), tuple(map(content_key, declared.schedules))
 
 
 def _called(connection: Connection, flow: str, name: str) -> Deployment | None:
@@ -190,6 +201,7 @@ def _replace_schedules(
             "schedule": new.to_json(),
             "cursor": max(old.cursor, resumes_at or old.cursor) if old and goes_on else now,
         }
+    telling.tell_of_schedules(connection, deployment_id, [wanted[key] for key in wanted if key not in known], at=now)
     connection.execute(delete(schedules).where(of_deployment))
     if wanted:
         connection.execute(insert(schedules), list(wanted.values()))

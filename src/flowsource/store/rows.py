@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flowsource.deployments import Declaration, Deployment
+from flowsource.event_names import RUNS
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule, schedule_from_json
@@ -235,15 +236,15 @@ def attempt_from(row: AnyRow) -> Attempt:
 def transition_columns(
     run: Run | AnyRow, *, at: datetime, reason: str | None = None, by: str | None = None
 ) -> dict[str, Any]:
-    """The row that tells how `run` came to the state that it is in now."""
-    return {"run_id": run.id, "at": at, "state": run.state, "attempt": run.attempt, "reason": reason, "by": by}
+    """The event that tells how `run` came to the state that it is in now."""
+    name = f"{RUNS}{run.state}"
+    return {"run_id": run.id, "at": at, "name": name, "attempt": run.attempt, "reason": reason, "by": by}
 
 
 def transition_from(row: AnyRow) -> Transition:
-    """The step of a row of its table."""
-    return Transition(
-        seq=row.seq, at=row.at, state=RunState(row.state), attempt=row.attempt, reason=row.reason, by=row.by
-    )
+    """The step that an event tells."""
+    state = RunState(row.name.removeprefix(RUNS))
+    return Transition(seq=row.seq, at=row.at, state=state, attempt=row.attempt, reason=row.reason, by=row.by)
 
 
 def cancellation_json(cancellation: Cancellation) -> dict[str, Any]:

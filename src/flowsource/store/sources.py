@@ -7,8 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from flowsource.events import resource
 from flowsource.revisions import Revision
 from flowsource.source_status import Poll, Rewrite, SourceState, SourceStatus
+from flowsource.store import telling
 from flowsource.store.presence import SERVED
 from flowsource.store.tables import (
     AnyRow,
@@ -21,6 +23,9 @@ from flowsource.store.tables import (
 from flowsource.store.values import KnownSource, SourceReport, SourceWish
 
 _REPORT = insert_or_replace(sources)
+_STATES = select(sources.c.key, sources.c.selector, sources.c.state).where(
+    sources.c.key.in_(bindparam("which", expanding=True))
+)
 _MAKE_WISH = insert_unless_there(source_wishes)
 _OF_KEY = source_wishes.c.key == bindparam("which")
 _HINT = update(source_wishes).where(_OF_KEY).values(hints=source_wishes.c.hints + 1)
@@ -36,9 +41,20 @@ _SERVED = select(deployments.c.source_key, deployments.c.source_selector).where(
 
 
 def report(connection: Connection, reports: Sequence[SourceReport]) -> None:
-    """Keep what is told of sources, in place of what was told of them before."""
-    if reports:
-        connection.execute(_REPORT, [_columns(one) for one in reports])
+    """Keep what is told of sources, in place of what was told of them before; a state that changed is an event."""
+    if not reports:
+        return
+    rows = connection.execute(_STATES, {"which": list({one.key for one in reports})})
+    before = {(row.key, row.selector): row.state for row in rows}
+    connection.execute(_REPORT, [_columns(one) for one in reports])
+    for one in reports:
+        status = one.status
+        known = before.get((one.key, one.selector), SourceState.NEW.value)
+        # That a source is looked at, and is in order, is no news where nothing else was known of it.
+        is_expected = known == SourceState.NEW and status.state is SourceState.OK
+        if status.state not in (known, SourceState.NEW) and not is_expected:
+            about = resource("source", f"{one.key}:{one.selector}" if one.selector else one.key, status.label)
+            telling.tell(connection, f"source.{status.state}", at=status.since, about=about, reason=status.reason)
 
 
 def known(connection: Connection, *, now: datetime) -> list[KnownSource]:

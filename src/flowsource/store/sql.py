@@ -14,6 +14,7 @@ import anyio.to_thread
 from sqlalchemy import Connection
 
 from flowsource.deployments import Deployment
+from flowsource.events import Event, NewEvent
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
@@ -30,6 +31,7 @@ from flowsource.store import (
     registering,
     sources,
     steps,
+    telling,
 )
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import Changes
@@ -38,6 +40,7 @@ from flowsource.store.values import (
     BEFORE_ALL,
     CANCELS,
     DEPLOYMENTS,
+    EVENTS,
     HISTORY_KEPT,
     SOURCES,
     WAITS,
@@ -45,6 +48,7 @@ from flowsource.store.values import (
     WORK,
     Claim,
     Claimed,
+    EventPage,
     KnownSource,
     LinePlace,
     LogLine,
@@ -96,7 +100,7 @@ class SqlStore:
             return registered, presence.find_again(connection, runner_id, now=now)
 
         registered, found = await self._write(register)
-        self._doorbell.ring(DEPLOYMENTS, *(about(run.id) for run in found))
+        self._doorbell.ring(DEPLOYMENTS, EVENTS, *(about(run.id) for run in found))
         return registered
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
@@ -107,12 +111,14 @@ class SqlStore:
         def take_leave(connection: Connection) -> list[Deployment]:
             return registering.get_several(connection, presence.retire(connection, [runner_id], now=now))
 
-        return await self._write(take_leave)
+        stopped = await self._write(take_leave)
+        self._doorbell.ring(EVENTS)
+        return stopped
 
     async def reap(self, *, now: datetime, dead: Collection[UUID] = ()) -> list[Run]:
         moved = await self._write(presence.reap, now=now, dead=dead)
         if moved:
-            self._doorbell.ring(WORK, *(about(run.id) for run in moved))
+            self._doorbell.ring(WORK, EVENTS, *(about(run.id) for run in moved))
         return moved
 
     async def runners(self) -> list[UUID]:
@@ -131,7 +137,7 @@ class SqlStore:
         self, deployment_id: UUID, paused: bool, *, author: Author | None = None, now: datetime
     ) -> Deployment:
         deployment = await self._write(registering.set_paused, deployment_id, paused, author, now=now)
-        self._doorbell.ring(DEPLOYMENTS)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
 
     async def decide(self, deployment_id: UUID, decision: Decision, *, now: datetime) -> Deployment:
@@ -139,7 +145,7 @@ class SqlStore:
             return promoting.decide(connection, registering.get_by_id(connection, deployment_id), decision, now=now)
 
         deployment = await self._write(decide)
-        self._doorbell.ring(DEPLOYMENTS)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
 
     async def act(self, deployment_id: UUID, act: Act, author: Author, *, now: datetime) -> Deployment:
@@ -147,7 +153,7 @@ class SqlStore:
             return promoting.act(connection, registering.get_by_id(connection, deployment_id), act, author, now=now)
 
         deployment = await self._write(do)
-        self._doorbell.ring(DEPLOYMENTS)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
 
     async def history(self, deployment_id: UUID, *, limit: int = HISTORY_KEPT) -> list[HistoryEntry]:
@@ -170,12 +176,12 @@ class SqlStore:
             creating.create_scheduled, deployment_id, key, instants, skipped=skipped or {}, cursor=cursor, now=now
         )
         if created:
-            self._doorbell.ring(WORK, *(about(run.id) for run in created))
+            self._doorbell.ring(WORK, EVENTS, *(about(run.id) for run in created))
         return created
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
         run = await self._write(creating.create_run, new, now=now)
-        self._doorbell.ring(WORK, about(run.id), *([WAITS] if new.awaited_by is not None else []))
+        self._doorbell.ring(WORK, EVENTS, about(run.id), *([WAITS] if new.awaited_by is not None else []))
         return run
 
     async def go_on(self, waiter: Claim, awaited_id: UUID) -> None:
@@ -195,12 +201,13 @@ class SqlStore:
         claimed, given_up = await self._write(take)
         if claimed.runs or given_up:
             # Where some were given up there may be more that wait behind them.
-            self._doorbell.ring(*(about(run.id) for run in (*claimed.runs, *given_up)), *([WORK] if given_up else []))
+            about_them = (about(run.id) for run in (*claimed.runs, *given_up))
+            self._doorbell.ring(EVENTS, *about_them, *([WORK] if given_up else []))
         return claimed
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         run = await self._write_soon(moving.start, run_id, epoch, at=at, transition_id=transition_id)
-        self._doorbell.ring(about(run_id))
+        self._doorbell.ring(EVENTS, about(run_id))
         return run
 
     async def rename(self, run_id: UUID, epoch: int, name: str) -> Run:
@@ -229,17 +236,17 @@ class SqlStore:
         run, is_limited = await self._write(end)
         # A place within the limit of its deployment has become free, if it has one.
         has_work = is_limited or run.state.is_waiting
-        self._doorbell.ring(about(run_id), *([WORK] if has_work else []))
+        self._doorbell.ring(EVENTS, about(run_id), *([WORK] if has_work else []))
         return run
 
     async def release(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
         run = await self._write(moving.release, run_id, epoch, at=at, transition_id=transition_id)
-        self._doorbell.ring(WORK, about(run_id))
+        self._doorbell.ring(WORK, EVENTS, about(run_id))
         return run
 
     async def ask_cancel(self, run_id: UUID, author: Author, *, now: datetime) -> Run:
         run = await self._write(cancelling.ask, run_id, author, now=now)
-        self._doorbell.ring(about(run_id), CANCELS)
+        self._doorbell.ring(EVENTS, about(run_id), CANCELS)
         return run
 
     async def note_cancel(self, run_id: UUID, epoch: int, phase: CancelPhase, *, at: datetime) -> Run:
@@ -252,7 +259,7 @@ class SqlStore:
 
     async def nest(self, run_id: UUID, epoch: int, nested: Sequence[NestedRun]) -> None:
         await self._write_soon(nesting.nest, run_id, epoch, nested)
-        self._doorbell.ring(about(run_id))
+        self._doorbell.ring(EVENTS, about(run_id))
 
     async def attempts(self, run_id: UUID) -> list[Attempt]:
         return await self._read(steps.attempts_of, run_id)
@@ -287,7 +294,7 @@ class SqlStore:
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:
         await self._write_soon(sources.report, reports)
-        self._doorbell.ring(SOURCES)
+        self._doorbell.ring(SOURCES, EVENTS)
 
     async def sources(self, *, now: datetime) -> list[KnownSource]:
         return await self._read(sources.known, now=now)
@@ -304,6 +311,16 @@ class SqlStore:
 
     async def source_wishes(self, keys: Sequence[str]) -> list[SourceWish]:
         return await self._read(sources.wishes, keys)
+
+    async def emit(self, told: Sequence[NewEvent]) -> None:
+        await self._write(telling.emit, told)
+        self._doorbell.ring(EVENTS)
+
+    async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:
+        return await self._read(telling.events_after, after, names=names, limit=limit)
+
+    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
+        return await self._read(telling.newest_events, names=names, limit=limit)
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._doorbell.listen(*topics)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from flowsource.event_names import RUNS
 from flowsource.runs import Attempt, Failure, Run, RunState, Transition
 from flowsource.store.owning import get_row
 from flowsource.store.rows import (
@@ -18,11 +19,13 @@ from flowsource.store.rows import (
     transition_columns,
     transition_from,
 )
-from flowsource.store.tables import AnyRow, attempts, insert_unless_there, transitions
+from flowsource.store.tables import AnyRow, attempts, events, insert_unless_there
 
-_STEP = insert(transitions)
+_STEP = insert(events)
 _END = insert_unless_there(attempts)
-_STEPS = select(transitions).where(transitions.c.run_id == bindparam("run")).order_by(transitions.c.seq)
+# A run may tell events of its own.
+_IS_STEP = events.c.name.startswith(RUNS, autoescape=True)
+_STEPS = select(events).where(events.c.run_id == bindparam("run"), _IS_STEP).order_by(events.c.seq)
 _ATTEMPTS = select(attempts).where(attempts.c.run_id == bindparam("run")).order_by(attempts.c.number)
 
 

@@ -191,6 +191,8 @@ runs = Table(
     Column("tags", Json, nullable=False),
     Column("schedule", Plain),
     Column("idempotency_key", Plain),
+    # Of one that a trigger wanted: which, the event it saw, and the deployments that led there.
+    Column("cause", Json),
     Column("parent_id", ForeignKey("runs.id", ondelete="CASCADE")),
     Column("is_nested", Boolean, nullable=False),
     # Whether flows were called inside it, so that its end is theirs.
@@ -228,16 +230,24 @@ attempts = Table(
     PrimaryKeyConstraint("run_id", "number"),
 )
 
-transitions = Table(
-    "transitions",
+# All that happened, in order; most of it are the steps of runs, which are told by their runs. A number is never given
+# twice, so that whoever has read up to one finds all that is new behind it.
+events = Table(
+    "events",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # Of those that somebody told: the same one told again is known by it.
+    Column("id", Uuid),
     Column("at", Instant, nullable=False),
-    Column("state", Plain, nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("name", Plain, nullable=False),
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), index=True),
+    Column("attempt", Integer),
     Column("reason", Plain),
     Column("by", Plain),
+    Column("resource", Json),
+    Column("related", Json),
+    Column("payload", Json),
+    sqlite_autoincrement=True,
 )
 
 # Runs that wait for others, each under the claim by which it is executed. What has ended is waited for by nobody.
@@ -344,6 +354,7 @@ _partial(
 # Ids sort by time, so these three (with the primary key) give the newest first.
 Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
+_partial("events_once", events.c.id, where=events.c.id.is_not(None), unique=True)
 _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 

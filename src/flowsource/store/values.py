@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flowsource.deployments import Declaration, FlowFacts, Rejection
+from flowsource.events import Event
 from flowsource.revisions import Revision
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import Catchup, Schedule
@@ -108,6 +109,14 @@ class NestedRun:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in their order. All that was asked for, up to number `upto`, is here or was before."""
+
+    events: Sequence[Event]
+    upto: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One line of a run. `seq` counts from 1 without a gap within an attempt; `level` is a number of `logging`.
@@ -190,6 +199,7 @@ DEPLOYMENTS = "deployments"
 SOURCES = "sources"
 WISHES = "wishes"
 WAITS = "waits"
+EVENTS = "events"
 
 
 def about(run_id: UUID) -> str:

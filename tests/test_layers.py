@@ -51,6 +51,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "catching_up",
             "triggers",
             "events",
+            "addresses",
             "settings",
             "text",
             "json_values",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from flowsource.addresses import store_file
 from flowsource.errors import InvalidSettings
-from flowsource.settings import Settings, store_file
+from flowsource.settings import Settings
 
 NOBODY = "~no-such-user-here"
 
@@ -52,7 +53,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     ("address", "why"),
     [
         ("sqlite:///", "is not a store"),
-        ("postgresql://user:hunter2@host/db", "is not a store"),
+        ("mysql://user:hunter2@host/db", "is not a store"),
         ("sqlite:////", "is a directory"),
         (f"sqlite:///{NOBODY}/x.db", "is in the home of a user who is not known"),
     ],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
+from flowsource.addresses import SQLITE, check_address, signs_of
 from flowsource.errors import InvalidSettings
 
-_SQLITE = "sqlite:///"
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
 # How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
@@ -31,13 +31,14 @@ class Settings:
     """The settings of one process.
 
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
-    what can be fetched again. Both are absolute. `store` is the address of the store. `start_method`, one of
-    START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a server says what happens.
+    what can be fetched again. Both are absolute. `store` is the address of the store, which may hold a password.
+    `start_method`, one of START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a
+    server says what happens.
     """
 
     state: Path
     cache: Path
-    store: str
+    store: str = field(repr=False)
     start_method: str = START_METHODS[0]
     log_format: str = LOG_FORMATS[0]
     log_limits: LogLimits = LogLimits()
@@ -45,8 +46,7 @@ class Settings:
     @property
     def signs(self) -> Path:
         """The directory in which the servers of this store on this host show that they live."""
-        file = store_file(self.store)
-        return file.with_name(f"{file.name}.runners")
+        return signs_of(self.store, self.state)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -63,9 +63,9 @@ class Settings:
         state = home or platformdirs.user_data_path("flowsource", appauthor=False)
         if cache is None:
             cache = home / "cache" if home else platformdirs.user_cache_path("flowsource", appauthor=False)
-        store = environ.get("FLOWSOURCE_STORE") or f"{_SQLITE}{state / 'flowsource.db'}"
+        store = environ.get("FLOWSOURCE_STORE") or f"{SQLITE}{state / 'flowsource.db'}"
         try:
-            store_file(store)
+            check_address(store)
         except InvalidSettings as error:
             problems.append(f"FLOWSOURCE_STORE: {error}")
         method = environ.get("FLOWSOURCE_START_METHOD") or START_METHODS[0]
@@ -103,25 +103,6 @@ def check_log_format(log_format: str) -> None:
     """Raise InvalidSettings for what is no way to say what happens."""
     if log_format not in LOG_FORMATS:
         raise InvalidSettings(f"{log_format!r} is no format. Give {' or '.join(map(repr, LOG_FORMATS))}.")
-
-
-def store_file(address: str) -> Path:
-    """The file that the store at `address` is in; raises InvalidSettings for what is no address of a store.
-
-    `sqlite:///PATH` is a SQLite file, relative to the working directory unless PATH begins with a slash or with `~`.
-    Links are followed, so that one file has one path, however it is spelled.
-    """
-    given = address.removeprefix(_SQLITE)
-    if given == address or not given:
-        # Only its kind: the rest of an address may hold a password.
-        raise InvalidSettings(f"{address.split(':', 1)[0]!r} is not a store. Give {_SQLITE}PATH.")
-    try:
-        path = Path(os.path.realpath(Path(given).expanduser()))
-    except RuntimeError:
-        raise InvalidSettings(f"{given!r} is in the home of a user who is not known here.") from None
-    if os.path.isdir(path):
-        raise InvalidSettings(f"{given!r} is a directory. Give {_SQLITE}PATH with the name of a file.")
-    return path
 
 
 def _directory(name: str, environ: Mapping[str, str], problems: list[str]) -> Path | None:

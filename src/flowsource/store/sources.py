@@ -38,7 +38,9 @@ _SERVED = select(deployments.c.source_key, deployments.c.source_selector).where(
 def report(connection: Connection, reports: Sequence[SourceReport]) -> None:
     """Keep what is told of sources, in place of what was told of them before."""
     if reports:
-        connection.execute(_REPORT, [_columns(one) for one in reports])
+        # In one order, so that no two who report the same wait for each other in a circle.
+        in_order = sorted(reports, key=lambda one: (one.key, one.selector))
+        connection.execute(_REPORT, [_columns(one) for one in in_order])
 
 
 def known(connection: Connection, *, now: datetime) -> list[KnownSource]:
@@ -65,7 +67,7 @@ def set_paused(connection: Connection, key: str, paused: bool, *, now: datetime)
 
 def hint(connection: Connection, keys: Sequence[str]) -> list[SourceWish]:
     """Count one more hint for each of `keys`."""
-    for key in keys:
+    for key in sorted(keys):
         _make_wish(connection, key)
         connection.execute(_HINT, {"which": key})
     return wishes(connection, keys)

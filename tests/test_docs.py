@@ -20,13 +20,14 @@ import pytest
 
 import flowsource
 from flowsource import errors
+from flowsource.addresses import store_file
 from flowsource.cli.commands import commands
 from flowsource.configuration import variable_of
 from flowsource.deployments import GRACE, Declaration, DeploymentOptions
 from flowsource.flows import Flow, FlowOptions
 from flowsource.runner.requests import run_deployment
 from flowsource.runs import RunState
-from flowsource.settings import SETTINGS, Settings, store_file
+from flowsource.settings import SETTINGS, Settings
 from flowsource.source_status import SourceState
 from flowsource.sources import limits, local_scan
 from flowsource.sources.git import limits as git_limits

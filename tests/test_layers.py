@@ -52,6 +52,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "triggers",
             "events",
             "event_names",
+            "addresses",
             "settings",
             "configuration",
             "text",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import platformdirs
 
+from flowsource.addresses import SQLITE, check_address, shown, signs_of
 from flowsource.configuration import CONFIG, Given, read_given, variable_of
 from flowsource.errors import InvalidSettings
 
-_SQLITE = "sqlite:///"
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
 # How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
@@ -34,13 +33,14 @@ class Settings:
     """The settings of one process.
 
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
-    what can be fetched again. Both are absolute. `store` is the address of the store. `start_method`, one of
-    START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a server says what happens.
+    what can be fetched again. Both are absolute. `store` is the address of the store, which may hold a password.
+    `start_method`, one of START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a
+    server says what happens.
     """
 
     state: Path
     cache: Path
-    store: str
+    store: str = field(repr=False)
     start_method: str = START_METHODS[0]
     log_format: str = LOG_FORMATS[0]
     log_limits: LogLimits = LogLimits()
@@ -48,8 +48,7 @@ class Settings:
     @property
     def signs(self) -> Path:
         """The directory in which the servers of this store on this host show that they live."""
-        file = store_file(self.store)
-        return file.with_name(f"{file.name}.runners")
+        return signs_of(self.store, self.state)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, **arguments: str | None) -> Self:
@@ -69,11 +68,12 @@ class Settings:
         )
 
     def as_variables(self) -> dict[str, str]:
-        """The environment variables with which another process comes to the same settings, wherever it is."""
+        """The environment variables with which another process comes to the same settings, wherever it is; but for a
+        password of the store, which it is to have from elsewhere."""
         values = {
             "home": self.state,
             "cache": self.cache,
-            "store": self.store,
+            "store": shown(self.store),
             "start_method": self.start_method,
             "log_format": self.log_format,
             "log_lines": self.log_limits.lines,
@@ -85,11 +85,12 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Something that can be set: `read` makes a value of the text that was given, and raises InvalidSettings; `default`
-    makes one of the values of those before it, and of what was given."""
+    makes one of the values of those before it, and of what was given. `show` tells it to people, without secrets."""
 
     meaning: str
     read: Callable[[str], Any]
     default: Callable[[Mapping[str, Any], Mapping[str, Given]], Any]
+    show: Callable[[Any], str] = str
 
 
 def settle(environ: Mapping[str, str], **arguments: str | None) -> tuple[dict[str, Any], dict[str, Given]]:
@@ -107,15 +108,6 @@ def settle(environ: Mapping[str, str], **arguments: str | None) -> tuple[dict[st
     return values, given
 
 
-def shown(value: object) -> str:
-    """The value of a setting as people may see it: a password in an address is masked.
-
-    >>> shown("postgresql://anna:secret@db/flows")
-    'postgresql://anna:***@db/flows'
-    """
-    return re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", str(value))
-
-
 def check_start_method(method: str) -> None:
     """Raise InvalidSettings for what is no way to start runs."""
     if method not in START_METHODS:
@@ -126,25 +118,6 @@ def check_log_format(log_format: str) -> None:
     """Raise InvalidSettings for what is no way to say what happens."""
     if log_format not in LOG_FORMATS:
         raise InvalidSettings(f"{log_format!r} is no format. Give {' or '.join(map(repr, LOG_FORMATS))}.")
-
-
-def store_file(address: str) -> Path:
-    """The file that the store at `address` is in; raises InvalidSettings for what is no address of a store.
-
-    `sqlite:///PATH` is a SQLite file, relative to the working directory unless PATH begins with a slash or with `~`.
-    Links are followed, so that one file has one path, however it is spelled.
-    """
-    given = address.removeprefix(_SQLITE)
-    if given == address or not given:
-        # Only its kind: the rest of an address may hold a password.
-        raise InvalidSettings(f"{address.split(':', 1)[0]!r} is not a store. Give {_SQLITE}PATH.")
-    try:
-        path = Path(os.path.realpath(Path(given).expanduser()))
-    except RuntimeError:
-        raise InvalidSettings(f"{given!r} is in the home of a user who is not known here.") from None
-    if os.path.isdir(path):
-        raise InvalidSettings(f"{given!r} is a directory. Give {_SQLITE}PATH with the name of a file.")
-    return path
 
 
 def _directory(given: str) -> Path:
@@ -186,8 +159,9 @@ SETTINGS: Mapping[str, Setting] = {
     "cache": Setting("the directory for what can be fetched again", _directory, _usual_cache),
     "store": Setting(
         "the address of the database",
-        _checked(store_file),
-        lambda values, given: f"{_SQLITE}{values['home'] / 'flowsource.db'}",
+        _checked(check_address),
+        lambda values, given: f"{SQLITE}{values['home'] / 'flowsource.db'}",
+        shown,
     ),
     "start_method": Setting(
         f"how runs get their processes: {' or '.join(START_METHODS)}",

@@ -153,12 +153,12 @@ async def test_what_was_answered_is_on_the_disk_where_losing_it_would_break_a_pr
 ) -> None:
     levels = []
 
-    def write(self: sqlite.SqliteDatabase, change: Callable[[Connection], Any], *, durable: bool) -> Any:
+    def write(self: sqlite.SqliteDatabase, change: Callable[[Connection], Any], **said: Any) -> Any:
         def watched(connection: Connection) -> Any:
             levels.append(SYNCHRONOUS[connection.exec_driver_sql("PRAGMA synchronous").scalar_one()])
             return change(connection)
 
-        return original(self, watched, durable=durable)
+        return original(self, watched, **said)
 
     original = sqlite.SqliteDatabase.write
     monkeypatch.setattr(sqlite.SqliteDatabase, "write", write)
@@ -188,7 +188,7 @@ async def test_one_file_is_one_store_however_it_is_spelled(
     assert {path.name for path in tmp_path.iterdir()} == {file.parent.name, "link.db", "elsewhere"}
 
 
-@pytest.mark.parametrize("url", ["", "sqlite:///", "sqlite://", "/a/path", "postgresql://user:hunter2@host/db"])
+@pytest.mark.parametrize("url", ["", "sqlite:///", "sqlite://", "/a/path", "mysql://user:hunter2@host/db"])
 def test_what_is_no_address_of_a_store_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(InvalidSettings, match=r"is not a store. Give sqlite:///PATH") as caught:
         open_store(url)

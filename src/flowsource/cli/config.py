@@ -7,7 +7,7 @@ import os
 from flowsource.cli import exits
 from flowsource.cli.groups import group
 from flowsource.cli.output import Cell, print_json, print_table
-from flowsource.settings import SETTINGS, settle, shown
+from flowsource.settings import SETTINGS, settle
 
 config = group("config", "The settings of this machine and user.")
 
@@ -25,7 +25,7 @@ def show(*, json: bool = False) -> int:
     rows = [
         {
             "name": name,
-            "value": shown(values[name]),
+            "value": setting.show(values[name]),
             "from": given[name].label if name in given else None,
             "meaning": setting.meaning,
         }

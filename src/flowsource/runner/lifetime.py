@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from flowsource.addresses import secret_variables
 from flowsource.deployments import Declaration
 from flowsource.runner.instances import sweep_instances
 from flowsource.runner.lifesigns import alive, bury_the_dead
@@ -69,6 +70,7 @@ async def _open_and_serve(
 ) -> None:
     runner_id = uuid4()
     secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
+    secrets |= secret_variables(settings.store)
     place = control_groups.place_for(f"flowsource-{runner_id}")
     with alive(settings.signs, runner_id, group=place) as sign, control_groups.made(place) as group:
         # What starts runs shows life too: so we are not called dead before the last of them is gone.

@@ -13,7 +13,7 @@ from flowsource.errors import InConflict
 from flowsource.promotions import Author
 from flowsource.runs import Cancellation, CancelPhase, Failure, Run, RunState
 from flowsource.store import nesting, steps
-from flowsource.store.owning import get_owned_row, get_row
+from flowsource.store.owning import get_owned_row, hold_row
 from flowsource.store.rows import cancellation_json, failure_json, run_from
 from flowsource.store.tables import is_in_progress, may_become, runs
 
@@ -51,7 +51,7 @@ _CANCEL, _GIVE_UP = _end(RunState.CANCELLED), _end(RunState.CRASHED)
 
 def ask(connection: Connection, run_id: UUID, author: Author, *, now: datetime) -> Run:
     """End a run that waits or is lost; have its runner end one that goes on."""
-    run = run_from(get_row(connection, run_id))
+    run = run_from(hold_row(connection, run_id))
     if run.is_nested:
         raise InConflict(f"run {run.name!r} goes on inside run {run.parent_id}; cancel that one.")
     if run.state.is_final or (run.cancellation is not None and run.state is not RunState.LOST):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Select, Update, bindparam, func, null, select
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import steps
 from flowsource.store.awaiting import waits_for_another
+from flowsource.store.database import has_other_writers
 from flowsource.store.presence import require_runner
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runs
@@ -42,6 +44,15 @@ _WAITING = (
     .order_by(runs.c.due_at, runs.c.id)
     .limit(bindparam("room"))
 )
+# What others are just taking is passed over. Those who only refer to a run, as lines of its log do, take nothing.
+_NOT_TAKEN = _WAITING.with_for_update(skip_locked=True, key_share=True)
+# Whoever counts against a limit does so alone.
+_HOLD = (
+    select(deployments.c.id)
+    .where(deployments.c.id.in_(bindparam("which", expanding=True)))
+    .order_by(deployments.c.id)
+    .with_for_update(key_share=True)
+)
 _TAKE = (
     update(runs)
     .where(runs.c.id.in_(bindparam("chosen", expanding=True)), is_waiting)
@@ -65,13 +76,14 @@ _BEFORE = (
     .where(runs.c.deployment_id == bindparam("of_deployment"), is_scheduled, runs.c.due_at <= bindparam("before"))
     .order_by(runs.c.due_at, runs.c.id)
     .limit(_GIVEN_UP_AT_ONCE)
+    .with_for_update(skip_locked=True, key_share=True)
 )
 
 
 def _drop(to: RunState, chosen: Select[Any]) -> Update:
     return (
         update(runs)
-        .where(runs.c.id.in_(chosen.scalar_subquery()))
+        .where(runs.c.id.in_(chosen.scalar_subquery()), is_scheduled)
         .values(
             state=to,
             changed_at=bindparam("now"),
@@ -111,26 +123,65 @@ def claim(
     if limit < 1 or not deployment_ids:
         return [], []
     asked = {"served": list(deployment_ids), "runner": runner_id, "now": now}
-    with_work = connection.execute(_WITH_WORK, asked).all()
+    with_work = _with_work(connection, asked)
     late = {deployment.id: _too_late(connection, deployment, now) for deployment in with_work}
-    waiting = [
-        (deployment.everywhere + place, row.due_at, row.id)
+    rooms = {
+        deployment.id: room
         for deployment in with_work
         # Behind so many that are too late there may be more of them.
         if len(late[deployment.id]) < _GIVEN_UP_AT_ONCE and (room := min(_room(deployment), limit)) > 0
-        for place, row in enumerate(
-            connection.execute(_WAITING, {"of_deployment": deployment.id, "room": room, "now": now})
-        )
+    }
+    waiting = [
+        (deployment.everywhere + place, row.due_at, row.id, deployment.id)
+        for deployment in with_work
+        if deployment.id in rooms
+        for place, row in enumerate(_first_of(connection, _WAITING, deployment.id, rooms[deployment.id], now))
     ]
     taken = []
     if waiting:
         # Whoever has the fewest runs going on comes first, and of those who have waited longest.
-        chosen = [run_id for _, _, run_id in sorted(waiting)[:limit]]
+        turns = [deployment_id for _, _, _, deployment_id in sorted(waiting)[:limit]]
+        chosen = [run_id for _, _, run_id, _ in sorted(waiting)[:limit]]
+        if has_other_writers(connection):
+            chosen = _not_taken(connection, Counter(turns), rooms, now)
         rows = connection.execute(_TAKE, {"chosen": chosen, "runner": runner_id, "now": now}).all()
         steps.remember(connection, rows, at=now)
         taken = sorted(map(run_from, rows), key=lambda run: (run.due_at, run.id))
     too_many = [run for deployment in with_work for run in _too_many(connection, deployment, taken, now)]
     return taken, [*(run for dropped in late.values() for run in dropped), *too_many]
+
+
+def _with_work(connection: Connection, asked: dict[str, Any]) -> Sequence[AnyRow]:
+    """The deployments of which runs are due, with what is counted of them, which holds until this transaction ends."""
+    found = connection.execute(_WITH_WORK, asked).all()
+    limited = {one.id for one in found if one.run_limit is not None or one.global_limit is not None}
+    if not limited or not has_other_writers(connection):
+        return found
+    connection.execute(_HOLD, {"which": list(limited)}).all()
+    # Whoever held them before may have taken some.
+    counted = connection.execute(_WITH_WORK, asked).all()
+    return [one for one in counted if one.id in limited or (one.run_limit is None and one.global_limit is None)]
+
+
+def _first_of(
+    connection: Connection, which: Select[*tuple[Any, ...]], of: UUID, room: int, now: datetime
+) -> Sequence[AnyRow]:
+    return connection.execute(which, {"of_deployment": of, "room": room, "now": now}).all()
+
+
+def _not_taken(connection: Connection, turns: Counter[UUID], rooms: Mapping[UUID, int], now: datetime) -> list[UUID]:
+    """As many runs of each deployment as it has turns, of those that nobody else is just taking, and held for us.
+
+    Where one has too few of them its turns go to the others, within their `rooms`.
+    """
+    held = {one: _first_of(connection, _NOT_TAKEN, one, count, now) for one, count in turns.items()}
+    missing = turns.total() - sum(map(len, held.values()))
+    for one, room in rooms.items():
+        before = len(held.get(one, ()))
+        if missing and before < room:
+            held[one] = _first_of(connection, _NOT_TAKEN, one, min(room, before + missing), now)
+            missing -= len(held[one]) - before
+    return [row.id for rows in held.values() for row in rows]
 
 
 def _room(deployment: AnyRow) -> int:

@@ -6,22 +6,15 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import anyio
-import anyio.lowlevel
-
+from flowsource.store.ears import Deaf, Ear, message_of
 from flowsource.store.protocol import Changes
 
 _LONGEST_ADDRESS = 107  # bytes, of a unix socket on Linux
 _LONGEST_NAME = 90  # bytes, of a socket below the directory: its topic, its id and the suffix
 _SUFFIX = ".sock"
-_MANY = 100
-_EVERYTHING = "*"
-# The kernel may keep as few as this unread, and drops what comes then.
-_FULL_EAR = 10
 
 
 class Doorbell:
@@ -55,7 +48,7 @@ class Doorbell:
         with suppress(OSError):
             listening = [name for name in os.listdir(self._handle) if _concerns(name, topics)]
             if listening:
-                self._send(_EVERYTHING if len(topics) > _MANY else "\n".join(topics), listening)
+                self._send(message_of(topics), listening)
 
     @asynccontextmanager
     async def listen(self, *topics: str) -> AsyncIterator[Changes]:
@@ -65,7 +58,7 @@ class Doorbell:
             ear.setblocking(False)
             bound = self._bind(ear, name)
             try:
-                yield _Ear(ear, frozenset(topics)) if bound else _Deaf()
+                yield Ear(ear, frozenset(topics)) if bound else Deaf()
             finally:
                 self._remove(name)
 
@@ -92,13 +85,13 @@ class Doorbell:
                     # Closed meanwhile.
                     pass
 
-    def _send(self, message: str, names: Iterable[str]) -> None:
+    def _send(self, message: bytes, names: Iterable[str]) -> None:
         # A new socket each time: what a slow listener has not read yet counts against the socket that sent it.
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
             bell.setblocking(False)
             for name in names:
                 try:
-                    bell.sendto(message.encode(), self._address(name))
+                    bell.sendto(message, self._address(name))
                 except (ConnectionRefusedError, FileNotFoundError):
                     # Its process was killed. A name is never used twice, so nobody else can be behind it.
                     self._remove(name)
@@ -115,36 +108,6 @@ class Doorbell:
     def _remove(self, name: str) -> None:
         with suppress(OSError):
             (self._directory / name).unlink()
-
-
-class _Ear:
-    def __init__(self, ear: socket.socket, topics: frozenset[str]) -> None:
-        self._socket = ear
-        self._topics = topics
-
-    async def wait(self, timeout: timedelta) -> bool:
-        await anyio.lowlevel.checkpoint()
-        with anyio.move_on_after(timeout.total_seconds()):
-            while not self._heard():
-                await anyio.wait_readable(self._socket)
-            return True
-        return False
-
-    def _heard(self) -> bool:
-        """Read all that has come; whether any of it concerns us, or may have been lost."""
-        heard: set[str] = set()
-        count = 0
-        with suppress(BlockingIOError):
-            while True:
-                heard.update(self._socket.recv(65536).decode().split("\n"))
-                count += 1
-        return count >= _FULL_EAR or _EVERYTHING in heard or not self._topics.isdisjoint(heard)
-
-
-class _Deaf:
-    async def wait(self, timeout: timedelta) -> bool:
-        await anyio.sleep(timeout.total_seconds())
-        return False
 
 
 def _concerns(name: str, topics: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from flowsource.errors import InvalidTransition
 from flowsource.runs import Run, RunState
 from flowsource.store import nesting, steps
 from flowsource.store.cancelling import before_it_began
-from flowsource.store.owning import get_owned_row, get_row
+from flowsource.store.owning import get_owned_row, get_row, hold_row
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, attempts, may_become, runners, runs
 from flowsource.store.values import Outcome
@@ -83,7 +83,7 @@ def start(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, tra
 
 def release(connection: Connection, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
     """From claimed back to where it waited, as if it had not been claimed; or to its end, where that is wanted."""
-    run = run_from(get_row(connection, run_id))
+    run = run_from(hold_row(connection, run_id))
     if run.cancellation is not None:
         # Nobody would hear of it once more: a run that waits is cancelled at once, so it may not wait.
         outcome = Outcome(state=RunState.CANCELLED, failure=before_it_began(run.cancellation))
@@ -117,7 +117,7 @@ def finish(
     reason = outcome.failure.message if outcome.failure is not None else None
     to = outcome.state
     if outcome.retry_at is not None:
-        is_to_end = get_row(connection, run_id).cancellation is not None
+        is_to_end = hold_row(connection, run_id).cancellation is not None
         to = RunState.CANCELLED if is_to_end else RunState.RETRYING
     if to is RunState.RETRYING:
         moved = _apply(connection, _RETRY, {**asked, "why": why, "due": outcome.retry_at}, reason=reason)

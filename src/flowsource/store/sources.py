@@ -46,7 +46,9 @@ def report(connection: Connection, reports: Sequence[SourceReport]) -> None:
         return
     rows = connection.execute(_STATES, {"which": list({one.key for one in reports})})
     before = {(row.key, row.selector): row.state for row in rows}
-    connection.execute(_REPORT, [_columns(one) for one in reports])
+    # In one order, so that no two who report the same wait for each other in a circle.
+    in_order = sorted(reports, key=lambda one: (one.key, one.selector))
+    connection.execute(_REPORT, [_columns(one) for one in in_order])
     for one in reports:
         status = one.status
         known = before.get((one.key, one.selector), SourceState.NEW.value)
@@ -81,7 +83,7 @@ def set_paused(connection: Connection, key: str, paused: bool, *, now: datetime)
 
 def hint(connection: Connection, keys: Sequence[str]) -> list[SourceWish]:
     """Count one more hint for each of `keys`."""
-    for key in keys:
+    for key in sorted(keys):
         _make_wish(connection, key)
         connection.execute(_HINT, {"which": key})
     return wishes(connection, keys)

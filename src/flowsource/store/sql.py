@@ -33,9 +33,9 @@ from flowsource.store import (
     steps,
     telling,
 )
-from flowsource.store.doorbell import Doorbell
+from flowsource.store.database import Database
+from flowsource.store.ears import Bell
 from flowsource.store.protocol import Changes
-from flowsource.store.sqlite import READERS, SqliteDatabase
 from flowsource.store.values import (
     BEFORE_ALL,
     CANCELS,
@@ -69,28 +69,28 @@ P = ParamSpec("P")
 class SqlStore:
     """A store in a database, open while its context is. See `flowsource.store.protocol.Store` for what it promises.
 
-    Each method is one transaction in a worker thread, and rings after it. Writes queue up one behind the other, in
-    the order in which they were asked for, and hold up no reads.
+    Each method is one transaction in a worker thread, and rings after it. Writes begin in the order in which they were
+    asked for, as many at once as the database takes, and hold up no reads.
     """
 
-    def __init__(self, open_database: Callable[[], SqliteDatabase], doorbell: Doorbell) -> None:
+    def __init__(self, open_database: Callable[[], Database], doorbell: Bell) -> None:
         self._open_database = open_database
         self._doorbell = doorbell
 
     async def __aenter__(self) -> Self:
         # Limits of its own: blocking calls of somebody else cannot use up the threads of the store.
-        self._one_writer = anyio.CapacityLimiter(1)
-        self._readers = anyio.CapacityLimiter(READERS)
-        self._database = await anyio.to_thread.run_sync(self._open_database, limiter=self._one_writer)
+        opening = anyio.CapacityLimiter(1)
+        self._database = await anyio.to_thread.run_sync(self._open_database, limiter=opening)
+        self._writers = anyio.CapacityLimiter(self._database.writers)
+        self._readers = anyio.CapacityLimiter(self._database.readers)
         self._doorbell.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._doorbell.close()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._database.close, limiter=self._one_writer)
+            await anyio.to_thread.run_sync(self._close, limiter=anyio.CapacityLimiter(1))
 
     async def register(
         self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
@@ -99,7 +99,7 @@ class SqlStore:
             registered = registering.register(connection, runner_id, registrations, lease_until=lease_until, now=now)
             return registered, presence.find_again(connection, runner_id, now=now)
 
-        registered, found = await self._write(register)
+        registered, found = await self._write_alone(register)
         self._doorbell.ring(DEPLOYMENTS, EVENTS, *(about(run.id) for run in found))
         return registered
 
@@ -111,12 +111,12 @@ class SqlStore:
         def take_leave(connection: Connection) -> list[Deployment]:
             return registering.get_several(connection, presence.retire(connection, [runner_id], now=now))
 
-        stopped = await self._write(take_leave)
+        stopped = await self._write_alone(take_leave)
         self._doorbell.ring(EVENTS)
         return stopped
 
     async def reap(self, *, now: datetime, dead: Collection[UUID] = ()) -> list[Run]:
-        moved = await self._write(presence.reap, now=now, dead=dead)
+        moved = await self._write_alone(presence.reap, now=now, dead=dead)
         if moved:
             self._doorbell.ring(WORK, EVENTS, *(about(run.id) for run in moved))
         return moved
@@ -136,7 +136,7 @@ class SqlStore:
     async def set_paused(
         self, deployment_id: UUID, paused: bool, *, author: Author | None = None, now: datetime
     ) -> Deployment:
-        deployment = await self._write(registering.set_paused, deployment_id, paused, author, now=now)
+        deployment = await self._write_alone(registering.set_paused, deployment_id, paused, author, now=now)
         self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
 
@@ -144,7 +144,7 @@ class SqlStore:
         def decide(connection: Connection) -> Deployment:
             return promoting.decide(connection, registering.get_by_id(connection, deployment_id), decision, now=now)
 
-        deployment = await self._write(decide)
+        deployment = await self._write_alone(decide)
         self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
 
@@ -152,7 +152,7 @@ class SqlStore:
         def do(connection: Connection) -> Deployment:
             return promoting.act(connection, registering.get_by_id(connection, deployment_id), act, author, now=now)
 
-        deployment = await self._write(do)
+        deployment = await self._write_alone(do)
         self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
 
@@ -332,19 +332,30 @@ class SqlStore:
         return await anyio.to_thread.run_sync(work, limiter=self._readers)
 
     async def _write(self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write what must not be lost once it was answered, even when the machine stops."""
+        """Write what must not be lost once it was answered, even when the machine stops.
 
-        def work() -> T:
-            return self._database.write(lambda connection: change(connection, *args, **kwargs), durable=True)
+        `change` holds against others that go on at the same time, by the locks and the keys of single rows.
+        """
+        return await self._change(lambda connection: change(connection, *args, **kwargs), durable=True, alone=False)
 
-        return await anyio.to_thread.run_sync(work, limiter=self._one_writer)
+    async def _write_alone(
+        self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write, as `_write` does, what is decided by what many rows say, which therefore must not change meanwhile."""
+        return await self._change(lambda connection: change(connection, *args, **kwargs), durable=True, alone=True)
 
     async def _write_soon(
         self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Write what the next durable write takes to the disk with it."""
+        """Write what the next durable write takes to the disk with it; it must hold against others as well."""
+        return await self._change(lambda connection: change(connection, *args, **kwargs), durable=False, alone=False)
 
+    async def _change(self, change: Callable[[Connection], T], *, durable: bool, alone: bool) -> T:
         def work() -> T:
-            return self._database.write(lambda connection: change(connection, *args, **kwargs), durable=False)
+            return self._database.write(change, durable=durable, alone=alone)
 
-        return await anyio.to_thread.run_sync(work, limiter=self._one_writer)
+        return await anyio.to_thread.run_sync(work, limiter=self._writers)
+
+    def _close(self) -> None:
+        self._doorbell.close()
+        self._database.close()

@@ -14,12 +14,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from flowsource.errors import StoreError, StoreUnavailable, StoreVersionMismatch
+from flowsource.store import schema
 from flowsource.store.lock import WriteLock
-from flowsource.store.tables import SCHEMA_VERSION, metadata
+from flowsource.store.schema import Lineage
+from flowsource.store.tables import SCHEMA_VERSION
 
 T = TypeVar("T")
 
-READERS = 4
 PATIENCE = timedelta(seconds=30)
 _CHECKPOINT_AT = 1000 * 4096  # bytes of write-ahead log: 1000 pages, as SQLite itself would do
 _NEEDS_A_PERSON = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
@@ -34,16 +35,20 @@ class SqliteDatabase:
     checkpoint when the last one goes.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file at `path` for this user alone, and make its tables when it is new.
+    readers = 4
+    writers = 1
+
+    def __init__(self, path: Path, lineage: Lineage = Lineage()) -> None:
+        """Open the file at `path` for this user alone, and bring its tables up to the newest of `lineage`.
 
         Raises StoreUnavailable, StoreVersionMismatch, or StoreError for a file that is something else.
         """
         self.path = path
+        self._lineage = lineage
         self._wal = path.with_name(path.name + "-wal")
         self._checkpoint_at = _CHECKPOINT_AT
         self._synchronous = ""
-        self._readers = _engine(path, isolation_level="AUTOCOMMIT", pool_size=READERS)
+        self._readers = _engine(path, isolation_level="AUTOCOMMIT", pool_size=self.readers)
         event.listen(self._readers, "connect", _read_only)
         self._writing = _engine(path, pool_size=1)
         event.listen(self._writing, "begin", _begin_immediate)
@@ -54,6 +59,11 @@ class SqliteDatabase:
         except BaseException:
             self._lock.close()
             raise
+
+    def downgrade(self, to: str) -> None:
+        """Bring the tables back to the revision `to`, for an older flowsource; raises StoreVersionMismatch."""
+        with self._lock.held(), self._clear_errors():
+            self._migrate(to)
 
     def close(self) -> None:
         """Close every connection; the last one of all processes leaves nothing but the main file behind."""
@@ -70,11 +80,10 @@ class SqliteDatabase:
         with self._clear_errors(), self._readers.connect() as connection:
             return ask(connection)
 
-    def write(self, change: Callable[[Connection], T], *, durable: bool) -> T:
+    def write(self, change: Callable[[Connection], T], *, durable: bool, alone: bool = True) -> T:
         """What `change` returns, once its writes are committed: all of them, or none when it raises.
 
-        A `durable` commit is on the disk when this returns, and with it each one before. Another may be lost when the
-        machine stops, not when the process does.
+        See `flowsource.store.database.Database`. Here each is made alone.
         """
         with self._lock.held(), self._clear_errors():
             # It cannot be set inside a transaction.
@@ -99,19 +108,48 @@ class SqliteDatabase:
         self._synchronise("FULL")
         with self._writer.begin():
             version: int = self._pragma("user_version")
-            if version == SCHEMA_VERSION:
-                return
-            if version != 0:
+            if version not in (0, SCHEMA_VERSION):
                 raise StoreVersionMismatch(
                     f"{self.path} is of version {version}; this flowsource knows version {SCHEMA_VERSION}. "
                     "Use the flowsource that wrote it, or name another file in FLOWSOURCE_STORE."
                 )
-            if self._writer.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first():
-                raise StoreError(
-                    f"{self.path} is the database of another program. Name another file in FLOWSOURCE_STORE."
-                )
-            metadata.create_all(self._writer, checkfirst=False)
-            self._pragma(f"user_version={SCHEMA_VERSION}")
+            if version == 0:
+                schema.make(self._writer, self._lineage.newest, where=str(self.path))
+                self._pragma(f"user_version={SCHEMA_VERSION}")
+            elif schema.revision_of(self._writer) is None:
+                # Made before revisions were kept, and so at the first of them.
+                schema.stamp(self._writer, self._lineage.revisions[0])
+        self._migrate(self._lineage.newest)
+
+    def _migrate(self, to: str) -> None:
+        while self._take_step(to):
+            pass
+
+    def _take_step(self, to: str) -> bool:
+        """Come one revision closer to `to`, in one transaction; whether there was one to go."""
+        at = schema.revision_of(self._writer)
+        self._writer.rollback()
+        assert at is not None
+        following = self._lineage.step(at, to=to, where=str(self.path))
+        if following is None:
+            return False
+        # Here and not above: few who open a store have anything to migrate.
+        from flowsource.store.migrating import take_step
+
+        # A table that is copied to be altered is dropped in between, and what refers to it must not go with it. It
+        # cannot be set inside a transaction.
+        self._pragma("foreign_keys=OFF")
+        try:
+            with self._writer.begin():
+                take_step(self._writer, self._lineage, at, following)
+                if self._pragma("foreign_key_check") is not None:
+                    raise StoreError(
+                        f"{self.path}: a row refers to one that is not there, and version {following} of the tables "
+                        "cannot have that. Nothing was changed; look with `PRAGMA foreign_key_check`."
+                    )
+        finally:
+            self._pragma("foreign_keys=ON")
+        return True
 
     def _checkpoint(self) -> None:
         """Bring the write-ahead log into the main file; where that fails nothing is lost, and it is tried again."""

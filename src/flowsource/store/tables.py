@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,9 @@ from sqlalchemy import (
     false,
     literal_column,
 )
-from sqlalchemy.dialects.sqlite import Insert, insert
+
+# PostgreSQL's own, which SQLite's compiler understands as well; it is not so the other way round.
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from flowsource.runs import TRANSITIONS, RunState
 
@@ -35,6 +38,10 @@ SCHEMA_VERSION = 4
 AnyRow = Row[*tuple[Any, ...]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# No character (Unicode says so for ever), and yet one that every database keeps.
+_ESCAPE = "\uffff"
+# Counts as far as anybody will; SQLite counts by itself only in what it calls an INTEGER.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -64,15 +71,24 @@ class Span(TypeDecorator[timedelta]):
 
 
 class Plain(TypeDecorator[str]):
-    """Text; what no database can encode (lone surrogates, from bytes that were no text) is made visible."""
+    """Text; what no database can encode (lone surrogates, from bytes that were no text) is made visible.
+
+    PostgreSQL keeps no NUL either. There it is kept as two others, and comes back as it was.
+    """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None or value.isascii():
+        if value is None:
             return value
-        return value.encode("utf-8", "backslashreplace").decode()
+        if not value.isascii():
+            value = value.encode("utf-8", "backslashreplace").decode()
+        return _without_nul(value) if dialect.name == "postgresql" else value
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str | None] | None:
+        # Not `process_result_value`, which would cost every row of the other database something.
+        return _with_nul if dialect.name == "postgresql" else None
 
 
 class Json(TypeDecorator[Any]):
@@ -87,6 +103,16 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+def _without_nul(text: str) -> str:
+    return text.replace(_ESCAPE, f"{_ESCAPE}1").replace("\0", f"{_ESCAPE}0")
+
+
+def _with_nul(value: str | None) -> str | None:
+    if value is None or _ESCAPE not in value:
+        return value
+    return value.replace(f"{_ESCAPE}0", "\0").replace(f"{_ESCAPE}1", _ESCAPE)
 
 
 metadata = MetaData()
@@ -235,7 +261,7 @@ attempts = Table(
 events = Table(
     "events",
     metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("seq", _Serial, primary_key=True),
     # Of those that somebody told: the same one told again is known by it.
     Column("id", Uuid),
     Column("at", Instant, nullable=False),
@@ -331,7 +357,7 @@ def may_become(to: RunState) -> ColumnElement[bool]:
 
 
 def _partial(name: str, *columns: Column[Any], where: Any, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=where)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 _partial("runs_waiting", runs.c.deployment_id, runs.c.due_at, runs.c.id, where=is_waiting)
@@ -359,8 +385,11 @@ _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.i
 
 
 def insert_unless_there(table: Table) -> Insert:
-    """An INSERT that leaves a row which is there already as it is, by whichever unique key."""
-    return insert(table).on_conflict_do_nothing()
+    """An INSERT that leaves a row which is there already as it is, by whichever unique key.
+
+    Where it is executed for one row, its `rowcount` says whether that was new.
+    """
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def insert_or_replace(table: Table) -> Insert:

@@ -1,0 +1,230 @@
+"""The database: each change one transaction, beside those of others, carried out once also where an answer is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import psycopg
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from flowsource.addresses import postgres_address, shown
+from flowsource.errors import StoreUnavailable
+from flowsource.store import schema
+from flowsource.store.postgres import marks
+from flowsource.store.postgres.connecting import PATIENCE, as_store_error, connect, state_of
+from flowsource.store.postgres.watchdog import Watchdog
+from flowsource.store.schema import Lineage
+
+T = TypeVar("T")
+
+_AT_ONCE = 4
+# Longer than the server allows any statement: this is for a server that says nothing at all.
+_CUT_AFTER = PATIENCE + timedelta(seconds=10)
+# Could not be put in an order with others, or waited in a circle with them.
+_AGAIN = frozenset({"40001", "40P01"})
+_TRIES = 8
+# Held by each change: shared, or alone by one that decides by what many rows say.
+_LOCK = 0x666C6F77
+_BEGIN = {
+    (alone, durable): text(
+        f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({_LOCK})"
+        + ("" if durable else ", set_config('synchronous_commit', 'off', true)")
+    )
+    for alone in (False, True)
+    for durable in (False, True)
+}
+
+
+# Tables with many rows take as long as they take.
+_TAKE_TIME = text(
+    "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '600000', true), "
+    "set_config('idle_in_transaction_session_timeout', '0', true)"
+)
+
+
+class _NotBegun(Exception):
+    """The connection turned out to be none before anything was asked of it."""
+
+
+class _Unanswered(Exception):
+    """The connection ended after a commit was asked for, and before it was answered."""
+
+    def __init__(self, connection: UUID, mark: UUID, answer: Any) -> None:
+        super().__init__()
+        self.connection, self.mark, self.answer = connection, mark, answer
+
+
+class PostgresDatabase:
+    """The database at `address`, with tables made where there are none. Its methods block: call them from threads.
+
+    Each change holds the same lock for as long as it goes on: shared, so that changes go on side by side, or alone.
+    Those that share it hold against each other by the locks and keys of single rows.
+    """
+
+    readers = _AT_ONCE
+    writers = _AT_ONCE
+
+    def __init__(self, address: str, watchdog: Watchdog, lineage: Lineage = Lineage()) -> None:
+        """Bring the tables up to the newest of `lineage`.
+
+        Raises StoreUnavailable, StoreVersionMismatch, StoreError, or InvalidSettings for the address. Whoever gives
+        the `watchdog` gives it away.
+        """
+        self._address = postgres_address(address)
+        self._lineage = lineage
+        self._watchdog = watchdog
+        self._engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            # The text of an error never holds the values of a statement: parameters of runs may be secret.
+            hide_parameters=True,
+            pool_size=self.readers + self.writers,
+            max_overflow=0,
+            pool_timeout=PATIENCE.total_seconds(),
+            pool_use_lifo=True,
+            use_native_hstore=False,
+        )
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+        self._watchdog.close()
+
+    def read(self, ask: Callable[[Connection], T]) -> T:
+        """What `ask` returns, each of its statements seeing the last commit."""
+
+        def once() -> T:
+            with self._reading.connect() as connection, self._watched(connection):
+                try:
+                    return ask(connection)
+                except DBAPIError as error:
+                    if error.connection_invalidated:
+                        raise _NotBegun from error
+                    raise
+
+        return self._persistently(once)
+
+    def write(self, change: Callable[[Connection], T], *, durable: bool, alone: bool = False) -> T:
+        """What `change` returns, once its writes are committed: all of them, or none when it raises."""
+
+        def once() -> T:
+            with self._engine.connect() as connection, self._watched(connection):
+                try:
+                    connection.execute(_BEGIN[alone, durable])
+                except DBAPIError as error:
+                    if error.connection_invalidated:
+                        raise _NotBegun from error
+                    raise
+                answer = change(connection)
+                # A change that may be lost may as well be made twice.
+                if durable:
+                    self._commit(connection, answer)
+                else:
+                    connection.commit()
+                return answer
+
+        return self._persistently(once)
+
+    def _commit(self, connection: Connection, answer: Any) -> None:
+        of, mark = connection.info.setdefault("marked", uuid4()), uuid4()
+        marks.leave(connection, of, mark)
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _Unanswered(of, mark, answer) from error
+            raise
+
+    def _persistently(self, once: Callable[[], T]) -> T:
+        """What `once` returns, tried again where that can help at once and is known to repeat nothing."""
+        deadline = time.monotonic() + PATIENCE.total_seconds()
+        is_fresh = False
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return once()
+            except _NotBegun as error:
+                # The server was started anew since the connection was used last, and all others are as old.
+                if is_fresh:
+                    raise as_store_error(error.__cause__ or error, self._address) from None
+                is_fresh = True
+            except _Unanswered as lost:
+                if self._was_carried_out(lost, deadline):
+                    return lost.answer  # type: ignore[no-any-return]
+            except DBAPIError as error:
+                if state_of(error) not in _AGAIN or tries == _TRIES:
+                    raise as_store_error(error, self._address) from None
+                time.sleep(random.uniform(0, 0.005 * 2**tries))
+
+    def _was_carried_out(self, lost: _Unanswered, deadline: float) -> bool:
+        """Whether a change is there of which it was not told; asks until the server can say."""
+        while time.monotonic() < deadline:
+            try:
+                return self.read(lambda connection: marks.was_left(connection, lost.connection, lost.mark))
+            except StoreUnavailable:
+                time.sleep(random.uniform(0.1, 0.3))
+        raise StoreUnavailable(
+            f"{shown(self._address)}: the database went away while it was written to, and whether it was is not known. "
+            "Look whether PostgreSQL runs there, and at what is there then."
+        )
+
+    def downgrade(self, to: str) -> None:
+        """Bring the tables back to the revision `to`, for an older flowsource; raises StoreVersionMismatch."""
+        self._migrate(to)
+
+    def _open(self) -> None:
+        if self.read(schema.revision_of) != self._lineage.newest:
+            self._migrate(self._lineage.newest)
+
+    def _migrate(self, to: str) -> None:
+        try:
+            while self._take_step(to):
+                pass
+        except DBAPIError as error:
+            raise as_store_error(error, self._address) from None
+
+    def _take_step(self, to: str) -> bool:
+        """Come one revision closer to `to`, in one transaction; whether there may be more to go."""
+        where = shown(self._address)
+        with self._engine.begin() as connection:
+            connection.execute(_TAKE_TIME)
+            # Several that start at once take turns, and all but the first find it done.
+            connection.execute(_BEGIN[True, True])
+            at = schema.revision_of(connection)
+            if at is None:
+                schema.make(connection, self._lineage.newest, marks.metadata, where=where)
+                return True
+            following = self._lineage.step(at, to=to, where=where)
+            if following is None:
+                return False
+            # Here and not above: few who open a store have anything to migrate.
+            from flowsource.store.migrating import take_step
+
+            take_step(connection, self._lineage, at, following)
+            return True
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = connect(self._address, self._watchdog)
+        connection.autocommit = False
+        return connection
+
+    @contextmanager
+    def _watched(self, connection: Connection) -> Iterator[None]:
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, psycopg.Connection)
+        with self._watchdog.over(raw.fileno(), _CUT_AFTER):
+            yield

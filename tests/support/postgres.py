@@ -1,0 +1,156 @@
+"""A real PostgreSQL on this machine, started for the tests alone: stopped, started and frozen as they ask."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from uuid import uuid4
+
+from tests.support.parts import lacks
+
+USER, PASSWORD = "flowsource", "s3cr3t-canary-7b1d"
+_WITHIN = 40.0
+# What makes it quick, where nothing needs to survive the machine.
+_QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=200", "autovacuum_naptime=5s")
+
+
+@dataclass(eq=False)
+class PostgresServer:
+    """A server that listens on 127.0.0.1 and lets nobody in without the password."""
+
+    directory: Path
+    port: int
+    options: tuple[str, ...]
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def address(self, database: str) -> str:
+        """The address of one of its databases, with user and password."""
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        given = [word for option in (*self.options, f"port={self.port}") for word in ("-c", option)]
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_binary("postgres"), "-D", self.directory / "data", "-k", self.directory, "-h", "127.0.0.1", *given],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **_as_user(),
+            )
+        deadline = monotonic() + _WITHIN
+        while subprocess.run(
+            [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
+        ).returncode:
+            assert self._process.poll() is None, (self.directory / "log").read_text()
+            assert monotonic() < deadline, (self.directory / "log").read_text()
+            sleep(0.02)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT at once but in order, SIGQUIT as in a crash, from which the next start recovers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(number)
+            self._process.wait(_WITHIN)
+            self._process = None
+
+    def ask(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """The rows that `statement` gives, in a transaction of its own."""
+        import psycopg
+
+        with psycopg.connect(self.address(database), autocommit=True) as connection:
+            asked = connection.execute(statement.encode())
+            return asked.fetchall() if asked.description else []
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of a new, empty database, which goes with the block."""
+        name = f"d{uuid4().hex}"
+        self.ask(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        try:
+            yield self.address(name)
+        finally:
+            self.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres_server(*options: str) -> Iterator[PostgresServer]:
+    """A server of our own, until the block ends; with what it says in its log. Skips where none is installed."""
+    if not _binary("initdb"):
+        lacks("PostgreSQL is not installed (Debian: postgresql)")
+    directory = Path(tempfile.mkdtemp(prefix="flowsource-postgres-"))
+    try:
+        _give_away(directory)
+        secret = directory / "secret"
+        secret.write_text(PASSWORD)
+        _give_away(secret)
+        made = subprocess.run(
+            [
+                *(_binary("initdb"), "-D", directory / "data", "-U", USER, f"--pwfile={secret}"),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            ],
+            capture_output=True,
+            check=False,
+            **_as_user(),
+        )
+        assert made.returncode == 0, made.stderr.decode()
+        server = PostgresServer(directory, _free_port(), (*_QUICK, *options))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
+@cache
+def _binary(name: str) -> str:
+    """Where a program of PostgreSQL is, or ""; Debian has those of the server out of the way of PATH."""
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name))
+    return shutil.which(name, path=os.pathsep.join([*map(str, reversed(places)), os.environ.get("PATH", "")])) or ""
+
+
+def _as_user() -> dict[str, Any]:
+    """How it is started: it refuses to be root."""
+    if os.geteuid() != 0:
+        return {}
+    user = _somebody()
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _give_away(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, _somebody().pw_uid, _somebody().pw_gid)
+
+
+def _somebody() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -217,8 +218,9 @@ def test_a_schedule_survives_json(schedule: Schedule) -> None:
 
 def test_what_a_schedule_says_beside_its_instants_survives_json() -> None:
     said = Cron("0 2 * * *", day_or=False, slug="night", active=False, parameters={"n": [1]}, jitter=90, catchup="none")
+    said = replace(said, max_lateness=600)
     assert schedule_from_json(said.to_json()) == said
-    assert said.spread == timedelta(seconds=90)
+    assert (said.spread, said.patience) == (timedelta(seconds=90), timedelta(minutes=10))
 
 
 def test_a_schedule_of_an_earlier_version_can_be_read() -> None:
@@ -367,6 +369,8 @@ def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
         ({"parameters": {"at": NOON}}, "parameters.at"),
         ({"jitter": -1}, "jitter: -1 is not a length of time"),
         ({"jitter": 10**400}, "jitter: 1000"),
+        ({"max_lateness": -1}, "max_lateness: -1 is not a length of time"),
+        ({"max_lateness": True}, "max_lateness: True is not"),
         ({"catchup": "some"}, "catchup: 'some' is none of 'latest', 'all', 'none'"),
     ],
 )

@@ -49,6 +49,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "hooks",
             "flow_options",
             "catching_up",
+            "merging",
             "triggers",
             "events",
             "event_names",

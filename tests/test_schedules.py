@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,6 +36,24 @@ zones = st.sampled_from(
         *("Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "Africa/Casablanca", "Asia/Tehran", "Africa/Cairo"),
     ]
 )
+# When clocks are set, and one day is left out.
+CHANGES = [
+    (zone, datetime.fromisoformat(f"{at}:00Z"))
+    for zone, at in [
+        *(("Europe/Berlin", "2026-03-29T01:00"), ("Europe/Berlin", "2026-10-25T01:00")),
+        *(("Europe/London", "2026-03-29T01:00"), ("Europe/London", "2026-10-25T01:00")),
+        *(("America/New_York", "2026-03-08T07:00"), ("America/New_York", "2026-11-01T06:00")),
+        *(("America/St_Johns", "2026-03-08T05:30"), ("America/St_Johns", "2026-11-01T04:30")),
+        *(("America/Sao_Paulo", "2018-11-04T03:00"), ("America/Sao_Paulo", "2019-02-17T02:00")),
+        *(("America/Santiago", "2026-09-06T04:00"), ("America/Santiago", "2026-04-05T03:00")),
+        *(("Australia/Lord_Howe", "2026-10-03T15:30"), ("Australia/Lord_Howe", "2026-04-04T15:00")),
+        *(("Africa/Casablanca", "2026-03-22T02:00"), ("Africa/Casablanca", "2026-02-15T02:00")),
+        *(("Africa/Cairo", "2026-04-23T22:00"), ("Africa/Cairo", "2026-10-29T21:00")),
+        *(("Asia/Tehran", "2022-03-21T20:30"), ("Asia/Tehran", "2022-09-21T19:30")),
+        *(("Atlantic/Azores", "2026-03-29T01:00"), ("Atlantic/Azores", "2026-10-25T01:00")),
+        *(("Pacific/Apia", "2011-12-30T10:00"), ("Antarctica/Troll", "2026-03-29T01:00")),
+    ]
+]
 anchors = st.builds(lambda moment, zone: moment.astimezone(ZoneInfo(zone)), moments, zones)
 lengths = st.timedeltas(timedelta(seconds=1), timedelta(days=40)) | st.integers(1, 40).map(timedelta)
 intervals = st.builds(Interval, lengths, anchors, zones)
@@ -117,6 +136,81 @@ def test_every_half_hour_means_every_real_half_hour_when_the_clock_repeats() -> 
     assert len(list(due(schedule, after=day, now=day + timedelta(hours=3)))) == 6
 
 
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [
+        ("0 0 29 2 *", ["2028-02-29", "2032-02-29", "2036-02-29"]),
+        ("0 0 29 2 1", ["2027-02-01", "2027-02-08", "2027-02-15"]),
+        ("0 0 31 * *", ["2026-03-31", "2026-05-31", "2026-07-31"]),
+        ("0 0 L * *", ["2026-03-31", "2026-04-30", "2026-05-31"]),
+        ("0 0 15W * *", ["2026-03-16", "2026-04-15", "2026-05-15"]),
+        ("0 0 * * 5#3", ["2026-03-20", "2026-04-17", "2026-05-15"]),
+        ("0 0 * * 5#5", ["2026-05-29", "2026-07-31", "2026-10-30"]),
+        ("0 0 * * L5", ["2026-03-27", "2026-04-24", "2026-05-29"]),
+        # One of both days is enough, also of those that are counted within the month.
+        ("0 0 13 * 5", ["2026-03-06", "2026-03-13", "2026-03-20"]),
+        ("0 0 1 * 5#3", ["2026-03-20", "2026-04-01", "2026-04-17"]),
+        ("0 0 L * 5#3", ["2026-03-20", "2026-03-31", "2026-04-17"]),
+        ("0 0 15W * L5", ["2026-03-16", "2026-03-27", "2026-04-15"]),
+        ("0 0 31 2 5", ["2027-02-05", "2027-02-12", "2027-02-19"]),
+        # Beside a star, with or without a step, both must hold.
+        ("0 0 */2 * 1", ["2026-03-09", "2026-03-23", "2026-04-13"]),
+        ("0 0 13 * */5", ["2026-03-13", "2026-09-13", "2026-11-13"]),
+        ("0 0 */10 * 5#3", ["2026-08-21", "2027-05-21", "2028-01-21"]),
+    ],
+)
+def test_the_days_of_an_expression_are_those_of_debians_cron(expression: str, days: list[str]) -> None:
+    found = upcoming(Cron(expression), now=NOON, count=3)
+    assert [f"{at:%Y-%m-%d}" for at in found] == days
+
+
+def test_both_days_must_hold_where_that_is_wanted() -> None:
+    found = upcoming(Cron("0 0 13 * 5", day_or=False), now=NOON, count=3)
+    assert [f"{at:%Y-%m-%d}" for at in found] == ["2026-03-13", "2026-11-13", "2027-08-13"]
+    with pytest.raises(InvalidSchedule, match="finds no day"):
+        Cron("0 0 1 * 5#3", day_or=False)
+
+
+def test_an_expression_may_have_seconds() -> None:
+    found = upcoming(Cron("30 12 * * * */20"), now=NOON, count=4)
+    assert [f"{at:%H:%M:%S}" for at in found] == ["12:30:00", "12:30:20", "12:30:40", "12:30:00"]
+
+
+# The algorithm of Debian's cron: it looks at its clock every minute, and makes up for what that was set past.
+@given(
+    st.sets(st.integers(0, 59), min_size=1, max_size=3),
+    st.sets(st.integers(0, 23), min_size=1, max_size=5) | st.just(set(range(24))),
+    *(st.sampled_from(CHANGES), st.integers(-15, 3)),
+)
+def test_whoever_looks_at_the_clock_every_minute_fires_at_the_same_instants(
+    minutes: set[int], hours: set[int], change: tuple[str, datetime], start: int
+) -> None:
+    zone_name, set_at = change
+    zone, begin = ZoneInfo(zone_name), set_at + timedelta(minutes=20 * start)
+
+    def shown(at: datetime) -> datetime:
+        return at.astimezone(zone).replace(tzinfo=None, fold=0)
+
+    expected, minute = [], timedelta(minutes=1)
+    latest = shown(begin - timedelta(hours=3))
+    for count in range(-3 * 60, 9 * 60):
+        at = begin + count * minute
+        wall = shown(at)
+        passed = [wall] if len(hours) == 24 or wall <= latest else _walls(latest, wall)
+        is_new = len(hours) == 24 or wall > latest
+        if count > 0 and is_new and any(each.minute in minutes and each.hour in hours for each in passed):
+            expected.append(at)
+        latest = max(latest, wall)
+    expression = f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *"
+    now = begin + (9 * 60 - 1) * minute
+    assert list(due(Cron(expression, zone_name), after=begin, now=now)) == expected, expression
+
+
+def _walls(after: datetime, until: datetime) -> list[datetime]:
+    """Each minute on a clock in (after, until]."""
+    return [after + timedelta(minutes=count) for count in range(1, (until - after) // timedelta(minutes=1) + 1)]
+
+
 @given(st.one_of(intervals, crons, rrules))
 def test_a_schedule_survives_json(schedule: Schedule) -> None:
     assert schedule_from_json(schedule.to_json()) == schedule
@@ -124,8 +218,9 @@ def test_a_schedule_survives_json(schedule: Schedule) -> None:
 
 def test_what_a_schedule_says_beside_its_instants_survives_json() -> None:
     said = Cron("0 2 * * *", day_or=False, slug="night", active=False, parameters={"n": [1]}, jitter=90, catchup="none")
+    said = replace(said, max_lateness=600)
     assert schedule_from_json(said.to_json()) == said
-    assert said.spread == timedelta(seconds=90)
+    assert (said.spread, said.patience) == (timedelta(seconds=90), timedelta(minutes=10))
 
 
 def test_a_schedule_of_an_earlier_version_can_be_read() -> None:
@@ -274,6 +369,8 @@ def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
         ({"parameters": {"at": NOON}}, "parameters.at"),
         ({"jitter": -1}, "jitter: -1 is not a length of time"),
         ({"jitter": 10**400}, "jitter: 1000"),
+        ({"max_lateness": -1}, "max_lateness: -1 is not a length of time"),
+        ({"max_lateness": True}, "max_lateness: True is not"),
         ({"catchup": "some"}, "catchup: 'some' is none of 'latest', 'all', 'none'"),
     ],
 )

@@ -152,9 +152,10 @@ class Deployment:
     loads and waits for a person; `wish` is what a person wants served, and `blocked` what not. While a pin is in force
     following goes on `beneath` it: that is what would serve without the pin.
 
-    `paused` is a person's wish for the schedules; `stopped` says that its server ended with `pause_on_shutdown` and
-    none has come back. `epoch` grows with whatever changes here about revisions. `seen_at` is when the source was
-    asked for the newest revision that was decided on.
+    `declared.schedules` are those of the code that nobody removed, each as a person left it; `added_schedules` are
+    those that people added. `paused` is a person's wish for them all; `stopped` says that its server ended with
+    `pause_on_shutdown` and none has come back. `epoch` grows with whatever changes here about revisions. `seen_at` is
+    when the source was asked for the newest revision that was decided on.
     """
 
     id: UUID
@@ -169,6 +170,7 @@ class Deployment:
     blocked: tuple[Block, ...] = ()
     epoch: int = 0
     seen_at: datetime | None = None
+    added_schedules: tuple[Schedule, ...] = ()
     paused: bool = False
     stopped: bool = False
     created_at: datetime
@@ -178,6 +180,11 @@ class Deployment:
     def full_name(self) -> str:
         """`flow/deployment`, as people name it."""
         return f"{self.flow}/{self.declared.name}"
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """All that it has: those of the code, and those that people added."""
+        return self.declared.schedules + self.added_schedules
 
     @property
     def description(self) -> str | None:
@@ -218,9 +225,10 @@ class DeploymentOptions(TypedDict, total=False):
     """What `serve` and `to_deployment` take by keyword; all may be left out.
 
     Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron`, `rrule` (both in UTC),
-    `schedule` and `schedules` may be given; the first three also as lists. `paused` says outright whether the schedules
-    are paused; left out, what a person set stays. `description` is by default the flow's, `version` the revision's.
-    With `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
+    `schedule` and `schedules` may be given; the first three also as lists. `paused` says whether the schedules are
+    paused, until a person pauses or resumes them; left out, what a person set stays. `description` is by default the
+    flow's, `version` the revision's. With `pause_on_shutdown` (the default) what comes due while no server runs is not
+    made up for.
 
     `paths` are the files and directories of the source that the flow is made of (by default all): a revision that
     leaves them as they are is promoted without another look. With `on_dependency_change="hold"` a revision that changes

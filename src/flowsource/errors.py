@@ -26,6 +26,7 @@ FlowsourceError
 ├── NotFound                   a record the store does not hold
 │   ├── DeploymentNotFound
 │   ├── RunNotFound
+│   ├── ScheduleNotFound
 │   └── SourceNotFound
 ├── InvalidTransition          a run cannot go from this state to that one
 ├── Superseded                 somebody else owns the run now
@@ -195,6 +196,15 @@ class RunNotFound(NotFound):
     def __init__(self, run: str, why: str = "no run") -> None:
         self.run = run
         super().__init__(f"{why} {run!r}. `flowsource runs ls` lists the latest.")
+
+
+class ScheduleNotFound(NotFound):
+    """A deployment has no schedule of that slug or key; `known` are those it has."""
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        there = f"there are: {', '.join(known)}. Give one of these" if known else "`flowsource schedules ls` lists them"
+        super().__init__(f"no schedule {name!r}; {there}.")
 
 
 class SourceNotFound(NotFound):

@@ -130,6 +130,10 @@ class Kind(StrEnum):
     REFUSED = "refused"
     PAUSED = "paused"
     RESUMED = "resumed"
+    SCHEDULE_ADDED = "schedule_added"
+    SCHEDULE_PAUSED = "schedule_paused"
+    SCHEDULE_RESUMED = "schedule_resumed"
+    SCHEDULE_REMOVED = "schedule_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

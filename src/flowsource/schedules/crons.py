@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
+from heapq import merge
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flowsource.errors import InvalidSchedule
 from flowsource.schedules.options import ScheduleOptions
-from flowsource.schedules.zones import zone_named
+from flowsource.schedules.walls import next_instant
+from flowsource.schedules.zones import change_around, instant_past, instants_of, zone_named
 
 _ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -21,7 +25,7 @@ _ALIASES = {
     "@hourly": "0 * * * *",
 }
 # What can fire is told from here, so that the answer never depends on when it is asked.
-_ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+_ANY_WALL = datetime(2000, 1, 1)  # noqa: DTZ001 - of a wall clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,11 @@ class Cron(ScheduleOptions):
     """The instants of a cron expression, read on the wall clock of `timezone` (an IANA name).
 
     Five fields, or six with seconds last, `L` and `#` in them, and the usual aliases such as `@daily`. Where both the
-    day of the month and that of the week are given, one of them is enough, or with `day_or=False` both must hold. At a
-    change of clocks the rule of Debian's cron holds: an instant that the clock skips fires when the clock is past it,
-    and a fixed hour that the clock repeats fires once. The rest is as in `ScheduleOptions`. Raises InvalidSchedule for
-    an expression that can never fire or an unknown zone.
+    day of the month and that of the week are given, one of them is enough; where one of these begins with a star, or
+    with `day_or=False`, both must hold. At a change of clocks one that fires every hour goes on as time does, skipping
+    what the clock skips and repeating what it repeats; any other fires once for what the clock repeats, and for what it
+    skips when the clock is past that. All this is as in Debian's cron. The rest is as in `ScheduleOptions`. Raises
+    InvalidSchedule for an expression that can never fire or an unknown zone.
     """
 
     expression: str
@@ -48,7 +53,9 @@ class Cron(ScheduleOptions):
             raise self._unusable(f"it has {len(fields)} fields")
         if random := [field for field in fields if field[0] in "rR"]:
             raise self._unusable(f"{random[0]!r} means another moment each time it is read")
-        self.next_after(_ANY_MOMENT)
+        zone_named(self.timezone)
+        if not self._as_read().sides:
+            raise self._unusable("it finds no day")
         self.check_options()
 
     @property
@@ -58,25 +65,21 @@ class Cron(ScheduleOptions):
     def next_after(self, moment: datetime) -> datetime:
         """The first instant of this schedule strictly later than `moment`, in UTC; raises InvalidSchedule when there
         is none, or the zone is unknown on this machine."""
-        from croniter import CroniterError
+        zone, read = zone_named(self.timezone), self._as_read()
+        # What the clock skips fires when it is past it, in order: only what it repeats does not, while it does.
+        set_by = change_around(moment, zone, within=change_around(moment, zone))
+        found = next_instant(
+            read.walls_from, lambda wall: read.instants_of(wall, zone), moment=moment, zone=zone, set_by=set_by
+        )
+        if found is None:
+            raise self._unusable("it finds no day")
+        return found
 
-        zone = zone_named(self.timezone)
+    def _as_read(self) -> _Read:
         try:
-            return self._next_in(zone, moment)
-        except (CroniterError, ValueError, LookupError, AttributeError) as error:
+            return _read(self._fields, self.day_or)
+        except (ValueError, LookupError, AttributeError) as error:
             raise self._unusable(str(error)) from None
-
-    def _next_in(self, zone: ZoneInfo, moment: datetime) -> datetime:
-        from croniter import croniter
-
-        fixed_hour = not any(sign in self._fields.split()[1] for sign in "*/-,")
-        instants = croniter(self._fields, moment.astimezone(zone), day_or=self.day_or)
-        while True:
-            instant: datetime = instants.get_next(datetime)
-            # croniter walks both passes of an hour that the clock repeats; a fixed hour means it once.
-            second_pass = instant.fold and instant.replace(fold=0).utcoffset() != instant.utcoffset()
-            if not (fixed_hour and second_pass):
-                return instant.astimezone(UTC)
 
     def _unusable(self, reason: str) -> InvalidSchedule:
         return InvalidSchedule(
@@ -109,3 +112,49 @@ def cron_fields(data: dict[str, Any]) -> dict[str, Any]:
         "timezone": data["timezone"],
         "day_or": data.get("day_or", True),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An expression on a wall clock: what fires whenever one of `sides` does, each of which is one as croniter reads it
+    where both days must hold. `is_hourly` says that it fires in every hour."""
+
+    sides: tuple[str, ...]
+    is_hourly: bool
+
+    def walls_from(self, wall: datetime) -> Iterator[datetime]:
+        """What the clock shows when it fires, from `wall` on, in order; some more than once."""
+        return merge(*(_walls_of(side, wall) for side in self.sides))
+
+    def instants_of(self, wall: datetime, zone: ZoneInfo) -> list[datetime]:
+        """The instants that it fires at when the clock shows `wall`."""
+        return instants_of(wall, zone) if self.is_hourly else [instant_past(wall, zone)]
+
+
+@lru_cache(maxsize=64)
+def _read(fields: str, day_or: bool) -> _Read:
+    """The expression that `fields` say; raises ValueError, LookupError or AttributeError where there is no sense in
+    them."""
+    from croniter import croniter
+
+    minute, hour, day, month, weekday, *seconds = fields.split()
+    sides = [(minute, hour, day, month, weekday, *seconds)]
+    # As in Debian's cron: beside a day that begins with a star the other one must hold as well, steps included.
+    if day_or and not any(field[0] in "*?" for field in (day, weekday)):
+        # croniter takes both where one is a `#`, an `L` or a `W`, whatever it is told.
+        sides = [(minute, hour, day, month, "*", *seconds), (minute, hour, "*", month, weekday, *seconds)]
+    firing = [side for side in map(" ".join, sides) if next(_walls_of(side, _ANY_WALL), None) is not None]
+    hours = croniter.expand(fields)[0][1]
+    return _Read(sides=tuple(firing), is_hourly=hours == ["*"])
+
+
+def _walls_of(side: str, wall: datetime) -> Iterator[datetime]:
+    from croniter import CroniterBadDateError, croniter
+
+    # It gives what is later than where it begins.
+    walls = croniter(side, wall - timedelta(seconds=1), ret_type=datetime, day_or=False)
+    try:
+        while True:
+            yield walls.get_next()
+    except CroniterBadDateError:
+        return

@@ -22,8 +22,8 @@ class ScheduleOptions:
     `slug` names it within its deployment: one of that name declared again is the same one, whatever else it says. One
     that is not `active` is kept and starts nothing. `parameters` are for its runs, over those of the deployment. A run
     comes due up to `jitter` (seconds, or a timedelta) after its instant, by chance that is fixed for the instant, so
-    that many schedules of one hour do not start at once. `catchup` is by default that of the deployment. Raises
-    InvalidSchedule for what cannot be used.
+    that many schedules of one hour do not start at once. `catchup` and `max_lateness` (seconds, or a timedelta) are by
+    default those of the deployment. Raises InvalidSchedule for what cannot be used.
     """
 
     slug: str | None = None
@@ -31,11 +31,17 @@ class ScheduleOptions:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     jitter: float | timedelta = timedelta(0)
     catchup: Catchup | None = None
+    max_lateness: float | timedelta | None = None
 
     @property
     def spread(self) -> timedelta:
         """How long after its instant a run comes due at most."""
         return as_length(self.jitter, name="jitter")
+
+    @property
+    def patience(self) -> timedelta | None:
+        """How long after it comes due a run may begin, where the schedule says so itself."""
+        return None if self.max_lateness is None else as_length(self.max_lateness, name="max_lateness")
 
     @classmethod
     def as_stored(cls, said: Mapping[str, Any]) -> Self:
@@ -61,6 +67,7 @@ class ScheduleOptions:
         if self.catchup is not None and self.catchup not in get_args(Catchup):
             choices = ", ".join(map(repr, get_args(Catchup)))
             raise InvalidSchedule(f"catchup: {self.catchup!r} is none of {choices}.")
+        object.__setattr__(self, "max_lateness", self.patience)
 
     def options_to_json(self) -> dict[str, Any]:
         """Those that were given, as JSON."""
@@ -70,6 +77,7 @@ class ScheduleOptions:
             "parameters": dict(self.parameters) or None,
             "jitter": self.spread.total_seconds() or None,
             "catchup": self.catchup,
+            "max_lateness": self.patience.total_seconds() if self.patience is not None else None,
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -77,7 +85,8 @@ class ScheduleOptions:
 def options_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that `options_to_json` told of; what else is in `data` is left alone."""
     said = {name: data[name] for name in ("slug", "active", "parameters", "catchup") if name in data}
-    return {**said, "jitter": timedelta(seconds=data.get("jitter", 0))}
+    lengths = {name: timedelta(seconds=data[name]) for name in ("jitter", "max_lateness") if name in data}
+    return {"jitter": timedelta(0), **said, **lengths}
 
 
 def as_length(length: object, *, name: str) -> timedelta:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from flowsource.errors import InvalidSchedule
 from flowsource.schedules.options import ScheduleOptions
-from flowsource.schedules.zones import change_around, instant_of, wall_clock, zone_named
+from flowsource.schedules.walls import next_instant
+from flowsource.schedules.zones import change_around, instant_of, instants_of, wall_clock, zone_named
 
 _LONGEST = 6500
 # From when a rule counts that does not say it, on the clock of its zone.
@@ -60,16 +61,10 @@ class RRule(ScheduleOptions):
         InvalidSchedule where the zone is unknown on this machine."""
         zone = zone_named(self.timezone)
         rule = _parsed(self.rrule, self.timezone)
-        # Near a change the order on the clock is not the order in time.
         set_by = change_around(moment, zone)
-        found: tuple[datetime, datetime] | None = None
-        for wall in rule.walls_from(wall_clock(moment, zone) - set_by):
-            if found is not None and wall > found[1] + set_by:
-                break
-            for instant in rule.instants_of(wall, zone):
-                if instant > moment and (found is None or instant < found[0]):
-                    found = instant, wall
-        return found[0] if found is not None else None
+        return next_instant(
+            rule.walls_from, lambda wall: rule.instants_of(wall, zone), moment=moment, zone=zone, set_by=set_by
+        )
 
     def describe(self) -> str:
         """As a person would say it."""
@@ -121,13 +116,7 @@ class _Rule:
 
     def instants_of(self, wall: datetime, zone: ZoneInfo) -> list[datetime]:
         """The instants that it fires at when the clock shows `wall`."""
-        first = instant_of(wall, zone)
-        if not self.is_within_a_day:
-            return [first]
-        if wall_clock(first, zone) != wall:
-            return []
-        second = instant_of(wall, zone, fold=1)
-        return [first] if second == first else [first, second]
+        return instants_of(wall, zone) if self.is_within_a_day else [instant_of(wall, zone)]
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from flowsource.errors import InvalidSchedule
 
 # No clock was ever set by more than a day.
 _AROUND = timedelta(hours=26)
+_SECOND = timedelta(seconds=1)
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -34,9 +35,29 @@ def instant_of(wall: datetime, zone: ZoneInfo, *, fold: int = 0) -> datetime:
     return wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
 
 
-def change_around(moment: datetime, zone: ZoneInfo) -> timedelta:
-    """By how much the clock there is set, forward or back, within a day of `moment`."""
-    before, after = ((moment + around).astimezone(zone).utcoffset() for around in (-_AROUND, _AROUND))
+def instants_of(wall: datetime, zone: ZoneInfo) -> list[datetime]:
+    """The instants, in UTC, at which the clock there shows `wall`: none if it skips that, two if it repeats it."""
+    first, second = (instant_of(wall, zone, fold=fold) for fold in (0, 1))
+    if wall_clock(first, zone) != wall:
+        return []
+    return [first] if second == first else [first, second]
+
+
+def instant_past(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant, in UTC, at which the clock there shows `wall`, or something later because it skips that."""
+    if instants := instants_of(wall, zone):
+        return instants[0]
+    # Read by the clock as it is set after and before, these two lie around the change.
+    before, after = (instant_of(wall, zone, fold=fold) for fold in (1, 0))
+    while after - before > _SECOND:
+        middle = before + (after - before) // (2 * _SECOND) * _SECOND
+        before, after = (before, middle) if wall_clock(middle, zone) > wall else (middle, after)
+    return after
+
+
+def change_around(moment: datetime, zone: ZoneInfo, within: timedelta = _AROUND) -> timedelta:
+    """By how much the clock there is set, forward or back, `within` so long of `moment` (by default a day)."""
+    before, after = ((moment + around).astimezone(zone).utcoffset() for around in (-within, within))
     assert before is not None, "it is in a zone"
     assert after is not None, "it is in a zone"
     return abs(after - before)

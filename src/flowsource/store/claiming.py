@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_sche
 # More than that of one deployment wait for the next look, so that no write takes long.
 _GIVEN_UP_AT_ONCE = 500
 _OF_SAME = runs.c.deployment_id == deployments.c.id
+_OF_THIS = runs.c.deployment_id == bindparam("of_deployment")
+_HAS_OWN_END = is_scheduled & runs.c.start_by.is_not(None)
 # One that waits for another leaves its place to it: else, within a limit, it might wait for itself.
 _IN_PROGRESS = select(func.count()).select_from(runs).where(_OF_SAME, is_in_progress, ~waits_for_another)
 _DUE = (
@@ -31,6 +33,7 @@ _DUE = (
         deployments.c.collision_strategy,
         deployments.c.max_lateness,
         select(func.min(runs.c.due_at)).where(_OF_SAME, is_waiting).scalar_subquery().label("oldest"),
+        select(func.min(runs.c.start_by)).where(_OF_SAME, _HAS_OWN_END).scalar_subquery().label("first_end"),
         _IN_PROGRESS.scalar_subquery().label("everywhere"),
         _IN_PROGRESS.where(runs.c.runner_id == bindparam("runner")).scalar_subquery().label("here"),
     )
@@ -40,7 +43,7 @@ _DUE = (
 _WITH_WORK = select(_DUE).where(_DUE.c.oldest <= bindparam("now"))
 _WAITING = (
     select(runs.c.id, runs.c.due_at)
-    .where(runs.c.deployment_id == bindparam("of_deployment"), is_waiting, runs.c.due_at <= bindparam("now"))
+    .where(_OF_THIS, is_waiting, runs.c.due_at <= bindparam("now"))
     .order_by(runs.c.due_at, runs.c.id)
     .limit(bindparam("room"))
 )
@@ -73,7 +76,7 @@ _TAKE = (
 # Those that were begun already are not in question.
 _BEFORE = (
     select(runs.c.id)
-    .where(runs.c.deployment_id == bindparam("of_deployment"), is_scheduled, runs.c.due_at <= bindparam("before"))
+    .where(_OF_THIS, is_scheduled, runs.c.due_at <= bindparam("before"))
     .order_by(runs.c.due_at, runs.c.id)
     .limit(_GIVEN_UP_AT_ONCE)
     .with_for_update(skip_locked=True, key_share=True)
@@ -95,7 +98,17 @@ def _drop(to: RunState, chosen: Select[Any]) -> Update:
     )
 
 
-_SKIP_LATE = _drop(RunState.SKIPPED, _BEFORE.where(runs.c.schedule.is_not(None)))
+_SKIP_LATE = _drop(RunState.SKIPPED, _BEFORE.where(runs.c.schedule.is_not(None), runs.c.start_by.is_(None)))
+_PAST_THEIR_END = (
+    select(runs.c.id, runs.c.due_at, runs.c.start_by)
+    .where(_OF_THIS, _HAS_OWN_END, runs.c.start_by <= bindparam("now"))
+    .order_by(runs.c.start_by, runs.c.id)
+    .limit(_GIVEN_UP_AT_ONCE)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_SKIP_THESE = _drop(
+    RunState.SKIPPED, select(runs.c.id).where(_OF_THIS, runs.c.id.in_(bindparam("chosen", expanding=True)))
+)
 _CANCEL_NEW = _drop(RunState.CANCELLED, _BEFORE)
 _NEXT_OF_SAME = select(func.min(runs.c.due_at)).where(_OF_SAME, is_waiting, runs.c.due_at > bindparam("after"))
 _NEXT_DUE = select(func.min(_NEXT_OF_SAME.scalar_subquery())).where(
@@ -193,10 +206,29 @@ def _room(deployment: AnyRow) -> int:
 
 def _too_late(connection: Connection, deployment: AnyRow, now: datetime) -> list[Run]:
     """Skip scheduled runs that should have begun long ago."""
-    if deployment.max_lateness is None or deployment.oldest > now - deployment.max_lateness:
+    skipped = _past_their_end(connection, deployment, now)
+    if deployment.max_lateness is not None and deployment.oldest <= now - deployment.max_lateness:
+        before, why = now - deployment.max_lateness, _later_than(deployment.max_lateness)
+        skipped += _give_up(connection, _SKIP_LATE, deployment, why, before=before, now=now)
+    return skipped
+
+
+def _past_their_end(connection: Connection, deployment: AnyRow, now: datetime) -> list[Run]:
+    """Skip those whose schedules say themselves until when they may begin."""
+    if deployment.first_end is None or deployment.first_end > now:
         return []
-    why = Failure(kind="too late", message=f"it could not begin within {deployment.max_lateness} of its time")
-    return _give_up(connection, _SKIP_LATE, deployment, why, before=now - deployment.max_lateness, now=now)
+    late: defaultdict[timedelta, list[UUID]] = defaultdict(list)
+    for row in connection.execute(_PAST_THEIR_END, {"of_deployment": deployment.id, "now": now}):
+        late[row.start_by - row.due_at].append(row.id)
+    return [
+        run
+        for patience, chosen in late.items()
+        for run in _give_up(connection, _SKIP_THESE, deployment, _later_than(patience), chosen=chosen, now=now)
+    ]
+
+
+def _later_than(patience: timedelta) -> Failure:
+    return Failure(kind="too late", message=f"it could not begin within {patience} of its time")
 
 
 def _too_many(connection: Connection, deployment: AnyRow, taken: Sequence[Run], now: datetime) -> list[Run]:
@@ -211,9 +243,9 @@ def _too_many(connection: Connection, deployment: AnyRow, taken: Sequence[Run], 
 
 
 def _give_up(
-    connection: Connection, drop: Update, deployment: AnyRow, why: Failure, *, before: datetime, now: datetime
+    connection: Connection, drop: Update, deployment: AnyRow, why: Failure, *, now: datetime, **which: Any
 ) -> list[Run]:
-    asked = {"of_deployment": deployment.id, "before": before, "why": failure_json(why), "now": now}
+    asked = {"of_deployment": deployment.id, "why": failure_json(why), "now": now, **which}
     dropped = connection.execute(drop, asked).all()
     steps.remember(connection, dropped, at=now, reason=why.message)
     return [run_from(row) for row in dropped]

@@ -80,11 +80,13 @@ def create_scheduled(
             parameters=schedule.parameters if schedule is not None else {},
         )
         run = _new_run(deployment, new, now)
+        start_by = None
         if schedule is not None:
             run = replace(run, due_at=instant + wait_of(key, instant, schedule.spread))
+            start_by = run.due_at + schedule.patience if schedule.patience is not None else None
         if why := skipped.get(instant):
             run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
-        if connection.execute(_INSERT_ONCE, new_run_columns(run, None)).rowcount:
+        if connection.execute(_INSERT_ONCE, {**new_run_columns(run, None), "start_by": start_by}).rowcount:
             steps.remember(connection, [run], at=now, reason=why.message if why else None)
             created.append(run)
     connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})

@@ -14,6 +14,7 @@ from flowsource.events import Event, NewEvent
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
+from flowsource.schedules import Schedule
 from flowsource.store.values import (
     BEFORE_ALL,
     HISTORY_KEPT,
@@ -60,9 +61,10 @@ class Store(Protocol):
         """Make a live runner known, with what it serves: all of it, or nothing.
 
         Registering the same again changes nothing but `updated_at`. What the code says (parameters, tags, schedules,
-        ...) follows the code; what a person set elsewhere (a pause, a pin, a rollback) survives unless the declaration
-        says `paused` outright. A schedule that was there before keeps its anchor. Its cursor is kept too, unless the
-        deployment was stopped with `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule.
+        ...) follows the code; what a person set elsewhere (a pause, a pin, a rollback, schedules that were added, held
+        or removed) survives, until the code says something else of just that (see `flowsource.merging`). A schedule
+        that was there before keeps its anchor. Its cursor is kept too, unless the deployment was stopped with
+        `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule.
         `stopped` is lifted. One that is stale, older than what was decided on, or not what a person wants, moves no
         deployment of the same source and entrypoint: its active revision, the facts and the rejection stay as they are.
         """
@@ -131,6 +133,29 @@ class Store(Protocol):
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
         """The schedules of these deployments."""
 
+    async def add_schedule(
+        self, deployment_id: UUID, schedule: Schedule, author: Author, *, now: datetime
+    ) -> ScheduleState:
+        """Add a schedule that a person wants, which begins at `now`; the history tells it.
+
+        It stays, whatever servers register, until a person removes it, or the code declares the same one: then it is
+        the code's. One that the code declares and a person removed comes back. Raises InConflict where the deployment
+        has one of its slug, or that says the same (`content_key`), else DeploymentNotFound.
+        """
+
+    async def set_schedule_active(
+        self, deployment_id: UUID, key: str, active: bool, author: Author, *, now: datetime
+    ) -> ScheduleState:
+        """Hold one schedule, or let it go on: a person's wish, which survives until the code says something else of
+        `active`. What it would have started meanwhile is not made up for; the history tells it. Raises
+        DeploymentNotFound or ScheduleNotFound.
+        """
+
+    async def remove_schedule(self, deployment_id: UUID, key: str, author: Author, *, now: datetime) -> ScheduleState:
+        """Take a schedule away, and return it as it was last; the history tells it. One of the code stays away as long
+        as the code says the same of it. Raises DeploymentNotFound or ScheduleNotFound.
+        """
+
     async def create_scheduled(
         self,
         deployment_id: UUID,
@@ -165,10 +190,10 @@ class Store(Protocol):
 
         Deployments take turns, and of each the run that is due longest comes first. No deployment gets more runs in
         progress (claimed, running or lost) than its `limit` on this runner, nor than its `global_limit` on all of them,
-        where a run that waits for another does not count;
-        those beyond the latter wait, or are cancelled where its `collision_strategy` says so. A scheduled run that is
-        `max_lateness` behind its time is skipped. Neither happens to one that was begun before. A run is given to one
-        claim only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
+        where a run that waits for another does not count; those beyond the latter wait, or are cancelled where its
+        `collision_strategy` says so. A scheduled run that is behind its time by the `max_lateness` of its schedule, or
+        else of its deployment, is skipped. Neither happens to one that was begun before. A run is given to one claim
+        only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
         """
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:

@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from flowsource.deployments import Declaration, Deployment
 from flowsource.errors import DeploymentNotFound, InvalidDeployment
+from flowsource.merging import merged_switch
 from flowsource.promotions import Author, HistoryEntry, Kind
-from flowsource.schedules import Interval, Schedule, content_key, schedule_from_json
-from flowsource.store import presence, promoting, telling
+from flowsource.schedules import Schedule, content_key, schedule_from_json
+from flowsource.store import presence, promoting, scheduling, telling
 from flowsource.store.returning import first_standing, standing_after
-from flowsource.store.rows import declaration_columns, deployment_from, schedule_state_from
+from flowsource.store.rows import declaration_columns, deployment_from
 from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
-from flowsource.store.values import Registration, ScheduleState
+from flowsource.store.values import Registration
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
 _IS_LIMITED = select(deployments.c.run_limit.is_not(None) | deployments.c.global_limit.is_not(None)).where(
     deployments.c.id == bindparam("which")
 )
 _SCHEDULES_OF = (
-    select(
-        schedules,
-        *(deployments.c.paused, deployments.c.stopped, deployments.c.options, deployments.c.max_lateness),
-    )
-    .join(deployments, deployments.c.id == schedules.c.deployment_id)
-    .where(schedules.c.deployment_id.in_(bindparam("which", expanding=True)))
+    select(schedules.c.deployment_id, schedules.c.schedule, schedules.c.added_by)
+    .where(schedules.c.deployment_id.in_(bindparam("which", expanding=True)), schedules.c.is_removed.is_(False))
     .order_by(schedules.c.deployment_id, schedules.c.position)
-)
-_SKIP_AHEAD = (
-    update(schedules)
-    .where(schedules.c.deployment_id == bindparam("which"), schedules.c.cursor < bindparam("to"))
-    .values(cursor=bindparam("to"))
 )
 
 
@@ -68,7 +59,7 @@ def set_paused(
     if before.paused == paused:
         return before
     if not paused:
-        connection.execute(_SKIP_AHEAD, {"which": deployment_id, "to": now})
+        scheduling.skip_ahead(connection, deployment_id, to=now)
     kind = Kind.PAUSED if paused else Kind.RESUMED
     if author is not None:
         entry = HistoryEntry(kind=kind, at=now, by=author.by, reason=author.reason)
@@ -115,12 +106,6 @@ def find_deployment(connection: Connection, name: str) -> Deployment:
     raise DeploymentNotFound(name, _names_near(connection, name))
 
 
-def schedule_states(connection: Connection, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
-    """The schedules of these deployments."""
-    rows = connection.execute(_SCHEDULES_OF, {"which": list(deployment_ids)})
-    return [schedule_state_from(row) for row in rows]
-
-
 def _refuse_twins(registrations: Sequence[Registration]) -> None:
     seen = set()
     for registration in registrations:
@@ -135,7 +120,9 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
     old = _called(connection, new.facts.name, declared.name)
     columns = {
         **declaration_columns(declared),
-        "paused": _paused_after(old, declared),
+        "paused": bool(declared.paused)
+        if old is None
+        else merged_switch(old.declared.paused, old.paused, declared.paused),
         "stopped": False,
         "updated_at": now,
     }
@@ -156,7 +143,7 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
         was_held = old.paused or old.stopped or (old.declared.pause_on_shutdown and deployment_id not in served)
     promoting.remember(connection, deployment_id, entries)
     resumes = was_held and not columns["paused"]
-    _replace_schedules(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
+    scheduling.declare(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
     return deployment_id
 
 
@@ -170,59 +157,14 @@ def _called(connection: Connection, flow: str, name: str) -> Deployment | None:
     return found[0] if found else None
 
 
-def _paused_after(old: Deployment | None, declared: Declaration) -> bool:
-    """What the declaration says; else what a person set; a pause that was itself declared goes with its declaration."""
-    if declared.paused is not None or old is None:
-        return bool(declared.paused)
-    return bool(old.paused and not old.declared.paused)
-
-
-def _replace_schedules(
-    connection: Connection,
-    deployment_id: UUID,
-    declared: Iterable[Schedule],
-    *,
-    resumes_at: datetime | None,
-    now: datetime,
-) -> None:
-    """Keep the schedules that are declared, with the anchors and cursors of those that were there before."""
-    of_deployment = schedules.c.deployment_id == deployment_id
-    known = {row.key: row for row in connection.execute(select(schedules).where(of_deployment))}
-    wanted: dict[str, dict[str, Any]] = {}
-    for schedule in declared:
-        key = content_key(schedule)
-        old = known.get(key)
-        kept = schedule_from_json(old.schedule) if old else None
-        new, goes_on = _as_it_was(schedule, kept, now=now)
-        wanted[key] = {
-            "deployment_id": deployment_id,
-            "key": key,
-            "position": len(wanted),
-            "schedule": new.to_json(),
-            "cursor": max(old.cursor, resumes_at or old.cursor) if old and goes_on else now,
-        }
-    telling.tell_of_schedules(connection, deployment_id, [wanted[key] for key in wanted if key not in known], at=now)
-    connection.execute(delete(schedules).where(of_deployment))
-    if wanted:
-        connection.execute(insert(schedules), list(wanted.values()))
-
-
-def _as_it_was(declared: Schedule, kept: Schedule | None, *, now: datetime) -> tuple[Schedule, bool]:
-    """The schedule that is declared, with the anchor that it was given when it first was; whether it goes on where the
-    one that is kept is: as one of the same instants, that was active."""
-    if isinstance(declared, Interval):
-        anchor = kept.anchor_date if isinstance(kept, Interval) else None
-        as_kept = declared.anchored(anchor or now)
-        declared = as_kept if kept is not None and as_kept.content == kept.content else declared.anchored(now)
-    return declared, kept is not None and kept.active and kept.content == declared.content
-
-
 def _load(connection: Connection, *conditions: ColumnElement[bool]) -> list[Deployment]:
     rows = connection.execute(select(deployments).where(*conditions)).all()
-    planned = defaultdict(list)
+    declared: defaultdict[UUID, list[Schedule]] = defaultdict(list)
+    added: defaultdict[UUID, list[Schedule]] = defaultdict(list)
     for row in connection.execute(_SCHEDULES_OF, {"which": [row.id for row in rows]}):
-        planned[row.deployment_id].append(schedule_from_json(row.schedule))
-    return [deployment_from(row, planned[row.id]) for row in rows]
+        of = declared if row.added_by is None else added
+        of[row.deployment_id].append(schedule_from_json(row.schedule))
+    return [deployment_from(row, declared[row.id], added[row.id]) for row in rows]
 
 
 def _names_near(connection: Connection, name: str) -> list[str]:

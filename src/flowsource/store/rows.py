@@ -49,8 +49,9 @@ def declaration_columns(declared: Declaration) -> dict[str, Any]:
     }
 
 
-def deployment_from(row: AnyRow, schedules: Iterable[Schedule]) -> Deployment:
-    """The deployment of a row of its table, with its schedules in their declared order."""
+def deployment_from(row: AnyRow, schedules: Iterable[Schedule], added: Iterable[Schedule]) -> Deployment:
+    """The deployment of a row of its table, with the schedules of the code in their order, and those that people
+    added."""
     return Deployment(
         id=row.id,
         flow=row.flow,
@@ -82,6 +83,7 @@ def deployment_from(row: AnyRow, schedules: Iterable[Schedule]) -> Deployment:
             on_dependency_change=row.on_dependency_change,
         ),
         **standing_from(row),
+        added_schedules=tuple(added),
         paused=row.paused,
         stopped=row.stopped,
         created_at=row.created_at,
@@ -96,10 +98,11 @@ def schedule_state_from(row: AnyRow) -> ScheduleState:
         deployment_id=row.deployment_id,
         key=row.key,
         schedule=schedule,
+        added_by=row.added_by,
         cursor=row.cursor,
         is_held=row.paused or row.stopped or not schedule.active,
         catchup=schedule.catchup or row.options["catchup"],
-        max_lateness=row.max_lateness,
+        max_lateness=row.max_lateness if schedule.patience is None else schedule.patience,
     )
 
 

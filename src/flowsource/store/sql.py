@@ -18,6 +18,7 @@ from flowsource.events import Event, NewEvent
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
+from flowsource.schedules import Schedule
 from flowsource.store import (
     awaiting,
     cancelling,
@@ -29,6 +30,7 @@ from flowsource.store import (
     presence,
     promoting,
     registering,
+    scheduling,
     sources,
     steps,
     telling,
@@ -160,7 +162,26 @@ class SqlStore:
         return await self._read(promoting.history, deployment_id, limit=limit)
 
     async def schedules(self, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
-        return await self._read(registering.schedule_states, deployment_ids)
+        return await self._read(scheduling.states, deployment_ids)
+
+    async def add_schedule(
+        self, deployment_id: UUID, schedule: Schedule, author: Author, *, now: datetime
+    ) -> ScheduleState:
+        added = await self._write(scheduling.add, deployment_id, schedule, author, now=now)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return added
+
+    async def set_schedule_active(
+        self, deployment_id: UUID, key: str, active: bool, author: Author, *, now: datetime
+    ) -> ScheduleState:
+        changed = await self._write(scheduling.set_active, deployment_id, key, active, author, now=now)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return changed
+
+    async def remove_schedule(self, deployment_id: UUID, key: str, author: Author, *, now: datetime) -> ScheduleState:
+        removed = await self._write(scheduling.remove, deployment_id, key, author, now=now)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return removed
 
     async def create_scheduled(
         self,

@@ -179,7 +179,12 @@ schedules = Table(
     Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
     Column("key", Plain, nullable=False),
     Column("position", Integer, nullable=False),
+    # As it holds, or held until a person removed it.
     Column("schedule", Json, nullable=False),
+    # What the code said of it last; none where a person added it.
+    Column("declared", Json),
+    Column("added_by", Plain),
+    Column("is_removed", Boolean, nullable=False),
     Column("cursor", Instant, nullable=False),
     PrimaryKeyConstraint("deployment_id", "key"),
 )
@@ -211,6 +216,8 @@ runs = Table(
     Column("state", Plain, nullable=False),
     Column("scheduled_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
+    # Until when it may begin, where its schedule says so; else its deployment says how late it may be.
+    Column("start_by", Instant),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("parameters", Json, nullable=False),
@@ -361,6 +368,8 @@ def _partial(name: str, *columns: Column[Any], where: Any, unique: bool = False)
 
 
 _partial("runs_waiting", runs.c.deployment_id, runs.c.due_at, runs.c.id, where=is_waiting)
+# Few runs have one, and none but these pay for it.
+_partial("runs_start_by", runs.c.deployment_id, runs.c.start_by, where=is_scheduled & runs.c.start_by.is_not(None))
 # With the state as a column too, or SQLite may count through the whole history of a deployment instead.
 _partial("runs_in_progress", runs.c.deployment_id, runs.c.state, where=is_in_progress)
 # What people look for is rare in a long history, of which nearly all has completed.

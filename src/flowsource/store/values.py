@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from flowsource.deployments import Declaration, FlowFacts, Rejection
@@ -37,7 +37,8 @@ class ScheduleState:
     """A schedule of a deployment, with how far it has got.
 
     No run is wanted for instants at or before `cursor`. `is_held` says that a pause, or its server's stop, holds it, or
-    that it is not active. `catchup` is its own or that of the deployment, `max_lateness` that of the deployment.
+    that it is not active. `added_by` is the person who added it, None where the code declares it. `catchup` and
+    `max_lateness` are its own, or those of the deployment.
     """
 
     deployment_id: UUID
@@ -45,8 +46,14 @@ class ScheduleState:
     schedule: Schedule
     cursor: datetime
     is_held: bool
+    added_by: str | None = None
     catchup: Catchup = "latest"
     max_lateness: timedelta | None = None
+
+    @property
+    def origin(self) -> Literal["code", "person"]:
+        """Where it comes from."""
+        return "code" if self.added_by is None else "person"
 
 
 # A run, with the epoch of the claim under which it is executed.

@@ -12,6 +12,7 @@ from tests.store.logging_contract import Logging
 from tests.store.loss_contract import LossContract
 from tests.store.moving_contract import Moving
 from tests.store.nesting_contract import NestingContract
+from tests.store.paging_contract import PagingContract
 from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
 from tests.store.registering_contract import Registering
@@ -33,5 +34,6 @@ class StoreContract(
     NestingContract,
     LossContract,
     TurnsContract,
+    PagingContract,
 ):
     """All of it."""

@@ -56,7 +56,7 @@ def _has_revision(value: Pattern, run: Run) -> bool:
 _LOOKS: Looks[Run] = {
     WORDS: lambda value, run: is_within(value, run.name, run.deployment, run.flow),
     "state": lambda value, run: fits(value, run.state),
-    "deployment": lambda value, run: fits(value, run.deployment) or fits(value, run.deployment.partition("/")[2]),
+    "deployment": lambda value, run: fits(value, run.deployment) or fits(value, run.deployment.rpartition("/")[2]),
     "flow": lambda value, run: fits(value, run.flow),
     "tag": lambda value, run: any(fits(value, tag) for tag in run.tags),
     "name": lambda value, run: fits(value, run.name),

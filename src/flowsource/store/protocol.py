@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
+from flowsource.queries.terms import Query
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store.values import (
@@ -24,6 +25,7 @@ from flowsource.store.values import (
     NestedRun,
     NewRun,
     Outcome,
+    Page,
     Registration,
     ScheduleState,
     SourceReport,
@@ -246,6 +248,23 @@ class Store(Protocol):
 
         Nested runs are left out unless they are asked for by their parent.
         """
+
+    async def find_runs(self, query: Query, *, cursor: str | None = None, limit: int = 50) -> Page[Run]:
+        """Up to `limit` (1 or more) of the runs that `query` asks for (see `queries.runs.matches`), the newest first;
+        with the `cursor` of a page, those behind it.
+
+        While runs are created and move on, each one that was there with the first page, and that the query asks for
+        all the while, is on one page and on no other. Raises InvalidQuery, or InvalidInput for what is no cursor.
+        """
+
+    async def count_runs(self, query: Query) -> int:
+        """How many runs `query` asks for, or `COUNTED` where there are more."""
+
+    async def find_deployments(
+        self, query: Query, *, cursor: str | None = None, limit: int = 50, now: datetime
+    ) -> Page[Deployment]:
+        """Up to `limit` of the deployments that `query` asks for (see `queries.deployments.matches`), by full name; as
+        `find_runs`."""
 
     async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
         """The revisions at which runs go on, or are to have another attempt, each with the key of its source."""

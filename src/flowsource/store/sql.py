@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
+from flowsource.queries.terms import Query
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store import (
@@ -23,8 +24,10 @@ from flowsource.store import (
     claiming,
     creating,
     finding,
+    listing,
     moving,
     nesting,
+    paging,
     presence,
     promoting,
     registering,
@@ -51,6 +54,7 @@ from flowsource.store.values import (
     NestedRun,
     NewRun,
     Outcome,
+    Page,
     Registration,
     ScheduleState,
     SourceReport,
@@ -274,6 +278,17 @@ class SqlStore:
         return await self._read(
             finding.newest_runs, deployment_id=deployment_id, states=states, parent_id=parent_id, limit=limit
         )
+
+    async def find_runs(self, query: Query, *, cursor: str | None = None, limit: int = 50) -> Page[Run]:
+        return await self._read(paging.find, query, cursor=cursor, limit=limit)
+
+    async def count_runs(self, query: Query) -> int:
+        return await self._read(paging.count, query)
+
+    async def find_deployments(
+        self, query: Query, *, cursor: str | None = None, limit: int = 50, now: datetime
+    ) -> Page[Deployment]:
+        return await self._read(listing.find, query, cursor=cursor, limit=limit, now=now)
 
     async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
         return await self._read(finding.revisions_of_runs)

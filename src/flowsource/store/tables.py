@@ -210,6 +210,16 @@ runs = Table(
     Column("transition_id", Uuid),
 )
 
+# The tags of runs again, to find runs by them.
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("tag", Plain, nullable=False),
+    PrimaryKeyConstraint("run_id", "tag"),
+    sqlite_with_rowid=False,
+)
+
 # Those that have ended; one that goes on is told by its run.
 attempts = Table(
     "attempts",
@@ -344,6 +354,7 @@ _partial(
 # Ids sort by time, so these three (with the primary key) give the newest first.
 Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
+Index("runs_of_tag", run_tags.c.tag, run_tags.c.run_id)
 _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 

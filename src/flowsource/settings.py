@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import platformdirs
 
 from flowsource.errors import InvalidSettings
+from flowsource.retention import Keeping, kept_for
 
 _SQLITE = "sqlite:///"
 # What a server says: for a person, or each line an object for a machine.
@@ -33,6 +35,7 @@ class Settings:
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store. `start_method`, one of
     START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a server says what happens.
+    `keeping` is how long runs and their logs are kept.
     """
 
     state: Path
@@ -41,6 +44,7 @@ class Settings:
     start_method: str = START_METHODS[0]
     log_format: str = LOG_FORMATS[0]
     log_limits: LogLimits = LogLimits()
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def signs(self) -> Path:
@@ -50,12 +54,13 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read FLOWSOURCE_HOME, _CACHE, _STORE, _START_METHOD, _LOG_FORMAT, _LOG_LINES and _LOG_MIB.
+        """Read FLOWSOURCE_HOME, _CACHE, _STORE, _START_METHOD, _LOG_FORMAT, _LOG_LINES, _LOG_MIB, and those of keeping.
 
         Raises InvalidSettings naming each problem.
 
         Without them, or where they are empty, the user's data and cache directories serve, and a SQLite file in the
-        former. The last two are how much of what one attempt of a run writes is kept.
+        former. _LOG_LINES and _LOG_MIB are how much of what one attempt of a run writes is kept; FLOWSOURCE_KEEP_RUNS
+        and _KEEP_LOGS are for how long runs and their logs are.
         """
         problems: list[str] = []
         home = _directory("FLOWSOURCE_HOME", environ, problems)
@@ -81,6 +86,10 @@ class Settings:
         limits = LogLimits()
         lines = _number("FLOWSOURCE_LOG_LINES", limits.lines, environ, problems)
         mebibytes = _number("FLOWSOURCE_LOG_MIB", limits.size >> 20, environ, problems)
+        kept = Keeping(
+            runs=_kept("FLOWSOURCE_KEEP_RUNS", Keeping().runs, environ, problems),
+            logs=_kept("FLOWSOURCE_KEEP_LOGS", Keeping().logs, environ, problems),
+        )
         if problems:
             raise InvalidSettings(" ".join([*problems, "Correct the environment."]))
         return cls(
@@ -90,6 +99,7 @@ class Settings:
             start_method=method,
             log_format=log_format,
             log_limits=LogLimits(lines=lines, size=mebibytes << 20),
+            keeping=kept,
         )
 
 
@@ -148,3 +158,15 @@ def _number(name: str, default: int, environ: Mapping[str, str], problems: list[
         problems.append(f"{name}: {given!r} is not a whole number above 0.")
         return default
     return int(given)
+
+
+def _kept(name: str, default: timedelta | None, environ: Mapping[str, str], problems: list[str]) -> timedelta | None:
+    """How long the variable `name` says that something is kept; what is wrong with it is added to `problems`."""
+    given = environ.get(name)
+    if not given:
+        return default
+    try:
+        return kept_for(given)
+    except InvalidSettings as error:
+        problems.append(f"{name}: {error}")
+        return default

@@ -15,6 +15,7 @@ from tests.store.nesting_contract import NestingContract
 from tests.store.paging_contract import PagingContract
 from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
+from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
 from tests.store.turns_contract import TurnsContract
 
@@ -35,5 +36,6 @@ class StoreContract(
     LossContract,
     TurnsContract,
     PagingContract,
+    PruningContract,
 ):
     """All of it."""

@@ -12,6 +12,7 @@ from uuid import UUID
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.queries.terms import Query
+from flowsource.retention import Limits, Pruned
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store.values import (
@@ -274,6 +275,19 @@ class Store(Protocol):
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         """Up to `limit` lines of a run's log that come `after` that place, in order."""
+
+    async def prune(self, limits: Limits) -> Pruned:
+        """Remove some of what may go by `limits` (see `retention.may_go`), in one short transaction, and tell how much.
+        Repeated until that is nothing, all of it has gone. Not durable: what is there again goes the next time.
+
+        The lines of a run go before it, and runs inside it with it. A run that it asked for stays, and has no parent.
+        """
+
+    async def prunable(self, limits: Limits) -> Pruned:
+        """How much may go by `limits`: runs, without those inside others, and lines of logs."""
+
+    async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
+        """Whether the caller is the one to do `chore`, which nobody else is before `length` has passed."""
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:
         """Keep what a server tells of its sources, in place of what was told before. Not durable: it is told again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from flowsource.deployments import Deployment
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
 from flowsource.queries.terms import Query
+from flowsource.retention import Limits, Pruned
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.store import (
@@ -30,9 +31,11 @@ from flowsource.store import (
     paging,
     presence,
     promoting,
+    pruning,
     registering,
     sources,
     steps,
+    turns,
 )
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import Changes
@@ -299,6 +302,15 @@ class SqlStore:
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         return await self._read(finding.read_lines, run_id, after=after, limit=limit)
+
+    async def prune(self, limits: Limits) -> Pruned:
+        return await self._write_soon(pruning.prune, limits)
+
+    async def prunable(self, limits: Limits) -> Pruned:
+        return await self._read(pruning.prunable, limits)
+
+    async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
+        return await self._write_soon(turns.take, chore, now=now, length=length)
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:
         await self._write_soon(sources.report, reports)

@@ -276,6 +276,14 @@ log_lines = Table(
     sqlite_with_rowid=False,
 )
 
+# Who does a chore that one process at a time is to do has it until then.
+turns = Table(
+    "turns",
+    metadata,
+    Column("chore", Plain, primary_key=True),
+    Column("until", Instant, nullable=False),
+)
+
 # What servers told of their sources last; kept when nobody serves a source any more.
 sources = Table(
     "sources",

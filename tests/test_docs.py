@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from inspect import signature
@@ -25,6 +26,9 @@ from flowsource.cli.commands import commands
 from flowsource.configuration import variable_of
 from flowsource.deployments import GRACE, Declaration, DeploymentOptions
 from flowsource.flows import Flow, FlowOptions
+from flowsource.queries.deployments import KEYS as deployment_keys
+from flowsource.queries.kinds import Keys
+from flowsource.queries.runs import KEYS as run_keys
 from flowsource.runner.requests import run_deployment
 from flowsource.runs import RunState
 from flowsource.settings import SETTINGS, Settings
@@ -36,6 +40,7 @@ PACKAGE = Path(flowsource.__file__).parent
 PROJECT = Path(__file__).parent.parent
 SOURCES = PROJECT / "docs" / "where-code-lives.md"
 FLOWS = PROJECT / "docs" / "writing-flows.md"
+FINDING = PROJECT / "docs" / "finding-runs.md"
 FAULTS = PROJECT / "docs" / "what-happens-when.md"
 FAULTS_OF_RUNS = PROJECT / "docs" / "what-happens-to-runs.md"
 
@@ -206,14 +211,21 @@ def test_the_page_on_flows_has_every_variable_with_its_default() -> None:
     assert told["FLOWSOURCE_LOG_FORMAT"] == f"`{plain.log_format}`"
     assert told["FLOWSOURCE_LOG_LINES"] == f"{plain.log_limits.lines:,}"
     assert told["FLOWSOURCE_LOG_MIB"] == f"{plain.log_limits.size >> 20}"
+    assert timedelta(days=90) == plain.keeping.runs and told["FLOWSOURCE_KEEP_RUNS"] == "`90d`"
+    assert timedelta(days=30) == plain.keeping.logs and told["FLOWSOURCE_KEEP_LOGS"] == "`30d`"
     assert told["FLOWSOURCE_STORE"] == f"`{store_file(plain.store).name}` in the home"
 
 
-def _options_told(heading: str) -> dict[str, str]:
-    """The options in the table under a heading of the page on flows, each with the default that it says."""
-    _, _, section = FLOWS.read_text(encoding="utf-8").partition(f"## {heading}\n")
+def _options_told(heading: str, *, page: Path = FLOWS) -> dict[str, str]:
+    """The options in the table under a heading of a page, each with what it says first: on flows, the default."""
+    _, _, section = page.read_text(encoding="utf-8").partition(f"# {heading}\n")
     rows = _rows(re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0])
     return {row[0].strip("`"): row[1] for row in rows if row[0].startswith("`")}
+
+
+@pytest.mark.parametrize(("heading", "keys"), [("Keys of runs", run_keys), ("Keys of deployments", deployment_keys)])
+def test_the_page_on_finding_runs_has_every_key(heading: str, keys: Keys) -> None:
+    assert list(_options_told(heading, page=FINDING)) == list(keys)
 
 
 def test_the_page_on_sources_tells_of_each_state_and_each_error() -> None:

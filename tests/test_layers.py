@@ -23,6 +23,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "watch": frozenset({"watch"}),
     "snapshots": frozenset({"snapshots"}),
     "sources": frozenset({"sources"}),
+    "bulk acts": frozenset({"bulk"}),
     "store": frozenset({"store"}),
     "flow": frozenset(
         {
@@ -54,6 +55,8 @@ PARTS: Mapping[str, frozenset[str]] = {
             "events",
             "event_names",
             "addresses",
+            "queries",
+            "retention",
             "settings",
             "configuration",
             "text",
@@ -64,12 +67,15 @@ PARTS: Mapping[str, frozenset[str]] = {
 
 # What a part may import beside itself.
 BELOW: Mapping[str, frozenset[str]] = {
-    "doors": frozenset({"runner", "sourced flows", "watch", "snapshots", "sources", "store", "flow", "words"}),
+    "doors": frozenset(
+        {"runner", "sourced flows", "watch", "snapshots", "sources", "bulk acts", "store", "flow", "words"}
+    ),
     "runner": frozenset({"sourced flows", "watch", "snapshots", "sources", "store", "flow", "words"}),
     "sourced flows": frozenset({"watch", "snapshots", "sources", "flow", "words"}),
     "watch": frozenset({"snapshots", "sources", "store", "flow", "words"}),
     "snapshots": frozenset({"sources", "words"}),
     "sources": frozenset({"words"}),
+    "bulk acts": frozenset({"store", "words"}),
     "store": frozenset({"words"}),
     "flow": frozenset({"words"}),
     "words": frozenset(),

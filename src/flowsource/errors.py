@@ -5,6 +5,7 @@ FlowsourceError
 │   ├── InvalidParameters
 │   ├── InvalidSchedule
 │   ├── InvalidDeployment
+│   ├── InvalidQuery
 │   └── InvalidSettings
 ├── SourceError                a place that code comes from
 │   ├── SourceUnavailable      a later try may succeed
@@ -40,6 +41,7 @@ FlowsourceError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class FlowsourceError(Exception):
@@ -68,6 +70,26 @@ class InvalidSchedule(InvalidInput):
 
 class InvalidDeployment(InvalidInput):
     """A deployment cannot be registered as declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProblem:
+    """What is wrong with one word of a query, which stands at `place` (from 1)."""
+
+    place: int
+    word: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.word!r} (at {self.place}): {self.message}"
+
+
+class InvalidQuery(InvalidInput):
+    """A query cannot be understood; `problems` are what is wrong with each word of it."""
+
+    def __init__(self, problems: Sequence[QueryProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"query: {'; '.join(map(str, problems))}.")
 
 
 class InvalidSettings(InvalidInput):

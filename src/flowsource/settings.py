@@ -13,6 +13,7 @@ import platformdirs
 from flowsource.addresses import SQLITE, check_address, shown, signs_of
 from flowsource.configuration import CONFIG, Given, read_given, variable_of
 from flowsource.errors import InvalidSettings
+from flowsource.retention import Keeping, kept_for, told_length
 
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
@@ -35,7 +36,7 @@ class Settings:
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store, which may hold a password.
     `start_method`, one of START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a
-    server says what happens.
+    server says what happens. `keeping` is how long runs and their logs are kept.
     """
 
     state: Path
@@ -44,6 +45,7 @@ class Settings:
     start_method: str = START_METHODS[0]
     log_format: str = LOG_FORMATS[0]
     log_limits: LogLimits = LogLimits()
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def signs(self) -> Path:
@@ -65,6 +67,7 @@ class Settings:
             start_method=values["start_method"],
             log_format=values["log_format"],
             log_limits=LogLimits(lines=values["log_lines"], size=values["log_mib"] << 20),
+            keeping=Keeping(runs=values["keep_runs"], logs=values["keep_logs"]),
         )
 
     def as_variables(self) -> dict[str, str]:
@@ -78,6 +81,8 @@ class Settings:
             "log_format": self.log_format,
             "log_lines": self.log_limits.lines,
             "log_mib": self.log_limits.size >> 20,
+            "keep_runs": told_length(self.keeping.runs),
+            "keep_logs": told_length(self.keeping.logs),
         }
         return {CONFIG: os.devnull, **{variable_of(name): str(value) for name, value in values.items()}}
 
@@ -176,5 +181,11 @@ SETTINGS: Mapping[str, Setting] = {
     "log_lines": Setting("how many lines of one attempt are kept", _number, lambda values, given: LogLimits().lines),
     "log_mib": Setting(
         "how many MiB of text of one attempt are kept", _number, lambda values, given: LogLimits().size >> 20
+    ),
+    "keep_runs": Setting(
+        "how long runs are kept once they have ended", kept_for, lambda values, given: Keeping().runs, told_length
+    ),
+    "keep_logs": Setting(
+        "how long the logs of runs are kept", kept_for, lambda values, given: Keeping().logs, told_length
     ),
 }

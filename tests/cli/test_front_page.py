@@ -14,17 +14,8 @@ from tests.cli.calling import CommandLine
 from tests.support.modules import modules_loaded_by
 
 COMMANDS = [
-    *(
-        "run",
-        "logs",
-        "demo",
-        "config show",
-        "runs ls",
-        "runs show",
-        "runs cancel",
-        "deployments ls",
-        "deployments show",
-    ),
+    *("run", "logs", "store prune", "config show", "demo"),
+    *("runs ls", "runs show", "runs cancel", "deployments ls", "deployments show"),
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),

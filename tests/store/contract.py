@@ -13,8 +13,10 @@ from tests.store.logging_contract import Logging
 from tests.store.loss_contract import LossContract
 from tests.store.moving_contract import Moving
 from tests.store.nesting_contract import NestingContract
+from tests.store.paging_contract import PagingContract
 from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
+from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
 from tests.store.scheduling_contract import Scheduling
 from tests.store.turns_contract import TurnsContract
@@ -37,5 +39,7 @@ class StoreContract(
     TurnsContract,
     EventsContract,
     Scheduling,
+    PagingContract,
+    PruningContract,
 ):
     """All of it."""

@@ -13,10 +13,12 @@ from flowsource.cli import exits
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
+from flowsource.cli.pausing import set_several_paused
 from flowsource.cli.people import By, Reason, author
 from flowsource.cli.planned import next_instants
+from flowsource.cli.several import DryRun, Yes, is_query, refuse_for_one
 from flowsource.deployments import Deployment
-from flowsource.errors import InConflict
+from flowsource.errors import DeploymentNotFound, InConflict
 from flowsource.promotions import (
     Accept,
     Act,
@@ -39,6 +41,13 @@ _PATIENCE = timedelta(seconds=35)
 _LOOK_EVERY = timedelta(seconds=1)
 
 Name = Annotated[str, Parameter(help="As flow/deployment, or the deployment's own name where only one has it.")]
+NameOrQuery = Annotated[
+    str,
+    Parameter(
+        help="As flow/deployment, the deployment's own name where only one has it, or a query such as 'tag:etl'.",
+        allow_leading_hyphen=True,
+    ),
+]
 Pinned = Annotated[str, Parameter(help="The first digits of one that is known (see history), or a full commit id.")]
 Target = Annotated[
     str | None, Parameter(help="Another than the one before: its first digits (see history), or a full commit id.")
@@ -92,14 +101,32 @@ def recheck(name: Name, /, *, reason: Reason = None, by: By = None, json: Json =
     return _do(name, lambda deployment, history: Recheck(), author(by, reason), json=json)
 
 
-def pause(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
-    """Hold the schedules of a deployment; runs on request go on."""
-    return _set_paused(name, True, author(by, reason), json=json)
+def pause(
+    name: NameOrQuery,
+    /,
+    *,
+    reason: Reason = None,
+    by: By = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Hold the schedules of a deployment, or of all that a query asks for; runs on request go on."""
+    return _set_paused(name, True, author(by, reason), dry_run=dry_run, yes=yes, json=json)
 
 
-def resume(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
-    """Let the schedules of a deployment go on, from now."""
-    return _set_paused(name, False, author(by, reason), json=json)
+def resume(
+    name: NameOrQuery,
+    /,
+    *,
+    reason: Reason = None,
+    by: By = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Let the schedules of a deployment go on, from now; or of all that a query asks for."""
+    return _set_paused(name, False, author(by, reason), dry_run=dry_run, yes=yes, json=json)
 
 
 def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> list[Revision]:
@@ -169,13 +196,22 @@ def _how_it_stands(deployment: Deployment, *, is_served: bool) -> str:
     return f"{name} serves {serves}."
 
 
-def _set_paused(name: str, paused: bool, who: Author, *, json: bool) -> int:
-    async def work(store: Store) -> tuple[Deployment, datetime | None]:
-        found = await store.deployment(name)
+def _set_paused(name: str, paused: bool, who: Author, *, dry_run: bool, yes: bool, json: bool) -> int:
+    async def work(store: Store) -> tuple[Deployment, datetime | None] | None:
+        try:
+            found = await store.deployment(name)
+        except DeploymentNotFound:
+            if is_query(name):
+                return None
+            raise
+        refuse_for_one(dry_run=dry_run, yes=yes)
         after = await store.set_paused(found.id, paused, author=who, now=datetime.now(UTC))
         return after, await _next_at(store, after)
 
-    after, next_at = with_store(work)
+    done = with_store(work)
+    if done is None:
+        return set_several_paused(name, paused, who, dry_run=dry_run, yes=yes, json=json)
+    after, next_at = done
     said = "are held; runs on request go on" if paused else "go on"
     return _tell(after, next_at, f"The schedules of {after.full_name} {said}.", json=json)
 

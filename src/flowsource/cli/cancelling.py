@@ -1,4 +1,4 @@
-"""`flowsource runs cancel`: ask a run to end, and see it end."""
+"""`flowsource runs cancel`: ask a run to end, and see it end; or all that a query asks for."""
 
 from __future__ import annotations
 
@@ -7,22 +7,38 @@ from datetime import UTC, datetime
 
 import anyio
 
+from flowsource.bulk import cancel_runs, unfinished
 from flowsource.cli import exits
 from flowsource.cli.following import say_state
+from flowsource.cli.given import Words
 from flowsource.cli.json_shapes import run_json
 from flowsource.cli.life import phases_text
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
 from flowsource.cli.people import By, Reason, author
-from flowsource.errors import InConflict
+from flowsource.cli.run_table import print_runs
+from flowsource.cli.several import SHOWN, DryRun, Yes, go_on, is_query, refuse_for_one, said_count, tell
+from flowsource.errors import InConflict, InvalidInput, RunNotFound
+from flowsource.promotions import Author
+from flowsource.queries.runs import parse_runs
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
-from flowsource.store.values import about
+from flowsource.store.values import Page, about
 
 
-def cancel(run: str, /, *, reason: Reason = None, by: By = None, wait: bool = False, json: bool = False) -> int:
-    """Ask a run to end, with all its processes.
+def cancel(
+    run: Words,
+    /,
+    *,
+    reason: Reason = None,
+    by: By = None,
+    wait: bool = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: bool = False,
+) -> int:
+    """Ask a run to end, with all its processes; or all runs that a query asks for.
 
     One that waits is cancelled at once. One that goes on is asked to end by its server, and made to after the grace of
     its deployment. On a terminal, or with --wait, that is followed to its end; Ctrl-C ends the following alone. The
@@ -31,22 +47,33 @@ def cancel(run: str, /, *, reason: Reason = None, by: By = None, wait: bool = Fa
     Parameters
     ----------
     run
-        Its id, a beginning of the id that no other run has, or its name (the newest of that name).
+        Its id, a beginning of the id that no other run has, its name (the newest of that name), or a query such as
+        'state:running tag:etl'.
     wait
         Follow it until it has ended, also where no terminal is.
     json
-        Print the run as JSON.
+        Print the run as JSON; with a query, how many were cancelled.
     """
     who = author(by, reason)
 
-    async def ask(store: Store) -> Run:
-        found = await store.run(run)
+    async def ask(store: Store) -> Run | None:
+        try:
+            found = await store.run(run)
+        except RunNotFound:
+            if is_query(run):
+                return None
+            raise
+        refuse_for_one(dry_run=dry_run, yes=yes)
         if found.state.is_final and found.state is not RunState.CANCELLED:
             raise _ended_otherwise(found)
         asked = await store.ask_cancel(found.id, who, now=datetime.now(UTC))
         return await _follow(store, asked) if wait or sys.stdout.isatty() else asked
 
     after = with_store(ask)
+    if after is None:
+        if wait:
+            raise InvalidInput("--wait: it follows one run, and this is a query; leave it out.")
+        return _cancel_several(run, who, dry_run=dry_run, yes=yes, json=json)
     if json:
         print_json(run_json(after))
     if after.state.is_final and after.state is not RunState.CANCELLED:
@@ -54,6 +81,24 @@ def cancel(run: str, /, *, reason: Reason = None, by: By = None, wait: bool = Fa
     if not json:
         said = "is cancelled" if after.state.is_final else "is asked to end; --wait follows it"
         say(f"{after.name} {said}.")
+    return exits.OK
+
+
+def _cancel_several(text: str, who: Author, *, dry_run: bool, yes: bool, json: bool) -> int:
+    now = datetime.now(UTC)
+    query = unfinished(parse_runs(text, now=now, zone=None))
+
+    async def look(store: Store) -> tuple[int, Page[Run]]:
+        return await store.count_runs(query), await store.find_runs(query, limit=SHOWN)
+
+    count, first = with_store(look)
+    if not count and not json:
+        say("No run that has not ended is like that.")
+        return exits.OK
+    act = f"cancel {said_count(count)} run{'s' if count != 1 else ''}"
+    if go_on(act, count, lambda: print_runs(first.items, now), dry_run=dry_run, yes=yes or not count, json=json):
+        done = with_store(lambda store: cancel_runs(store, query, who, now=lambda: datetime.now(UTC)))
+        tell(done, count, json=json)
     return exits.OK
 
 

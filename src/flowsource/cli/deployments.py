@@ -10,18 +10,21 @@ from uuid import UUID
 
 from flowsource.cli import exits
 from flowsource.cli.acts import accept, pause, pin, recheck, resume, rollback, unpin
+from flowsource.cli.given import Words, check_limit
 from flowsource.cli.groups import group
 from flowsource.cli.history import history
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
-from flowsource.cli.output import Cell, print_json, print_page, print_table, say
+from flowsource.cli.output import Cell, print_json, print_page, print_table, say, say_more
 from flowsource.cli.planned import next_instants
 from flowsource.cli.standing import standing_fields, state_explained, state_of
 from flowsource.cli.times import both, duration, relative
 from flowsource.cli.words import parameters_text, revision_fields, tags_text
 from flowsource.deployments import Declaration, Deployment
+from flowsource.queries.deployments import parse_deployments
 from flowsource.schedules import Schedule
 from flowsource.store.protocol import Store
+from flowsource.store.values import Page
 from flowsource.text import revision_text
 
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
@@ -30,28 +33,39 @@ for _command in (pin, unpin, rollback, accept, recheck, pause, resume, history):
 
 
 @deployments.command
-def ls(*, json: bool = False) -> int:
+def ls(*query: Words, limit: int = 1000, cursor: str | None = None, json: bool = False) -> int:
     """All deployments: their schedules, revisions and states.
 
     Parameters
     ----------
+    query
+        Only those that are like this, such as tag:etl paused:no.
+    limit
+        How many at most (1000).
+    cursor
+        Those that come behind a list: what it said at its end.
     json
         Print a list of deployments as JSON.
     """
+    check_limit(limit)
     now = datetime.now(UTC)
+    wanted = parse_deployments(" ".join(query), now=now, zone=None)
 
-    async def find(store: Store) -> tuple[list[Deployment], Mapping[UUID, datetime]]:
-        found = await store.deployments()
-        return found, await next_instants(store, found, now)
+    async def find(store: Store) -> tuple[Page[Deployment], Mapping[UUID, datetime]]:
+        found = await store.find_deployments(wanted, cursor=cursor, limit=limit, now=now)
+        return found, await next_instants(store, found.items, now)
 
     found, next_at = with_store(find)
     if json:
-        print_json([deployment_json(deployment, next_at.get(deployment.id)) for deployment in found])
-    elif found:
+        print_json([deployment_json(deployment, next_at.get(deployment.id)) for deployment in found.items])
+    elif found.items:
         columns = ("STATE", "DEPLOYMENT", "SCHEDULE", "NEXT", "REVISION")
-        print_table(columns, [_row(deployment, next_at.get(deployment.id), now) for deployment in found])
+        print_table(columns, [_row(deployment, next_at.get(deployment.id), now) for deployment in found.items])
+    elif wanted.terms or cursor:
+        say("No such deployments.")
     else:
         say('No deployments yet. A script that calls `serve` on a flow registers one: my_flow.serve(name="first")')
+    say_more(found.cursor)
     return exits.OK
 
 

@@ -9,11 +9,11 @@ Push to Git; the next run uses it.
 
 Commands:
   run DEPLOYMENT                 Ask for a run of a deployment, and watch it with --watch.
-  runs ls                        The newest runs first.
+  runs ls [QUERY]                The newest runs first, such as state:failed tag:etl.
   runs show RUN                  Everything about one run.
-  runs cancel RUN                Ask a run to end, with its processes; --wait follows that.
+  runs cancel RUN                Ask a run to end, with its processes, or all that a query asks for.
   logs RUN                       What a run wrote; with -f as it comes, until the run ends.
-  deployments ls                 All deployments: their schedules, revisions and states.
+  deployments ls [QUERY]         All deployments: their schedules, revisions and states.
   deployments show NAME          Everything about one deployment.
   deployments history NAME       What happened to it: each promotion, and each act of a person.
   deployments pin NAME REVISION  Serve one revision, whatever is newer, until it is unpinned.
@@ -31,6 +31,7 @@ Commands:
   source check URL ENTRYPOINT    Whether a flow loads from there, for a CI pipeline.
   source gc                      Remove from the cache what nobody needs, and tell what that freed.
   source listen                  Take webhooks, so that a push is looked at at once.
+  store prune                    Remove runs and logs that were kept long enough.
   config show                    The settings: the value of each, and where it is from.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 

@@ -7,10 +7,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
+
+from cyclopts import Parameter
 
 from flowsource.errors import InvalidInput
 from flowsource.runs import RunState
+
+# A word of a query, which is negated by what begins an option elsewhere.
+Words = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 # What a schema may say without narrowing down which values fit.
 _ANNOTATIONS = frozenset({"title", "description", "default", "examples"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,6 +15,9 @@ from flowsource.cli.json_shapes import line_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json_line, say
 from flowsource.errors import InvalidInput
+from flowsource.retention import limits, may_go
+from flowsource.runs import Run
+from flowsource.settings import Settings
 from flowsource.store.protocol import Store
 from flowsource.store.values import BEFORE_ALL, LogLine
 
@@ -64,10 +68,19 @@ def logs(
         if follow:
             await follow_run(store, found, on_line=wanted, on_state=say_state, after=last)
         elif last == BEFORE_ALL:
-            say(f"{found.name} has written nothing{'' if found.state.is_final else ' yet; -f waits for it'}.")
+            say(_why_empty(found))
         return exits.OK
 
     return with_store(read)
+
+
+def _why_empty(run: Run) -> str:
+    if not run.state.is_final:
+        return f"{run.name} has written nothing yet; -f waits for it."
+    allowed = limits(Settings.load().keeping, now=datetime.now(UTC))
+    if may_go(run, allowed.logs, is_newest=False):
+        return f"{run.name} has written nothing, or its log was not kept for so long (FLOWSOURCE_KEEP_LOGS)."
+    return f"{run.name} has written nothing."
 
 
 def _level(given: str | None) -> int:

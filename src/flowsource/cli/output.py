@@ -32,6 +32,12 @@ def say(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
+def say_more(cursor: str | None) -> None:
+    """Tell how to see what comes behind a list that was cut, if it was."""
+    if cursor is not None:
+        say(f"There are more: --cursor {cursor}")
+
+
 def print_json(value: Any) -> None:
     """`value` as indented JSON on standard output."""
     print(json.dumps(value, indent=2))

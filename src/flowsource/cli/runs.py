@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 
 from flowsource.cli import exits
 from flowsource.cli.cancelling import cancel
-from flowsource.cli.given import check_limit, state_from
+from flowsource.cli.given import Words, check_limit, state_from
 from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import life_json, run_json
-from flowsource.cli.life import Life, life_of, took
+from flowsource.cli.life import Life, life_of
 from flowsource.cli.opening import with_store
-from flowsource.cli.output import Cell, print_json, print_page, print_table, say, state_cell
+from flowsource.cli.output import print_json, print_page, say, say_more
 from flowsource.cli.run_page import run_fields
-from flowsource.cli.times import relative
+from flowsource.cli.run_table import print_runs
+from flowsource.queries.runs import parse_runs
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
+from flowsource.store.values import Page
 
 runs = group("runs", "What has run, runs and will run.")
 runs.command(cancel)
@@ -23,17 +25,20 @@ runs.command(cancel)
 
 @runs.command
 def ls(
-    *,
+    *query: Words,
     deployment: str | None = None,
     state: tuple[str, ...] = (),
     children: str | None = None,
     limit: int = 20,
+    cursor: str | None = None,
     json: bool = False,
 ) -> int:
     """The newest runs first.
 
     Parameters
     ----------
+    query
+        What they are like, such as state:failed tag:etl -deployment:ping after:2d.
     deployment
         Only those of this deployment.
     children
@@ -42,30 +47,37 @@ def ls(
         Only those in this state, such as failed; may be given again.
     limit
         How many at most (20).
+    cursor
+        Those that come behind a list: what it said at its end.
     json
         Print a list of runs as JSON.
     """
     check_limit(limit)
-    states = [state_from(text) for text in state]
+    now = datetime.now(UTC)
+    wanted = parse_runs(" ".join(query), now=now, zone=None)
+    if state:
+        wanted = wanted.with_term("state", *map(state_from, state))
 
-    async def find(store: Store) -> list[Run]:
-        of = (await store.deployment(deployment)).id if deployment is not None else None
-        parent = (await store.run(children)).id if children is not None else None
-        return await store.runs(deployment_id=of, states=states, parent_id=parent, limit=limit)
+    async def find(store: Store) -> Page[Run]:
+        narrowed = wanted
+        if deployment is not None:
+            narrowed = narrowed.with_term("deployment", (await store.deployment(deployment)).full_name)
+        if children is not None:
+            narrowed = narrowed.with_term("parent", (await store.run(children)).id.hex)
+        return await store.find_runs(narrowed, cursor=cursor, limit=limit)
 
     found = with_store(find)
     if json:
-        print_json([run_json(run) for run in found])
-    elif found:
-        now = datetime.now(UTC)
-        columns = ("STATE", "RUN", "DEPLOYMENT", "REVISION", "WHEN", "TOOK")
-        print_table(columns, [_row(run, now) for run in found])
+        print_json([run_json(run) for run in found.items])
+    elif found.items:
+        print_runs(found.items, now)
     else:
         say(
             "No such runs."
-            if deployment or states or children
+            if wanted.terms or deployment or children or cursor
             else "No runs yet. Ask for one: flowsource run FLOW/DEPLOYMENT"
         )
+    say_more(found.cursor)
     return exits.OK
 
 
@@ -93,14 +105,3 @@ def show(run: str, /, *, steps: bool = False, json: bool = False) -> int:
         fields = run_fields(found, datetime.now(UTC), shows_all_steps=steps)
         print_page(f"{found.run.name}  {found.run.id}", fields)
     return exits.OK
-
-
-def _row(run: Run, now: datetime) -> list[Cell]:
-    return [
-        state_cell(run.state),
-        Cell(run.name, "1"),
-        Cell(f"{run.flow}, inside" if run.is_nested else run.deployment),
-        Cell(run.revision.short if run.revision else "-"),
-        Cell(relative(run.started_at or run.ended_at or run.scheduled_at, now=now)),
-        Cell(took(run.started_at, run.ended_at, now) or "-"),
-    ]

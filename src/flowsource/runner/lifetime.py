@@ -92,6 +92,7 @@ async def _open_and_serve(
                     scratch=settings.cache / "scratch",
                     signs=settings.signs,
                     log_limits=settings.log_limits,
+                    keeping=settings.keeping,
                 )
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))

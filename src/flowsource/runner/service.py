@@ -17,6 +17,7 @@ from flowsource.runner.following import Following
 from flowsource.runner.hand import Hand
 from flowsource.runner.instances import stay_in_use
 from flowsource.runner.presence import FENCE_AFTER, LEASE, stay_present
+from flowsource.runner.pruning import prune_now_and_then
 from flowsource.runner.scheduling import create_scheduled
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Run
@@ -77,6 +78,7 @@ class Runner:
             self._hand.take(run, executions)
 
         chores.start_soon(create_scheduled, store, ids)
+        chores.start_soon(prune_now_and_then, store, self._shop.keeping)
         chores.start_soon(lend_slots, store, self._id, self._slots)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, take)
         if objects := {Path(file) for entry in self._served.values() if (file := entry.deployment.declared.instance)}:

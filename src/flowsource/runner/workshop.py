@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from flowsource.deployments import Deployment
+from flowsource.retention import Keeping
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.processes.starter import Starter
 from flowsource.settings import LogLimits
@@ -34,7 +35,7 @@ class Served:
 class Workshop:
     """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host.
 
-    `log_limits` says how much of what a run writes is kept.
+    `log_limits` says how much of what a run writes is kept, and `keeping` for how long.
     """
 
     store: Store
@@ -44,3 +45,4 @@ class Workshop:
     scratch: Path
     signs: Path
     log_limits: LogLimits = field(default_factory=LogLimits)
+    keeping: Keeping = field(default_factory=Keeping)

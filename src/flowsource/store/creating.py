@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from flowsource.errors import DeploymentNotFound
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import schedule_from_json, wait_of
-from flowsource.store import awaiting, steps
+from flowsource.store import awaiting, steps, tagging
 from flowsource.store.names import new_run_id, new_run_name
 from flowsource.store.owning import get_row
 from flowsource.store.rows import new_run_columns, run_from
@@ -87,6 +87,7 @@ def create_scheduled(
         if why := skipped.get(instant):
             run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
         if connection.execute(_INSERT_ONCE, {**new_run_columns(run, None), "start_by": start_by}).rowcount:
+            tagging.keep(connection, run)
             steps.remember(connection, [run], at=now, reason=why.message if why else None)
             created.append(run)
     connection.execute(_MOVE_CURSOR, {"of_deployment": deployment_id, "of_key": key, "to": cursor})
@@ -96,6 +97,7 @@ def create_scheduled(
 def _created_once(connection: Connection, new: NewRun, now: datetime) -> Run:
     run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
     if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
+        tagging.keep(connection, run)
         steps.remember(connection, [run], at=now)
         return run
     existing = connection.execute(

@@ -17,9 +17,14 @@ def new_run_id(at: datetime) -> UUID:
     >>> new_run_id(_EPOCH) < new_run_id(_EPOCH + timedelta(microseconds=1))
     True
     """
-    milliseconds, microseconds = divmod((at - _EPOCH) // timedelta(microseconds=1), 1000)
+    return UUID(int=first_run_id(at).int | secrets.randbits(62))
+
+
+def first_run_id(at: datetime) -> UUID:
+    """The least id that a run created at `at` can have; that of the beginning of 1970 for whatever is before it."""
+    milliseconds, microseconds = divmod(max(at - _EPOCH, timedelta(0)) // timedelta(microseconds=1), 1000)
     fraction = microseconds * 4096 // 1000
-    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))
+    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62)
 
 
 def new_run_name() -> str:

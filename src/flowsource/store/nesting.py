@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, update
 
 from flowsource.errors import Superseded
 from flowsource.runs import Failure, Run, RunState
-from flowsource.store import steps
+from flowsource.store import steps, tagging
 from flowsource.store.owning import get_owned_row
 from flowsource.store.rows import failure_json, new_run_columns, run_from
 from flowsource.store.tables import AnyRow, insert_unless_there, is_in_progress, runs
@@ -41,6 +41,7 @@ def nest(connection: Connection, run_id: UUID, epoch: int, nested: Sequence[Nest
     for child in nested:
         run = _run_of(parent, child)
         if connection.execute(_ADD, new_run_columns(run, None)).rowcount:
+            tagging.keep(connection, run)
             steps.remember(connection, [run], at=child.started_at)
         if child.state.is_final:
             at = child.ended_at or child.started_at

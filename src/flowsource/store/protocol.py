@@ -12,6 +12,8 @@ from uuid import UUID
 from flowsource.deployments import Deployment
 from flowsource.events import Event, NewEvent
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
+from flowsource.queries.terms import Query
+from flowsource.retention import Limits, Pruned
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule
@@ -27,6 +29,7 @@ from flowsource.store.values import (
     NestedRun,
     NewRun,
     Outcome,
+    Page,
     Registration,
     ScheduleState,
     SourceReport,
@@ -274,6 +277,23 @@ class Store(Protocol):
         Nested runs are left out unless they are asked for by their parent.
         """
 
+    async def find_runs(self, query: Query, *, cursor: str | None = None, limit: int = 50) -> Page[Run]:
+        """Up to `limit` (1 or more) of the runs that `query` asks for (see `queries.runs.matches`), the newest first;
+        with the `cursor` of a page, those behind it.
+
+        While runs are created and move on, each one that was there with the first page, and that the query asks for
+        all the while, is on one page and on no other. Raises InvalidQuery, or InvalidInput for what is no cursor.
+        """
+
+    async def count_runs(self, query: Query) -> int:
+        """How many runs `query` asks for, or `COUNTED` where there are more."""
+
+    async def find_deployments(
+        self, query: Query, *, cursor: str | None = None, limit: int = 50, now: datetime
+    ) -> Page[Deployment]:
+        """Up to `limit` of the deployments that `query` asks for (see `queries.deployments.matches`), by full name; as
+        `find_runs`."""
+
     async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
         """The revisions at which runs go on, or are to have another attempt, each with the key of its source."""
 
@@ -282,6 +302,19 @@ class Store(Protocol):
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         """Up to `limit` lines of a run's log that come `after` that place, in order."""
+
+    async def prune(self, limits: Limits) -> Pruned:
+        """Remove some of what may go by `limits` (see `retention.may_go`), in one short transaction, and tell how much.
+        Repeated until that is nothing, all of it has gone. Not durable: what is there again goes the next time.
+
+        The lines of a run go before it, and runs inside it with it. A run that it asked for stays, and has no parent.
+        """
+
+    async def prunable(self, limits: Limits) -> Pruned:
+        """How much may go by `limits`: runs, without those inside others, and lines of logs."""
+
+    async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
+        """Whether the caller is the one to do `chore`, which nobody else is before `length` has passed."""
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:
         """Keep what a server tells of its sources, in place of what was told before. Not durable: it is told again."""

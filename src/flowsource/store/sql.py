@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 from flowsource.deployments import Deployment
 from flowsource.events import Event, NewEvent
 from flowsource.promotions import Act, Author, Decision, HistoryEntry
+from flowsource.queries.terms import Query
+from flowsource.retention import Limits, Pruned
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule
@@ -25,15 +27,19 @@ from flowsource.store import (
     claiming,
     creating,
     finding,
+    listing,
     moving,
     nesting,
+    paging,
     presence,
     promoting,
+    pruning,
     registering,
     scheduling,
     sources,
     steps,
     telling,
+    turns,
 )
 from flowsource.store.database import Database
 from flowsource.store.ears import Bell
@@ -57,6 +63,7 @@ from flowsource.store.values import (
     NestedRun,
     NewRun,
     Outcome,
+    Page,
     Registration,
     ScheduleState,
     SourceReport,
@@ -303,6 +310,17 @@ class SqlStore:
             finding.newest_runs, deployment_id=deployment_id, states=states, parent_id=parent_id, limit=limit
         )
 
+    async def find_runs(self, query: Query, *, cursor: str | None = None, limit: int = 50) -> Page[Run]:
+        return await self._read(paging.find, query, cursor=cursor, limit=limit)
+
+    async def count_runs(self, query: Query) -> int:
+        return await self._read(paging.count, query)
+
+    async def find_deployments(
+        self, query: Query, *, cursor: str | None = None, limit: int = 50, now: datetime
+    ) -> Page[Deployment]:
+        return await self._read(listing.find, query, cursor=cursor, limit=limit, now=now)
+
     async def revisions_of_runs(self) -> list[tuple[str, Revision]]:
         return await self._read(finding.revisions_of_runs)
 
@@ -312,6 +330,15 @@ class SqlStore:
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         return await self._read(finding.read_lines, run_id, after=after, limit=limit)
+
+    async def prune(self, limits: Limits) -> Pruned:
+        return await self._write_soon(pruning.prune, limits)
+
+    async def prunable(self, limits: Limits) -> Pruned:
+        return await self._read(pruning.prunable, limits)
+
+    async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
+        return await self._write_soon(turns.take, chore, now=now, length=length)
 
     async def report_sources(self, reports: Sequence[SourceReport]) -> None:
         await self._write_soon(sources.report, reports)

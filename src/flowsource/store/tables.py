@@ -245,6 +245,16 @@ runs = Table(
     Column("transition_id", Uuid),
 )
 
+# The tags of runs again, to find runs by them.
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("tag", Plain, nullable=False),
+    PrimaryKeyConstraint("run_id", "tag"),
+    sqlite_with_rowid=False,
+)
+
 # Those that have ended; one that goes on is told by its run.
 attempts = Table(
     "attempts",
@@ -307,6 +317,14 @@ log_lines = Table(
     Column("extra", Json),
     PrimaryKeyConstraint("run_id", "attempt", "seq"),
     sqlite_with_rowid=False,
+)
+
+# Who does a chore that one process at a time is to do has it until then.
+turns = Table(
+    "turns",
+    metadata,
+    Column("chore", Plain, primary_key=True),
+    Column("until", Instant, nullable=False),
 )
 
 # What servers told of their sources last; kept when nobody serves a source any more.
@@ -390,6 +408,7 @@ _partial(
 Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
 _partial("events_once", events.c.id, where=events.c.id.is_not(None), unique=True)
+Index("runs_of_tag", run_tags.c.tag, run_tags.c.run_id)
 _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from flowsource.deployments import Declaration, FlowFacts, Rejection
@@ -14,6 +14,8 @@ from flowsource.revisions import Revision
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import Catchup, Schedule
 from flowsource.source_status import Poll, SourceStatus
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +195,19 @@ class KnownSource:
     is_served: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of what was looked for, in order; with `cursor` the next page is asked for, unless this was the last."""
+
+    items: tuple[T, ...]
+    cursor: str | None = None
+
+
 # Entries of the history of each deployment.
 HISTORY_KEPT = 200
+
+# How far is counted: more than that is many, however many.
+COUNTED = 10_000
 
 # How long a run stays lost, and how long after its lease a lost one that may be run again is.
 LOST_FOR = timedelta(minutes=10)

@@ -1,0 +1,109 @@
+"""Doing the same to all runs or deployments that a query asks for, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flowsource.deployments import Deployment
+from flowsource.errors import InConflict, RunNotFound
+from flowsource.promotions import Author
+from flowsource.queries.terms import Query
+from flowsource.runs import Run, RunState
+from flowsource.store.protocol import Store
+
+_AT_ONCE = 100
+_WAITING = tuple(state for state in RunState if state.is_waiting)
+_UNFINISHED = tuple(state for state in RunState if not state.is_final)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it: how many were changed and in which way, and how many were passed over and why."""
+
+    changed: Mapping[str, int]
+    skipped: Mapping[str, int]
+
+
+def unfinished(query: Query) -> Query:
+    """The runs that `query` asks for and that have not ended."""
+    return _in_states(query, _UNFINISHED)
+
+
+async def cancel_runs(store: Store, query: Query, author: Author, *, now: Callable[[], datetime]) -> Done:
+    """Ask all runs to end that `query` asks for and that have not ended, as `Store.ask_cancel` does.
+
+    Those that wait are first, or each place that becomes free would be taken by the next of them. Each is a transaction
+    of its own, so that others are never held up; whoever stops half way may ask again.
+    """
+    changed, skipped = Counter[str](), Counter[str]()
+    asked = set[UUID]()
+    for states in (_WAITING, _UNFINISHED):
+        async for run in _runs(store, _in_states(query, states)):
+            if run.id in asked:
+                continue
+            if run.cancellation is not None and run.state is not RunState.LOST:
+                skipped["is to end already"] += 1
+                continue
+            try:
+                after = await store.ask_cancel(run.id, author, now=now())
+            except RunNotFound:
+                skipped["is gone"] += 1
+            except InConflict:
+                skipped["goes on inside another run"] += 1
+            else:
+                _count(after, changed, skipped)
+                if not after.state.is_final:
+                    asked.add(run.id)
+    return Done(changed, skipped)
+
+
+async def pause_deployments(
+    store: Store, query: Query, paused: bool, author: Author, *, now: Callable[[], datetime]
+) -> Done:
+    """Hold the schedules of all deployments that `query` asks for, or let them go on, as `Store.set_paused` does."""
+    changed, skipped = Counter[str](), Counter[str]()
+    word = "paused" if paused else "resumed"
+    async for deployment in _deployments(store, query, now()):
+        if deployment.paused == paused:
+            skipped["is paused already" if paused else "is not paused"] += 1
+        else:
+            await store.set_paused(deployment.id, paused, author=author, now=now())
+            changed[word] += 1
+    return Done(changed, skipped)
+
+
+def _count(after: Run, changed: Counter[str], skipped: Counter[str]) -> None:
+    if after.cancellation is None:
+        skipped["has ended meanwhile"] += 1
+    elif after.state is RunState.CANCELLED:
+        changed["cancelled"] += 1
+    else:
+        changed["given up" if after.state.is_final else "asked to end"] += 1
+
+
+def _in_states(query: Query, states: tuple[RunState, ...]) -> Query:
+    return query.with_term("state", *states)
+
+
+async def _runs(store: Store, query: Query) -> AsyncIterator[Run]:
+    cursor = None
+    while True:
+        page = await store.find_runs(query, cursor=cursor, limit=_AT_ONCE)
+        for run in page.items:
+            yield run
+        if (cursor := page.cursor) is None:
+            return
+
+
+async def _deployments(store: Store, query: Query, now: datetime) -> AsyncIterator[Deployment]:
+    cursor = None
+    while True:
+        page = await store.find_deployments(query, cursor=cursor, limit=_AT_ONCE, now=now)
+        for deployment in page.items:
+            yield deployment
+        if (cursor := page.cursor) is None:
+            return

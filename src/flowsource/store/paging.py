@@ -1,0 +1,89 @@
+"""Finding runs by a query, the newest first, a page at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, or_, select, union
+
+from flowsource.errors import InvalidInput
+from flowsource.queries.parsing import check
+from flowsource.queries.runs import KEYS, asks_by_parent
+from flowsource.queries.terms import Query, Term
+from flowsource.runs import Run
+from flowsource.store.filtering import conditions_of, may_have_completed, names_deployment
+from flowsource.store.rows import run_from
+from flowsource.store.tables import deployments, run_tags, runs
+from flowsource.store.values import COUNTED, Page
+
+# More than so many deployments are most of them: then the runs of others are passed over on the way.
+_MOST_WAYS = 20
+_CURSOR = "r1."
+
+_Ids = Select[tuple[UUID]]
+
+
+def find(connection: Connection, query: Query, *, cursor: str | None, limit: int) -> Page[Run]:
+    """A page of the runs that `query` asks for, behind that of `cursor`."""
+    check(query, KEYS)
+    before = None if cursor is None else _place_of(cursor)
+    newest = _newest(connection, query, before=before, limit=limit + 1)
+    rows = connection.execute(select(runs).where(runs.c.id.in_(newest)).order_by(runs.c.id.desc())).all()
+    found = tuple(map(run_from, rows[:limit]))
+    return Page(found, f"{_CURSOR}{found[-1].id.hex}" if len(rows) > limit and found else None)
+
+
+def count(connection: Connection, query: Query) -> int:
+    """How many runs `query` asks for, or COUNTED if there are more."""
+    check(query, KEYS)
+    newest = _newest(connection, query, before=None, limit=COUNTED).subquery()
+    return connection.execute(select(func.count()).select_from(newest)).scalar_one()
+
+
+def _place_of(cursor: str) -> UUID:
+    try:
+        if cursor.startswith(_CURSOR):
+            return UUID(cursor.removeprefix(_CURSOR))
+    except ValueError:
+        pass
+    raise InvalidInput(f"cursor: {cursor!r} was not given with a page of runs. Leave it out to begin with the newest.")
+
+
+def _newest(connection: Connection, query: Query, *, before: UUID | None, limit: int) -> _Ids:
+    """The ids of the newest runs that are asked for, and that come behind `before`.
+
+    Each way goes through an index that has the newest first, and ends when it has found enough.
+    """
+    parts = [
+        (way if before is None else way.where(runs.c.id < before)).order_by(way.selected_columns[0].desc()).limit(limit)
+        for way in _ways(connection, query)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    all_ids = union(*(select(part.subquery().c[0]) for part in parts)).subquery()
+    return select(all_ids.c[0]).order_by(all_ids.c[0].desc()).limit(limit)
+
+
+def _ways(connection: Connection, query: Query) -> list[_Ids]:
+    """Selections of ids that give together what is asked for, each by one index."""
+    if may_have_completed(query) and not asks_by_parent(query):
+        for term in query.asked("deployment"):
+            named = select(deployments.c.id).where(or_(*map(names_deployment, term.values))).limit(_MOST_WAYS + 1)
+            ids = connection.execute(named).scalars().all()
+            if 0 < len(ids) <= _MOST_WAYS:
+                plain = _plain(_without(query, term))
+                return [plain.where(runs.c.deployment_id == one) for one in ids]
+        for term in query.asked("tag"):
+            if all(len(value) == 1 for value in term.values):
+                plain = _plain(_without(query, term)).with_only_columns(run_tags.c.run_id).join(run_tags)
+                return [plain.where(run_tags.c.tag == value[0]) for value in term.values]
+    return [_plain(query)]
+
+
+def _plain(query: Query) -> _Ids:
+    return select(runs.c.id).where(*conditions_of(query))
+
+
+def _without(query: Query, term: Term) -> Query:
+    return replace(query, terms=tuple(one for one in query.terms if one is not term))

@@ -127,6 +127,8 @@ deployments = Table(
     Column("seen_at", Instant),
     Column("paused", Boolean, nullable=False),
     Column("stopped", Boolean, nullable=False),
+    # The name of the token by which it was registered, where it came through a server.
+    Column("owner", Plain),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("flow", "name"),
@@ -163,6 +165,7 @@ runners = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("lease_until", Instant, nullable=False),
+    Column("owner", Plain),
 )
 
 presence = Table(
@@ -295,6 +298,19 @@ source_wishes = Table(
     Column("hints", Integer, nullable=False),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Plain, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("digest", Plain, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+)
+
 
 def _is_one_of(*states: RunState) -> ColumnElement[bool]:
     # Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the
@@ -344,6 +360,7 @@ _partial(
 # Ids sort by time, so these three (with the primary key) give the newest first.
 Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
+_partial("tokens_once_per_name", tokens.c.name, where=tokens.c.revoked_at.is_(None), unique=True)
 _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 

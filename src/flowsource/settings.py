@@ -9,9 +9,10 @@ from pathlib import Path
 
 import platformdirs
 
+from flowsource.addresses import SQLITE, kind_of, server_url, short_name
 from flowsource.errors import InvalidSettings
+from flowsource.server_access import ServerAccess
 
-_SQLITE = "sqlite:///"
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
 # How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
@@ -45,6 +46,8 @@ class Settings:
     @property
     def signs(self) -> Path:
         """The directory in which the servers of this store on this host show that they live."""
+        if kind_of(self.store) == "server":
+            return self.state / "servers" / f"{short_name(self.store)}.runners"
         file = store_file(self.store)
         return file.with_name(f"{file.name}.runners")
 
@@ -63,9 +66,12 @@ class Settings:
         state = home or platformdirs.user_data_path("flowsource", appauthor=False)
         if cache is None:
             cache = home / "cache" if home else platformdirs.user_cache_path("flowsource", appauthor=False)
-        store = environ.get("FLOWSOURCE_STORE") or f"{_SQLITE}{state / 'flowsource.db'}"
+        store = environ.get("FLOWSOURCE_STORE") or f"{SQLITE}{state / 'flowsource.db'}"
         try:
-            store_file(store)
+            if kind_of(store) == "server":
+                server_url(store, allow_http=ServerAccess(environ).allows_http)
+            else:
+                store_file(store)
         except InvalidSettings as error:
             problems.append(f"FLOWSOURCE_STORE: {error}")
         method = environ.get("FLOWSOURCE_START_METHOD") or START_METHODS[0]
@@ -111,16 +117,16 @@ def store_file(address: str) -> Path:
     `sqlite:///PATH` is a SQLite file, relative to the working directory unless PATH begins with a slash or with `~`.
     Links are followed, so that one file has one path, however it is spelled.
     """
-    given = address.removeprefix(_SQLITE)
+    given = address.removeprefix(SQLITE)
     if given == address or not given:
         # Only its kind: the rest of an address may hold a password.
-        raise InvalidSettings(f"{address.split(':', 1)[0]!r} is not a store. Give {_SQLITE}PATH.")
+        raise InvalidSettings(f"{address.split(':', 1)[0]!r} is not a store. Give {SQLITE}PATH.")
     try:
         path = Path(os.path.realpath(Path(given).expanduser()))
     except RuntimeError:
         raise InvalidSettings(f"{given!r} is in the home of a user who is not known here.") from None
     if os.path.isdir(path):
-        raise InvalidSettings(f"{given!r} is a directory. Give {_SQLITE}PATH with the name of a file.")
+        raise InvalidSettings(f"{given!r} is a directory. Give {SQLITE}PATH with the name of a file.")
     return path
 
 

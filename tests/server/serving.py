@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import anyio
 
-from flowsource.server.serving import ServerOptions, serve_store
+from flowsource.server.options import ServerOptions
+from flowsource.server.serving import serve_store
 from flowsource.store.protocol import Store
 from flowsource.tokens import Scope, Token, digest_of, new_secret
 from tests.support.waiting import until

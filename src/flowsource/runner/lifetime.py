@@ -26,6 +26,7 @@ from flowsource.runner.service import Runner
 from flowsource.runner.startup import register
 from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runner.workshop import Served, Workshop
+from flowsource.server_access import SECRET_VARIABLES
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
@@ -66,7 +67,7 @@ async def _listen_for_signals(signals: _Signals) -> None:
 
 async def _open_and_serve(declared: Declared, terminal: Terminal, signals: _Signals, *, limit: int | None) -> None:
     settings, runner_id = Settings.load(), uuid4()
-    secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
+    secrets = SECRET_VARIABLES.union(*(origin.source.secret_variables for _, origin in declared))
     place = control_groups.place_for(f"flowsource-{runner_id}")
     with alive(settings.signs, runner_id, group=place) as sign, control_groups.made(place) as group:
         # What starts runs shows life too: so we are not called dead before the last of them is gone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from flowsource.errors import NotAllowed, NotFound
@@ -27,6 +28,9 @@ async def permitted(store: Store, token: Token, name: str, arguments: Mapping[st
             f"that needs the scope {rule.people}. `flowsource server token create` makes another."
         )
     await _require_own(store, token.name, things_in(given, rule.theirs))
+    if rule.timed:
+        # Or the leases of all others would be over whenever it says so.
+        given["now"] = min(given["now"], datetime.now(UTC))
     return given
 
 

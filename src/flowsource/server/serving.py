@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 import uvicorn
@@ -13,28 +11,13 @@ from anyio.abc import TaskStatus
 from flowsource.server.app import make_app
 from flowsource.server.guard import Guard
 from flowsource.server.listening import HttpServer, address_of, listening, until_signalled
+from flowsource.server.options import ServerOptions
+from flowsource.server.reaping import reap_the_lost
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.protocol import Store
 
 _AT_ONCE = 1000
 _GRACE_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
-    """How a server is reached.
-
-    `names` are the names by which clients call it, beside those of this machine. It is below the path `prefix`. With
-    `certificate` and `key`, files in PEM, it speaks TLS. What `proxies` (addresses, or "*") say of who asks is taken.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8787
-    names: tuple[str, ...] = ()
-    prefix: str = ""
-    certificate: Path | None = None
-    key: Path | None = None
-    proxies: tuple[str, ...] = ()
 
 
 async def serve_store(
@@ -63,6 +46,7 @@ async def serve_store(
         async with anyio.create_task_group() as tasks:
             await tasks.start(stop_when_told)
             tasks.start_soon(switchboard.run)
+            tasks.start_soon(reap_the_lost, store)
             scheme = "https" if options.certificate is not None else "http"
             on_ready(address_of(listener, options.host, scheme=scheme) + options.prefix)
             await server.serve(sockets=[listener])

@@ -22,13 +22,14 @@ class Rule:
     People need the scope `people`. A runner may call it where `theirs` is not None, and only for what is its own: that
     maps paths in the arguments (fields by name, places by number, `*` for each) to what is there, and `answers` says
     the same of each item of the answer, of which what is not its own is left out. Where `stamped` the owner is told to
-    the store.
+    the store, and where `timed` a runner's `now` is no later than the server's.
     """
 
     people: Scope = "admin"
     theirs: Mapping[str, Belonging] | None = None
     answers: tuple[str, Belonging] | None = None
     stamped: bool = False
+    timed: bool = False
     is_repeatable: bool = False
 
 
@@ -53,7 +54,11 @@ RULES: Mapping[str, Rule] = {
     "renew": _report("runner_id", "runners"),
     "retire": Rule(theirs=_RUNNER, is_repeatable=True),
     "reap": Rule(
-        people="operator", theirs={"dead.*": "runners"}, answers=("deployment_id", "deployments"), is_repeatable=True
+        people="operator",
+        theirs={"dead.*": "runners"},
+        answers=("deployment_id", "deployments"),
+        timed=True,
+        is_repeatable=True,
     ),
     "runners": _read(_ANYTHING, ("", "runners")),
     "waiting": _read(_RUNNER),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -11,8 +12,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from flowsource.errors import InvalidSettings
 
 SQLITE = "sqlite:///"
-Kind = Literal["sqlite", "postgresql"]
-_KINDS: dict[str, Kind] = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+Kind = Literal["sqlite", "postgresql", "server"]
+_KINDS: dict[str, Kind] = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "https": "server",
+    "http": "server",
+}
 _SECRET_WORDS = frozenset({"password", "sslpassword", "passfile", "user", "sslkey"})
 
 
@@ -22,17 +29,21 @@ def kind_of(address: str) -> Kind:
     if not colon or scheme not in _KINDS:
         # Only its kind: the rest of an address may hold a password.
         raise InvalidSettings(
-            f"{address.split(':', 1)[0]!r} is not a store. Give {SQLITE}PATH or postgresql://HOST/DATABASE."
+            f"{address.split(':', 1)[0]!r} is not a store. Give {SQLITE}PATH, postgresql://HOST/DATABASE, or "
+            "https://SERVER for the store of a server."
         )
     return _KINDS[scheme]
 
 
-def check_address(address: str) -> None:
-    """Raise InvalidSettings for what is no address of a store; nothing is opened."""
-    if kind_of(address) == "sqlite":
-        store_file(address)
-    else:
-        postgres_address(address)
+def check_address(address: str, *, allow_http: bool = False) -> None:
+    """Raise InvalidSettings for what is no address of a store, or one that must not be used; nothing is opened."""
+    match kind_of(address):
+        case "sqlite":
+            store_file(address)
+        case "postgresql":
+            postgres_address(address)
+        case "server":
+            server_url(address, allow_http=allow_http)
 
 
 def store_file(address: str) -> Path:
@@ -74,9 +85,48 @@ def shown(address: str) -> str:
     """
     if kind_of(address) == "sqlite":
         return f"{SQLITE}{store_file(address)}"
+    if kind_of(address) == "server":
+        return server_url(address, allow_http=True)
     _, host, path, query, _ = urlsplit(postgres_address(address))
     kept = [(name, value) for name, value in parse_qsl(query) if name not in _SECRET_WORDS]
     return f"postgresql://{host.rpartition('@')[2]}{path}{'?' if kept else ''}{urlencode(kept, safe='/,')}"
+
+
+def server_url(address: str, *, allow_http: bool = False) -> str:
+    """The URL of a server, without a slash at its end; raises InvalidSettings for one that must not be used.
+
+    Plain HTTP is for this machine alone, unless it is allowed: whoever reads along has the token.
+    """
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise InvalidSettings("the address of the server is malformed. Give https://SERVER.") from None
+    if not host:
+        raise InvalidSettings("the address of the server names no host. Give https://SERVER.")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidSettings(
+            f"the address of the server {host} has a name or a password in it. Leave them out: the token of a server "
+            "is given in FLOWSOURCE_TOKEN or FLOWSOURCE_TOKEN_FILE."
+        )
+    if parts.query or parts.fragment:
+        raise InvalidSettings(f"the address of the server {host} has more than a path. Give https://SERVER.")
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
+        raise InvalidSettings(
+            f"the server {host} is reached over plain http, where others can read the token. Give https://, or set "
+            "FLOWSOURCE_ALLOW_HTTP=1 where the way there is private."
+        )
+    return address.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine and cannot be reached from others."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def secret_variables(address: str) -> frozenset[str]:
@@ -92,4 +142,9 @@ def signs_of(address: str, state: Path) -> Path:
     if kind_of(address) == "sqlite":
         file = store_file(address)
         return file.with_name(f"{file.name}.runners")
-    return state / "runners" / hashlib.sha256(shown(address).encode()).hexdigest()[:16]
+    return state / "runners" / short_name(address)
+
+
+def short_name(address: str) -> str:
+    """A name for what is kept on this machine about the store at `address`, which is elsewhere."""
+    return hashlib.sha256(shown(address).encode()).hexdigest()[:16]

@@ -33,8 +33,10 @@ FlowsourceError
 ├── Superseded                 somebody else owns the run now
 ├── Outdated                   a decision rests on what is no longer so
 ├── InConflict                 what a person asks for does not go with how things stand
+├── NotAllowed                 the token is good, and not for this
 └── StoreError                 the memory itself
     ├── StoreUnavailable
+    │   └── NotAuthenticated   the server takes no such token
     └── StoreVersionMismatch
 """
 
@@ -258,6 +260,10 @@ class InConflict(FlowsourceError):
     """What a person asks for does not go with how things stand."""
 
 
+class NotAllowed(FlowsourceError):
+    """Whoever asks is known, and may not do this."""
+
+
 class StoreError(FlowsourceError):
     """The store did not do what it was asked for."""
 
@@ -266,5 +272,9 @@ class StoreUnavailable(StoreError):
     """The store cannot be reached or written; a later try may succeed."""
 
 
+class NotAuthenticated(StoreUnavailable):
+    """The server wants a token, or does not take the one it was given; once that is mended a later try succeeds."""
+
+
 class StoreVersionMismatch(StoreError):
-    """The database was written by another version of flowsource."""
+    """The database was written by another version of flowsource, or the server is one."""

@@ -14,6 +14,7 @@ from flowsource.addresses import SQLITE, check_address, shown, signs_of
 from flowsource.configuration import CONFIG, Given, read_given, variable_of
 from flowsource.errors import InvalidSettings
 from flowsource.retention import Keeping, kept_for, told_length
+from flowsource.server_access import ServerAccess
 
 # What a server says: for a person, or each line an object for a machine.
 LOG_FORMATS = ("text", "json")
@@ -164,7 +165,7 @@ SETTINGS: Mapping[str, Setting] = {
     "cache": Setting("the directory for what can be fetched again", _directory, _usual_cache),
     "store": Setting(
         "the address of the database",
-        _checked(check_address),
+        _checked(lambda given: check_address(given, allow_http=ServerAccess().allows_http)),
         lambda values, given: f"{SQLITE}{values['home'] / 'flowsource.db'}",
         shown,
     ),

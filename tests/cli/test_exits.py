@@ -24,6 +24,8 @@ from tests.cli.calling import CommandLine
         (errors.SourceUnavailable("x"), 5),
         (errors.UnsafeTree("x"), 5),
         (errors.StoreUnavailable("x"), 5),
+        (errors.NotAuthenticated("x"), 4),
+        (errors.NotAllowed("x"), 4),
         (errors.StoreVersionMismatch("x"), 5),
         (errors.InvalidTransition("completed", "running"), 6),
         (errors.Superseded("x"), 6),

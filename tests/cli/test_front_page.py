@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from cyclopts import App
 
 import flowsource
 from flowsource.cli import exits
@@ -19,20 +21,24 @@ COMMANDS = [
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
+    "server start",
+    *(f"server token {name}" for name in ("create", "ls", "revoke")),
 ]
 
 
 def test_the_front_page_names_each_command_there_is() -> None:
-    app = commands()
-    groups = [name for name in app if not name.startswith("-")]
-    there = {
-        f"{group} {name}".strip()
-        for group in groups
-        for name in [name for name in app[group] if not name.startswith("-")] or [""]
-    }
+    there = set(_commands_of(commands()))
 
     assert there == set(COMMANDS)
     assert all(re.search(rf"^  {command}\b", FRONT_PAGE, re.MULTILINE) for command in there)
+
+
+def _commands_of(app: App, *path: str) -> Iterator[str]:
+    names = [name for name in app if not name.startswith("-")]
+    if not names:
+        yield " ".join(path)
+    for name in names:
+        yield from _commands_of(app[name], *path, name)
 
 
 def test_the_front_page_gives_each_exit_code_but_that_of_a_closed_pipe() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -66,9 +67,9 @@ async def test_without_a_limit_runs_are_taken_in_portions_that_are_bounded(
     asked: list[int] = []
     claim = store.claim
 
-    async def counting(runner_id: UUID, ids: list[UUID], *, limit: int, now: datetime) -> Claimed:
+    async def counting(runner_id: UUID, ids: list[UUID], *, limit: int, **said: Any) -> Claimed:
         asked.append(limit)
-        return await claim(runner_id, ids, limit=limit, now=now)
+        return await claim(runner_id, ids, limit=limit, **said)
 
     monkeypatch.setattr(store, "claim", counting)
     taken: list[Run] = []

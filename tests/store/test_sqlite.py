@@ -18,6 +18,7 @@ from flowsource.store import open_store, sqlite
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
 from tests.store.source_contract import SourceStoreContract
+from tests.store.tokens_contract import TokensContract
 from tests.store.waiting_contract import WaitingContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve
 
@@ -42,6 +43,10 @@ class TestSqlite(StoreContract):
 
 
 class TestWaitingInSqlite(WaitingContract):
+    pass
+
+
+class TestTokensInSqlite(TokensContract):
     pass
 
 

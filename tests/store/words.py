@@ -107,10 +107,17 @@ class Server:
         return await start(self.store, await self.claim_one(now), now=now)
 
 
-async def serve(store: Store, *registrations: Registration, now: datetime = NOW, lease: timedelta = MINUTE) -> Server:
+async def serve(
+    store: Store,
+    *registrations: Registration,
+    now: datetime = NOW,
+    lease: timedelta = MINUTE,
+    owner: str | None = None,
+) -> Server:
     """A new server of these deployments."""
     runner_id = uuid4()
-    return Server(store, runner_id, await store.register(runner_id, registrations, lease_until=now + lease, now=now))
+    registered = await store.register(runner_id, registrations, lease_until=now + lease, now=now, owner=owner)
+    return Server(store, runner_id, registered)
 
 
 async def start(store: Store, run: Run, *, now: datetime = NOW) -> Run:

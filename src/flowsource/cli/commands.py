@@ -20,6 +20,7 @@ def commands() -> App:
     app.command("flowsource.cli.sources:source", name="source")
     app.command("flowsource.cli.config:config", name="config")
     app.command("flowsource.cli.store:store", name="store")
+    app.command("flowsource.cli.servers:server", name="server")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app
 

@@ -34,6 +34,8 @@ _CODES: Mapping[type[errors.FlowsourceError], int] = {
     errors.SourceMissing: NOT_FOUND,
     errors.RefNotFound: NOT_FOUND,
     errors.AuthenticationFailed: AUTHENTICATION,
+    errors.NotAuthenticated: AUTHENTICATION,
+    errors.NotAllowed: AUTHENTICATION,
     errors.SourceError: UNAVAILABLE,
     errors.StoreError: UNAVAILABLE,
     errors.InvalidTransition: CONFLICT,

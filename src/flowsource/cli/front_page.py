@@ -33,6 +33,10 @@ Commands:
   source listen                  Take webhooks, so that a push is looked at at once.
   store prune                    Remove runs and logs that were kept long enough.
   config show                    The settings: the value of each, and where it is from.
+  server start                   Let runners and people on other machines use this store.
+  server token create NAME       Make a token for a runner, a person or a script.
+  server token ls                All tokens: what they may do, and when they were used.
+  server token revoke NAME       Let a token count no more.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.
@@ -44,7 +48,7 @@ Options for all:
   --version    Show the version.
 
 Exit codes:
-  0    done                     4    the source wants other credentials
+  0    done                     4    other credentials are wanted
   1    the run or check failed  5    store or source cannot be used
   2    bad input                6    in conflict with the present state
   3    not found                70   a fault of flowsource's own

@@ -12,6 +12,7 @@ from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Failure, Run, Transition
 from flowsource.store.values import LogLine
+from flowsource.tokens import Token
 
 
 def instant_json(at: datetime | None) -> str | None:
@@ -128,6 +129,19 @@ def line_json(line: LogLine) -> dict[str, Any]:
         "logger": line.logger,
         "text": line.text,
         "extra": dict(line.extra),
+    }
+
+
+def token_json(token: Token) -> dict[str, Any]:
+    """A token, of whose secret nobody knows."""
+    return {
+        "id": str(token.id),
+        "name": token.name,
+        "scopes": list(token.scopes),
+        "created_at": instant_json(token.created_at),
+        "expires_at": instant_json(token.expires_at),
+        "used_at": instant_json(token.used_at),
+        "revoked_at": instant_json(token.revoked_at),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 import anyio.lowlevel
@@ -77,6 +77,7 @@ async def claim_runs(
     store: Store, runner_id: UUID, deployment_ids: Sequence[UUID], slots: Slots, on_claim: Callable[[Run], None]
 ) -> None:
     """Claim runs of these deployments, and hand each to `on_claim` with a slot of its own, until cancelled."""
+    claim_id = uuid4()
     async with store.changes(WORK) as ear:
         while True:
             wanted = slots.free
@@ -87,7 +88,11 @@ async def claim_runs(
             try:
                 # A claim that was made is always acted on, even if we are told to stop meanwhile.
                 with anyio.CancelScope(shield=True):
-                    claimed = await store.claim(runner_id, deployment_ids, limit=wanted, now=now)
+                    claimed = await store.claim(
+                        runner_id, deployment_ids, limit=wanted, now=now, transition_id=claim_id
+                    )
+                    # Until then it is the same claim, of which the answer may have been lost.
+                    claim_id = uuid4()
                     for run in claimed.runs:
                         slots.take(run.id)
                         on_claim(run)

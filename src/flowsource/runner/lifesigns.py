@@ -15,7 +15,7 @@ from uuid import UUID
 import anyio
 import anyio.to_thread
 
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import NotAllowed, StoreUnavailable
 from flowsource.runner.processes import control_groups
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
@@ -90,7 +90,8 @@ async def _keep_burying(store: Store, directory: Path) -> None:
 
 async def _bury(store: Store, directory: Path) -> None:
     # Whoever waits for a run looks again soon, and hears of a store that stays away by what it asks itself.
-    with suppress(StoreUnavailable):
+    # Who may only look at a server cannot bury anybody, and sees what those who can have done.
+    with suppress(StoreUnavailable, NotAllowed):
         await bury_the_dead(store, directory)
 
 

@@ -27,6 +27,7 @@ from flowsource.runner.service import Runner
 from flowsource.runner.startup import register
 from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runner.workshop import Served, Workshop
+from flowsource.server_access import SECRET_VARIABLES
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
@@ -69,7 +70,7 @@ async def _open_and_serve(
     declared: Declared, settings: Settings, terminal: Terminal, signals: _Signals, *, limit: int | None
 ) -> None:
     runner_id = uuid4()
-    secrets = frozenset(name for _, origin in declared for name in origin.source.secret_variables)
+    secrets = SECRET_VARIABLES.union(*(origin.source.secret_variables for _, origin in declared))
     secrets |= secret_variables(settings.store)
     place = control_groups.place_for(f"flowsource-{runner_id}")
     with alive(settings.signs, runner_id, group=place) as sign, control_groups.made(place) as group:

@@ -50,6 +50,8 @@ async def stay_present(
                 logger.warning("run %s of %s is %s: its server is gone", run.name, run.deployment, run.state)
         except StoreUnavailable as error:
             logger.warning("the store does not answer: %s", error)
+            # Nobody else can have renewed either.
+            patience = _ROUNDS_OF_PATIENCE
         await anyio.sleep(RENEW_EVERY.total_seconds())
 
 

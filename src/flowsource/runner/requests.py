@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 
@@ -124,7 +124,8 @@ async def request_run(
         parameters=parameters,
         tags=check_tags(tags),
         name=run_name,
-        idempotency_key=idempotency_key,
+        # With one of its own it may be asked for again where the answer is lost.
+        idempotency_key=idempotency_key or f"once {uuid4()}",
         parent_id=parent_id,
         awaited_by=awaited_by,
     )

@@ -69,9 +69,17 @@ _TAKE = (
         claimed_at=bindparam("now"),
         started_at=null(),
         changed_at=bindparam("now"),
-        transition_id=null(),
+        transition_id=bindparam("claim"),
     )
     .returning(*runs.c)
+)
+# By the claim of that id, of which the reply may have been lost.
+_TAKEN = select(runs).where(
+    runs.c.deployment_id.in_(bindparam("served", expanding=True)),
+    is_in_progress,
+    runs.c.state == RunState.CLAIMED,
+    runs.c.runner_id == bindparam("runner"),
+    runs.c.transition_id == bindparam("claim"),
 )
 # Those that were begun already are not in question.
 _BEFORE = (
@@ -125,7 +133,13 @@ def next_due(connection: Connection, deployment_ids: Sequence[UUID], *, after: d
 
 
 def claim(
-    connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime
+    connection: Connection,
+    runner_id: UUID,
+    deployment_ids: Sequence[UUID],
+    *,
+    limit: int,
+    now: datetime,
+    transition_id: UUID | None = None,
 ) -> tuple[list[Run], list[Run]]:
     """Take runs that are due, as many as `limit` and the deployments' own limits let pass.
 
@@ -135,6 +149,8 @@ def claim(
     require_runner(connection, runner_id)
     if limit < 1 or not deployment_ids:
         return [], []
+    if transition_id is not None and (before := _taken_by(connection, runner_id, deployment_ids, transition_id)):
+        return before, []
     asked = {"served": list(deployment_ids), "runner": runner_id, "now": now}
     with_work = _with_work(connection, asked)
     late = {deployment.id: _too_late(connection, deployment, now) for deployment in with_work}
@@ -157,7 +173,8 @@ def claim(
         chosen = [run_id for _, _, run_id, _ in sorted(waiting)[:limit]]
         if has_other_writers(connection):
             chosen = _not_taken(connection, Counter(turns), rooms, now)
-        rows = connection.execute(_TAKE, {"chosen": chosen, "runner": runner_id, "now": now}).all()
+        by = {"runner": runner_id, "now": now, "claim": transition_id}
+        rows = connection.execute(_TAKE, {"chosen": chosen, **by}).all()
         steps.remember(connection, rows, at=now)
         taken = sorted(map(run_from, rows), key=lambda run: (run.due_at, run.id))
     too_many = [run for deployment in with_work for run in _too_many(connection, deployment, taken, now)]
@@ -195,6 +212,14 @@ def _not_taken(connection: Connection, turns: Counter[UUID], rooms: Mapping[UUID
             held[one] = _first_of(connection, _NOT_TAKEN, one, min(room, before + missing), now)
             missing -= len(held[one]) - before
     return [row.id for rows in held.values() for row in rows]
+
+
+def _taken_by(
+    connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], transition_id: UUID
+) -> list[Run]:
+    """What the claim of that id took already."""
+    asked = {"served": list(deployment_ids), "runner": runner_id, "claim": transition_id}
+    return sorted(map(run_from, connection.execute(_TAKEN, asked)), key=lambda run: (run.due_at, run.id))
 
 
 def _room(deployment: AnyRow) -> int:

@@ -91,11 +91,17 @@ def require_runner(connection: Connection, runner_id: UUID) -> None:
 
 
 def appear(
-    connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], *, lease_until: datetime, now: datetime
+    connection: Connection,
+    runner_id: UUID,
+    deployment_ids: Sequence[UUID],
+    *,
+    lease_until: datetime,
+    now: datetime,
+    owner: str | None = None,
 ) -> None:
     """Make a runner present, serving these deployments and no others."""
     if not connection.execute(_RENEW, {"runner": runner_id, "until": lease_until}).rowcount:
-        connection.execute(insert(runners), {"id": runner_id, "lease_until": lease_until})
+        connection.execute(insert(runners), {"id": runner_id, "lease_until": lease_until, "owner": owner})
         _tell(connection, "arrived", [runner_id], now=now)
     connection.execute(delete(presence).where(presence.c.runner_id == runner_id))
     if deployment_ids:

@@ -34,7 +34,9 @@ from flowsource.store.values import (
     ScheduleState,
     SourceReport,
     SourceWish,
+    Things,
 )
+from flowsource.tokens import Token
 
 
 class Changes(Protocol):
@@ -59,7 +61,13 @@ class Store(Protocol):
     ) -> None: ...
 
     async def register(
-        self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
+        self,
+        runner_id: UUID,
+        registrations: Sequence[Registration],
+        *,
+        lease_until: datetime,
+        now: datetime,
+        owner: str | None = None,
     ) -> list[Deployment]:
         """Make a live runner known, with what it serves: all of it, or nothing.
 
@@ -70,6 +78,8 @@ class Store(Protocol):
         `pause_on_shutdown`: then it begins at `now`, as it does for a new schedule.
         `stopped` is lifted. One that is stale, older than what was decided on, or not what a person wants, moves no
         deployment of the same source and entrypoint: its active revision, the facts and the rejection stay as they are.
+
+        With an `owner` what is new becomes his, and so does the runner; raises NotAllowed for what is there and is not.
         """
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
@@ -187,7 +197,15 @@ class Store(Protocol):
     async def waiting(self, runner_id: UUID) -> set[UUID]:
         """The runs that `runner_id` has in progress and that wait for others (`NewRun.awaited_by`) to end."""
 
-    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> Claimed:
+    async def claim(
+        self,
+        runner_id: UUID,
+        deployment_ids: Sequence[UUID],
+        *,
+        limit: int,
+        now: datetime,
+        transition_id: UUID | None = None,
+    ) -> Claimed:
         """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
         the first attempt the active revision of their deployment fixed on them.
 
@@ -197,6 +215,8 @@ class Store(Protocol):
         `collision_strategy` says so. A scheduled run that is behind its time by the `max_lateness` of its schedule, or
         else of its deployment, is skipped. Neither happens to one that was begun before. A run is given to one claim
         only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
+
+        Repeated with the same `transition_id`, it gives the runs that it took the first time and that have not begun.
         """
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:
@@ -349,6 +369,24 @@ class Store(Protocol):
 
     async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
         """The newest events first, all or those of `names`, as in `events`."""
+
+    async def create_token(self, token: Token, digest: str) -> Token:
+        """Keep a new token, of whose secret that is the digest; raises InConflict where one of its name counts."""
+
+    async def tokens(self) -> list[Token]:
+        """All tokens, the oldest first, also those that do not count any more."""
+
+    async def revoke_token(self, name: str, *, now: datetime) -> Token:
+        """Let the token of that name count no more; raises NotFound."""
+
+    async def use_token(self, digest: str, *, now: datetime) -> Token | None:
+        """The token of that digest if it counts at `now`, and note that it was used."""
+
+    async def not_owned(self, owner: str, things: Things) -> Things:
+        """Those of `things` that are there and are not the owner's; of sources, those that no deployment of his has.
+
+        A run belongs to whom its deployment does.
+        """
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.

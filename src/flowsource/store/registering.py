@@ -16,7 +16,7 @@ from flowsource.errors import DeploymentNotFound, InvalidDeployment
 from flowsource.merging import merged_switch
 from flowsource.promotions import Author, HistoryEntry, Kind
 from flowsource.schedules import Schedule, content_key, schedule_from_json
-from flowsource.store import presence, promoting, scheduling, telling
+from flowsource.store import owning, presence, promoting, scheduling, telling
 from flowsource.store.returning import first_standing, standing_after
 from flowsource.store.rows import declaration_columns, deployment_from
 from flowsource.store.standing_rows import standing_columns
@@ -41,12 +41,17 @@ def register(
     *,
     lease_until: datetime,
     now: datetime,
+    owner: str | None = None,
 ) -> list[Deployment]:
     """Bring the deployments up to what is declared now, and make the runner present that serves them."""
     _refuse_twins(registrations)
+    if owner is not None:
+        owning.refuse_what_is_not_his(connection, owner, runner_id, registrations)
     served = presence.served(connection, now=now)
     ids = [_register(connection, registration, served, now) for registration in registrations]
-    presence.appear(connection, runner_id, ids, lease_until=lease_until, now=now)
+    presence.appear(connection, runner_id, ids, lease_until=lease_until, now=now, owner=owner)
+    if owner is not None:
+        owning.give(connection, owner, ids)
     found = {deployment.id: deployment for deployment in _load(connection, deployments.c.id.in_(ids))}
     return [found[one] for one in ids]
 

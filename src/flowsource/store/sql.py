@@ -39,6 +39,7 @@ from flowsource.store import (
     sources,
     steps,
     telling,
+    tokens,
     turns,
 )
 from flowsource.store.database import Database
@@ -68,8 +69,10 @@ from flowsource.store.values import (
     ScheduleState,
     SourceReport,
     SourceWish,
+    Things,
     about,
 )
+from flowsource.tokens import Token
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -102,10 +105,18 @@ class SqlStore:
             await anyio.to_thread.run_sync(self._close, limiter=anyio.CapacityLimiter(1))
 
     async def register(
-        self, runner_id: UUID, registrations: Sequence[Registration], *, lease_until: datetime, now: datetime
+        self,
+        runner_id: UUID,
+        registrations: Sequence[Registration],
+        *,
+        lease_until: datetime,
+        now: datetime,
+        owner: str | None = None,
     ) -> list[Deployment]:
         def register(connection: Connection) -> tuple[list[Deployment], list[Run]]:
-            registered = registering.register(connection, runner_id, registrations, lease_until=lease_until, now=now)
+            registered = registering.register(
+                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner
+            )
             return registered, presence.find_again(connection, runner_id, now=now)
 
         registered, found = await self._write_alone(register)
@@ -219,9 +230,19 @@ class SqlStore:
     async def waiting(self, runner_id: UUID) -> set[UUID]:
         return await self._read(awaiting.waiting_of, runner_id)
 
-    async def claim(self, runner_id: UUID, deployment_ids: Sequence[UUID], *, limit: int, now: datetime) -> Claimed:
+    async def claim(
+        self,
+        runner_id: UUID,
+        deployment_ids: Sequence[UUID],
+        *,
+        limit: int,
+        now: datetime,
+        transition_id: UUID | None = None,
+    ) -> Claimed:
         def take(connection: Connection) -> tuple[Claimed, list[Run]]:
-            taken, given_up = claiming.claim(connection, runner_id, deployment_ids, limit=limit, now=now)
+            taken, given_up = claiming.claim(
+                connection, runner_id, deployment_ids, limit=limit, now=now, transition_id=transition_id
+            )
             is_all = len(taken) < limit
             next_due = claiming.next_due(connection, deployment_ids, after=now) if is_all else None
             return Claimed(taken, next_due), given_up
@@ -369,6 +390,26 @@ class SqlStore:
 
     async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
         return await self._read(telling.newest_events, names=names, limit=limit)
+
+    async def create_token(self, token: Token, digest: str) -> Token:
+        return await self._write(tokens.create, token, digest)
+
+    async def tokens(self) -> list[Token]:
+        return await self._read(tokens.everyone)
+
+    async def revoke_token(self, name: str, *, now: datetime) -> Token:
+        return await self._write(tokens.revoke, name, now=now)
+
+    async def use_token(self, digest: str, *, now: datetime) -> Token | None:
+        token = await self._read(tokens.of_digest, digest)
+        if token is None or not token.is_good(now):
+            return None
+        if token.used_at is None or now - token.used_at >= tokens.USED_TO_THE:
+            await self._write_soon(tokens.note_use, token.id, now=now)
+        return token
+
+    async def not_owned(self, owner: str, things: Things) -> Things:
+        return await self._read(tokens.not_owned, owner, things)
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._doorbell.listen(*topics)

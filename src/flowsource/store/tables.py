@@ -153,6 +153,8 @@ deployments = Table(
     Column("seen_at", Instant),
     Column("paused", Boolean, nullable=False),
     Column("stopped", Boolean, nullable=False),
+    # The name of the token by which it was registered, where it came through a server.
+    Column("owner", Plain),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("flow", "name"),
@@ -194,6 +196,7 @@ runners = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("lease_until", Instant, nullable=False),
+    Column("owner", Plain),
 )
 
 presence = Table(
@@ -356,6 +359,19 @@ source_wishes = Table(
     Column("hints", Integer, nullable=False),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Plain, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("digest", Plain, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+)
+
 
 def _is_one_of(*states: RunState) -> ColumnElement[bool]:
     # Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the
@@ -409,6 +425,7 @@ Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
 _partial("events_once", events.c.id, where=events.c.id.is_not(None), unique=True)
 Index("runs_of_tag", run_tags.c.tag, run_tags.c.run_id)
+_partial("tokens_once_per_name", tokens.c.name, where=tokens.c.revoked_at.is_(None), unique=True)
 _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 

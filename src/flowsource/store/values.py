@@ -203,6 +203,16 @@ class Page(Generic[T]):
     cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Things:
+    """What belongs to somebody: runners, deployments, runs by their ids, sources by their keys."""
+
+    runners: tuple[UUID, ...] = ()
+    deployments: tuple[UUID, ...] = ()
+    runs: tuple[UUID, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
 # Entries of the history of each deployment.
 HISTORY_KEPT = 200
 

@@ -1,0 +1,107 @@
+"""`flowsource server token`: who may use a server, and for what."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from flowsource.cli import exits
+from flowsource.cli.groups import group
+from flowsource.cli.json_shapes import token_json
+from flowsource.cli.opening import with_store
+from flowsource.cli.output import Cell, print_json, print_table, say
+from flowsource.cli.times import relative
+from flowsource.errors import InvalidInput
+from flowsource.tokens import Token, check_scopes, check_token_name, digest_of, new_secret
+
+token = group("token", "Who may use a server, and for what.")
+
+_COLUMNS = ("NAME", "SCOPES", "USED", "EXPIRES", "STATE")
+_LENGTH = re.compile(r"(\d{1,6})([dhm])")
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
+@token.command
+def create(name: str, /, *, scope: list[str], expires_in: str | None = None, json: bool = False) -> int:
+    """Make a token, and print its secret: it is shown this once, and kept nowhere.
+
+    Parameters
+    ----------
+    name
+        What it is for. What a runner registers belongs to the name of its token.
+    scope
+        What it may do: viewer (look), operator (and act: ask for runs, cancel, pause, pin), runner (register
+        deployments and execute their runs), admin (everything); may be given more than once.
+    expires_in
+        After how long it counts no more, such as 90d, 12h or 30m; by default it counts until it is revoked.
+    json
+        Print the token, with its secret, as JSON.
+    """
+    now = datetime.now(UTC)
+    secret = new_secret()
+    made = Token(
+        id=uuid4(),
+        name=check_token_name(name),
+        scopes=check_scopes(scope),
+        created_at=now,
+        expires_at=now + _length(expires_in) if expires_in is not None else None,
+    )
+    with_store(lambda store: store.create_token(made, digest_of(secret)))
+    if json:
+        print_json({**token_json(made), "secret": secret})
+    else:
+        print(secret)
+        say("It is not shown again. Whoever has it may use it: put it into a file that only he can read.")
+    return exits.OK
+
+
+@token.command
+def ls(*, json: bool = False) -> int:
+    """All tokens: what they may do, and when they were used.
+
+    Parameters
+    ----------
+    json
+        Print a list of the tokens as JSON.
+    """
+    now = datetime.now(UTC)
+    known = with_store(lambda store: store.tokens())
+    if json:
+        print_json([token_json(one) for one in known])
+    elif known:
+        print_table(_COLUMNS, [_row(one, now) for one in known])
+    else:
+        say("No tokens yet. `flowsource server token create NAME --scope runner` makes one.")
+    return exits.OK
+
+
+@token.command
+def revoke(name: str, /) -> int:
+    """Let a token count no more, from now on.
+
+    Parameters
+    ----------
+    name
+        Its name, as `server token ls` shows it.
+    """
+    with_store(lambda store: store.revoke_token(name, now=datetime.now(UTC)))
+    say(f"The token {name!r} counts no more.")
+    return exits.OK
+
+
+def _row(one: Token, now: datetime) -> list[Cell]:
+    state = "good" if one.is_good(now) else ("revoked" if one.revoked_at is not None else "expired")
+    return [
+        Cell(one.name),
+        Cell(", ".join(one.scopes)),
+        Cell(relative(one.used_at, now=now) if one.used_at else "never"),
+        Cell(relative(one.expires_at, now=now) if one.expires_at else "never"),
+        Cell(state, None if state == "good" else "2"),
+    ]
+
+
+def _length(text: str) -> timedelta:
+    if not (match := _LENGTH.fullmatch(text)) or not int(match[1]):
+        raise InvalidInput(f"--expires-in {text}: give a length of time such as 90d, 12h or 30m.")
+    return int(match[1]) * _UNITS[match[2]]

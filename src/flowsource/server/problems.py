@@ -1,0 +1,76 @@
+"""Errors as answers: problem details as RFC 9457 has them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from flowsource.errors import FlowsourceError, InvalidParameters, StoreError
+from flowsource.store.http.failures import error_json, status_of
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(error: FlowsourceError) -> Response:
+    """The answer that tells an error: `detail` for people, `error` for flowsource on the other side."""
+    status = status_of(error)
+    told: dict[str, Any] = {
+        "type": f"urn:flowsource:error:{type(error).__name__}",
+        "title": (type(error).__doc__ or "").partition("\n")[0],
+        "status": status,
+        "detail": str(error),
+        "error": error_json(error),
+    }
+    if isinstance(error, InvalidParameters):
+        told["fields"] = error.problems
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    return _answer(told, status, headers)
+
+
+def plain_problem(status: int, detail: str, *, fields: dict[str, str] | None = None) -> Response:
+    """The answer that tells what has no error of ours."""
+    told: dict[str, Any] = {"type": "about:blank", "status": status, "detail": detail}
+    return _answer(told | ({"fields": fields} if fields else {}), status, {})
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Have `app` answer in this way to whatever goes wrong."""
+    app.add_exception_handler(FlowsourceError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_request)
+    app.add_exception_handler(HTTPException, _of_route)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _of_ours(_: Request, error: Exception) -> Response:
+    assert isinstance(error, FlowsourceError)
+    return problem(error)
+
+
+async def _of_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # Where it is and what is wrong with it, never what was sent: that may be a secret.
+    fields = {".".join(map(str, one["loc"])): str(one["msg"]) for one in error.errors()}
+    told = "; ".join(f"{where}: {why}" for where, why in fields.items())
+    return plain_problem(422, f"{told}. Correct the request.", fields=fields)
+
+
+async def _of_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return plain_problem(error.status_code, str(error.detail))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    logger.error("the request %s could not be answered", request.scope["path"], exc_info=error)
+    return problem(StoreError("the server could not answer this; its log says why."))
+
+
+def _answer(told: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    return Response(json.dumps(told), status, headers, MEDIA_TYPE)

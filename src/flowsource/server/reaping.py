@@ -1,0 +1,34 @@
+"""Finding out runners that are out of sight, also where none is left that could."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import anyio
+
+from flowsource.errors import StoreUnavailable
+from flowsource.runner.presence import LEASE, RENEW_EVERY
+from flowsource.store.protocol import Store
+
+logger = logging.getLogger(__name__)
+
+
+async def reap_the_lost(store: Store) -> None:
+    """Give up runners whose lease has ended, until cancelled.
+
+    Not before a whole lease has passed in which they could renew it: while the server, or its store, was away nobody
+    could, and that was not their fault.
+    """
+    patience_until = anyio.current_time() + LEASE.total_seconds()
+    while True:
+        await anyio.sleep(RENEW_EVERY.total_seconds())
+        try:
+            if anyio.current_time() < patience_until:
+                await store.runners()
+                continue
+            for run in await store.reap(now=datetime.now(UTC)):
+                logger.warning("run %s of %s is %s: its runner is gone", run.name, run.deployment, run.state)
+        except StoreUnavailable as error:
+            logger.warning("the store does not answer: %s", error)
+            patience_until = anyio.current_time() + LEASE.total_seconds()

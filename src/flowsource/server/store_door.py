@@ -1,0 +1,71 @@
+"""The door to the store for other flowsource processes: each method of its protocol is a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flowsource.errors import InvalidInput, StoreVersionMismatch
+from flowsource.server.permissions import permitted, visible
+from flowsource.server.switchboard import Switchboard
+from flowsource.store.http.calls import CALLS
+from flowsource.store.http.codec import WrongType
+from flowsource.store.http.listening import LISTEN_FOR
+from flowsource.store.http.wire import OUR_VERSION
+from flowsource.store.protocol import Store
+from flowsource.tokens import Token
+
+# Of a request: the lines of a log that are sent at once fit, whatever is in them.
+LARGEST_BODY = 64 * 1024 * 1024
+_MOST_TOPICS = 2000
+_LONGEST_TOPIC = 200
+
+
+class StoreDoor:
+    """Answers requests to the store, with what is in their bodies."""
+
+    def __init__(self, store: Store, switchboard: Switchboard) -> None:
+        self._store, self._switchboard = store, switchboard
+
+    async def answer(self, token: Token, name: str, body: bytes, digest: str) -> dict[str, Any]:
+        """What is answered to a request for the method `name`, whose types are those of `digest`; raises what the
+        method does, and InvalidInput, NotAllowed or StoreVersionMismatch."""
+        data = _parsed(body)
+        if name == "hello":
+            return {"flowsource": OUR_VERSION, "token": token.name, "scopes": list(token.scopes)}
+        if name == "changes":
+            seen, wait = _listening(data)
+            return {"counts": await self._switchboard.listen(seen, wait)}
+        call = CALLS.get(name)
+        if call is None or call.digest != digest:
+            raise StoreVersionMismatch(
+                f"the server is flowsource {OUR_VERSION} and does not know {name!r} as it was asked for. "
+                "Bring both sides to the same version."
+            )
+        try:
+            arguments = call.decode_arguments(data)
+        except WrongType as error:
+            raise InvalidInput(f"{name}: {error}") from None
+        arguments = await permitted(self._store, token, name, arguments)
+        answer = await getattr(self._store, name)(**arguments)
+        return {"result": call.gives.encode(await visible(self._store, token, name, answer))}
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidInput("the body of the request is not JSON.") from None
+
+
+def _listening(data: Any) -> tuple[Mapping[str, int | None], timedelta]:
+    """The topics of a poll, with what was seen of each, and how long it may take."""
+    seen, wait = (data.get("seen"), data.get("wait")) if isinstance(data, dict) else (None, None)
+    if not isinstance(seen, dict) or len(seen) > _MOST_TOPICS or not isinstance(wait, int | float):
+        raise InvalidInput("changes: give the topics that were seen, and how long to wait.")
+    for topic, count in seen.items():
+        if len(topic) > _LONGEST_TOPIC or not (count is None or isinstance(count, int)):
+            raise InvalidInput("changes: a topic is short, and what was seen of it a number.")
+    return seen, timedelta(seconds=min(max(wait, 0), LISTEN_FOR.total_seconds()))

@@ -1,0 +1,89 @@
+"""Ears of the server: one for each topic, however many listen to it from afar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+import anyio
+from anyio.abc import TaskGroup
+
+from flowsource.store.protocol import Store
+
+# For how long a topic that nobody asks for is still listened to: between two polls nothing is missed.
+IDLE_FOR = timedelta(seconds=90)
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    """One topic that is listened to."""
+
+    count: int
+    opened: anyio.Event = field(default_factory=anyio.Event)
+    waiters: set[anyio.Event] = field(default_factory=set)
+    was_asked_for: bool = True
+
+    def wake(self) -> None:
+        """Wake those who wait."""
+        for waiter in self.waiters:
+            waiter.set()
+
+
+class Switchboard:
+    """Counts what is heard of each topic. The counts of two lives of a server, or of a topic, are never the same."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._numbers = count(time.time_ns())
+        self._lines: dict[str, _Line] = {}
+        self._is_closed = False
+        self._tasks: TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Listen for those who ask, until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            await anyio.sleep_forever()
+
+    def close(self) -> None:
+        """Let everybody who waits go."""
+        self._is_closed = True
+        for line in self._lines.values():
+            line.wake()
+
+    async def listen(self, seen: Mapping[str, int | None], wait: timedelta) -> dict[str, int]:
+        """The counts of these topics, once one differs from what was seen (None is like any), or after `wait`."""
+        lines = {topic: await self._line(topic) for topic in seen}
+        rung = anyio.Event()
+        for line in lines.values():
+            line.waiters.add(rung)
+        try:
+            if all(seen[topic] in (None, line.count) for topic, line in lines.items()) and not self._is_closed:
+                with anyio.move_on_after(wait.total_seconds()):
+                    await rung.wait()
+        finally:
+            for line in lines.values():
+                line.waiters.discard(rung)
+        return {topic: line.count for topic, line in lines.items()}
+
+    async def _line(self, topic: str) -> _Line:
+        assert self._tasks is not None, "it runs"
+        if (line := self._lines.get(topic)) is None:
+            line = self._lines[topic] = _Line(next(self._numbers))
+            self._tasks.start_soon(self._hear, topic, line)
+        line.was_asked_for = True
+        await line.opened.wait()
+        return line
+
+    async def _hear(self, topic: str, line: _Line) -> None:
+        async with self._store.changes(topic) as ear:
+            line.opened.set()
+            while line.was_asked_for or line.waiters:
+                line.was_asked_for = False
+                while await ear.wait(IDLE_FOR):
+                    line.count = next(self._numbers)
+                    line.wake()
+            # Before the ear is closed, which may take a while: nobody may find a line that hears nothing.
+            del self._lines[topic]

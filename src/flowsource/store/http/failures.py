@@ -1,0 +1,58 @@
+"""Errors on their way through HTTP: of the same type, with the same fields and the same words on the other side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowsource import errors
+from flowsource.errors import FlowsourceError
+
+_KINDS: Mapping[str, type[FlowsourceError]] = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, FlowsourceError) and kind.__module__ == errors.__name__
+}
+
+# The first that fits counts, so what is special stands before what is general.
+_STATUSES: Mapping[type[FlowsourceError], int] = {
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.InvalidInput: 422,
+    errors.NotFound: 404,
+    errors.InvalidTransition: 409,
+    errors.Superseded: 409,
+    errors.Outdated: 409,
+    errors.InConflict: 409,
+    errors.StoreVersionMismatch: 409,
+    errors.StoreUnavailable: 503,
+}
+
+
+def status_of(error: FlowsourceError) -> int:
+    """The HTTP status that goes with an error."""
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+
+
+def error_json(error: FlowsourceError) -> dict[str, Any]:
+    """An error as JSON, from which `error_from` makes the same one."""
+    fields = {name: _plain(value) for name, value in vars(error).items()}
+    return {"type": type(error).__name__, "message": str(error), "fields": fields}
+
+
+def error_from(data: Any) -> FlowsourceError | None:
+    """The error that `error_json` told; None for what tells none that is known here."""
+    if not isinstance(data, dict) or data.keys() != {"type", "message", "fields"}:
+        return None
+    kind, message, fields = _KINDS.get(data["type"]), data["message"], data["fields"]
+    if kind is None or not isinstance(message, str) or not isinstance(fields, dict):
+        return None
+    # Past `__init__`, which would make the message from fields of its own: the words are as they were said.
+    error = kind.__new__(kind, message)
+    error.args = (message,)
+    vars(error).update({name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    return error
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,96 @@
+"""The wire to a server: one place that speaks HTTP."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+
+import httpx
+
+from flowsource.errors import InvalidSettings, NotAuthenticated, StoreUnavailable
+from flowsource.server_access import ServerAccess
+
+# What a server says of itself, in a header of each answer.
+VERSION_HEADER = "flowsource-version"
+OUR_VERSION = version("flowsource")
+_CONNECT = timedelta(seconds=5)
+_MOST_CONNECTIONS = 100
+
+
+class NotReached(StoreUnavailable):
+    """No answer came. Whether the server has done what it was asked for is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered; `version` is what flowsource it is, or None for another program."""
+
+    status: int
+    body: bytes
+    version: str | None
+
+
+class Wire:
+    """Connections to the server at `url`, open while its context is."""
+
+    def __init__(self, url: str, access: ServerAccess) -> None:
+        self.url, self._access = url, access
+
+    async def __aenter__(self) -> Wire:
+        # Raises for what is wrong with it, while there is somebody to tell.
+        _ = self._access.token
+        self._client = httpx.AsyncClient(
+            base_url=self.url,
+            auth=_Bearer(self._access),
+            verify=_trust(self._access) if self.url.startswith("https://") else False,
+            headers={"user-agent": f"flowsource/{OUR_VERSION}", "content-type": "application/json"},
+            # A redirect would take the token to where nobody said it may go.
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=10, keepalive_expiry=20),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def post(self, path: str, body: bytes, *, patience: timedelta, headers: dict[str, str]) -> Answer:
+        """The answer to a POST; raises NotReached when none comes, each part of it within `patience`."""
+        seconds = patience.total_seconds()
+        limits = httpx.Timeout(seconds, connect=_CONNECT.total_seconds())
+        try:
+            answer = await self._client.post(path, content=body, headers=headers, timeout=limits)
+        except InvalidSettings as error:
+            # A token file that went away while we were at work may come back.
+            raise NotAuthenticated(str(error)) from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise NotReached(f"the server {self.url} does not answer ({_said(error)}).") from None
+        return Answer(answer.status_code, answer.content, answer.headers.get(VERSION_HEADER))
+
+
+class _Bearer(httpx.Auth):
+    """Shows the token. Being there, it keeps whatever the user's netrc says from being sent instead."""
+
+    def __init__(self, access: ServerAccess) -> None:
+        self._access = access
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if (token := self._access.token) is not None:
+            request.headers["authorization"] = f"Bearer {token}"
+        yield request
+
+
+# For a way without TLS the certificates of the system, which take long to read, are not read.
+def _trust(access: ServerAccess) -> ssl.SSLContext | bool:
+    if (file := access.ca_file) is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError):
+        raise InvalidSettings(f"FLOWSOURCE_CA_FILE: {file} holds no certificates in PEM. Give one that does.") from None
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,90 @@
+"""`flowsource server start` in a process of its own, as a person would start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+_READY = "Serving the store at "
+
+
+@dataclass
+class ServerProcess:
+    """A server with its memory in `home`; it can be killed and started again at the same address."""
+
+    home: Path
+    log: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def said(self) -> str:
+        """All that it wrote."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def start(self, *options: str, within: float = 50) -> None:
+        """Start it, and wait until it answers."""
+        before = len(self.said)
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flowsource", "server", "start", "--port", str(self.port), *options],
+                env=environ(self.home),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=0,
+            )
+        deadline = monotonic() + within
+        while _READY not in self.said[before:]:
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.said}"
+            assert monotonic() < deadline, f"it did not start:\n{self.said}"
+            sleep(0.02)
+        address = self.said[before:].partition(_READY)[2].split(";")[0]
+        self.port = int(address.rpartition(":")[2])
+
+    def end(self, number: signal.Signals = signal.SIGTERM, within: float = 20) -> int:
+        """End it by a signal, and return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(within)
+
+    def token(self, name: str, *scopes: str) -> Path:
+        """A file with the secret of a new token, made where the server is."""
+        words = [word for scope in scopes for word in ("--scope", scope)]
+        command = [sys.executable, "-m", "flowsource", "server", "token", "create", name, *words]
+        done = subprocess.run(command, env=environ(self.home), capture_output=True, text=True, timeout=50, check=True)
+        file = self.home.parent / f"{name}.token"
+        file.write_text(done.stdout)
+        return file
+
+
+def environ(home: Path, **said: str) -> dict[str, str]:
+    """The environment of a process with its memory in `home`, and no more of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWSOURCE_")}
+    return {**kept, "FLOWSOURCE_HOME": str(home), **said}
+
+
+@contextmanager
+def server_process(home: Path) -> Iterator[ServerProcess]:
+    """A server that has started; it is killed with the context at the latest."""
+    home.mkdir(mode=0o700, parents=True)
+    server = ServerProcess(home, home.with_name(f"{home.name}.server.log"))
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()

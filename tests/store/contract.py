@@ -16,6 +16,7 @@ from tests.store.nesting_contract import NestingContract
 from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
 from tests.store.registering_contract import Registering
+from tests.store.triggering_contract import TriggeringContract
 from tests.store.turns_contract import TurnsContract
 
 
@@ -35,5 +36,6 @@ class StoreContract(
     LossContract,
     TurnsContract,
     EventsContract,
+    TriggeringContract,
 ):
     """All of it."""

@@ -107,7 +107,8 @@ class EventsContract:
 
     async def test_whoever_reads_on_from_where_he_was_sees_every_event_once(self, store: Store) -> None:
         await store.emit([new_event(f"order.{number % 2}", {"n": number}, at=NOW) for number in range(10)])
-        seen, after, upto = [], -1, 0
+        seen: list[int] = []
+        after, upto = -1, 0
         while upto > after:
             after = upto
             page = await store.events(after=after, names=["order.1"], limit=2)

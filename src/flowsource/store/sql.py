@@ -24,6 +24,7 @@ from flowsource.store import (
     claiming,
     creating,
     finding,
+    firing,
     moving,
     nesting,
     presence,
@@ -32,6 +33,7 @@ from flowsource.store import (
     sources,
     steps,
     telling,
+    triggering,
 )
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.protocol import Changes
@@ -49,18 +51,22 @@ from flowsource.store.values import (
     Claim,
     Claimed,
     EventPage,
+    Firing,
     KnownSource,
     LinePlace,
     LogLine,
     NestedRun,
+    NewFiring,
     NewRun,
     Outcome,
     Registration,
     ScheduleState,
     SourceReport,
     SourceWish,
+    TriggerState,
     about,
 )
+from flowsource.triggers.counting import State
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -321,6 +327,23 @@ class SqlStore:
 
     async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
         return await self._read(telling.newest_events, names=names, limit=limit)
+
+    async def triggers(self, deployment_ids: Sequence[UUID]) -> list[TriggerState]:
+        return await self._read(triggering.trigger_states, deployment_ids)
+
+    async def move_trigger(
+        self, before: TriggerState, *, state: State, cursor: int, fired: Sequence[NewFiring], now: datetime
+    ) -> list[Firing]:
+        kept = await self._write(triggering.move, before, state=state, cursor=cursor, fired=fired, now=now)
+        if kept:
+            self._doorbell.ring(WORK, EVENTS)
+        return kept
+
+    async def firings(self, deployment_id: UUID, *, limit: int = 50) -> list[Firing]:
+        return await self._read(firing.firings_of, deployment_id, limit=limit)
+
+    async def event(self, seq: int) -> Event | None:
+        return await self._read(telling.event_of, seq)
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._doorbell.listen(*topics)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -39,7 +39,10 @@ _MOST_PARENTS = 100
 
 def fire(connection: Connection, of: TriggerState, fired: Sequence[NewFiring], *, now: datetime) -> list[Firing]:
     """Keep what fired, with its runs; those that were there already are left out of what this returns."""
-    kept = [one for new in fired if (one := _fire(connection, of, new, now)) is not None]
+    # Runs come in the order of what made them: among those of one instant there would be none.
+    instants = [now + timedelta(microseconds=place) for place in range(len(fired))]
+    found = [_fire(connection, of, new, at) for new, at in zip(fired, instants, strict=True)]
+    kept = [one for one in found if one is not None]
     oldest = connection.execute(_OLDEST_KEPT, {"of_deployment": of.deployment_id}).scalar() if kept else None
     if oldest is not None:
         connection.execute(_FORGET, {"of_deployment": of.deployment_id, "oldest": oldest})

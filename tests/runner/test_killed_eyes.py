@@ -24,7 +24,7 @@ from tests.store.words import NOW, SECOND, serve
 
 pytestmark = pytest.mark.anyio
 
-EVENTS, AT_ONCE = 60, 3
+EVENTS, AT_ONCE = 36, 2
 N = {"n": "{{ event.payload.n }}"}
 # One that fires at each event, and two that must remember what they have seen.
 TRIGGERS: tuple[Trigger, ...] = (

@@ -10,6 +10,7 @@ import pytest
 
 from flowsource.deployments import FlowFacts
 from flowsource.events import new_event
+from flowsource.runner import triggering
 from flowsource.runner.triggering import LOOK_EVERY, Eyes
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
@@ -88,7 +89,10 @@ async def test_whoever_begins_anew_goes_on_counting_where_the_last_one_was(store
     assert sorted(run.parameters["n"] for run in await made(store)) == [2, 4]
 
 
-async def test_events_that_count_for_nothing_are_not_written_about_until_they_are_many(store: Store) -> None:
+async def test_events_that_count_for_nothing_are_not_written_about_until_they_are_many(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triggering, "READ_AGAIN", 1000)
     server = await serve(store, with_triggers(EventTrigger(expect="payment.*")))
     [before], eyes = await store.triggers([server.deployment.id]), eyes_of(server)
     await tell(store, *range(1, 1000))

@@ -256,7 +256,8 @@ triggers = Table(
     Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
     Column("key", Plain, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("trigger", Json, nullable=False),
+    # JSON, as its very text: it is read with every look, and changes as seldom as the code.
+    Column("trigger", Plain, nullable=False),
     Column("state", Json, nullable=False),
     Column("cursor", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),

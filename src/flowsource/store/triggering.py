@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -41,8 +43,8 @@ def replace_triggers(
     for position, trigger in enumerate(declared):
         old = known.get(trigger_key(trigger))
         row = {"deployment_id": deployment_id, "key": trigger_key(trigger), "position": position}
-        row |= {"trigger": trigger_to_json(trigger), "version": old.version + 1 if old is not None else 0}
-        if old is not None and _goes_on(trigger_from_json(old.trigger), trigger):
+        row |= {"trigger": json.dumps(trigger_to_json(trigger)), "version": old.version + 1 if old is not None else 0}
+        if old is not None and _goes_on(_trigger_from(old.trigger), trigger):
             wanted.append({**row, "cursor": old.cursor, "state": old.state})
         else:
             wanted.append({**row, **_beginning(connection, trigger, now)})
@@ -82,6 +84,11 @@ def move(
     return firing.fire(connection, before, fired, now=now)
 
 
+@lru_cache(maxsize=2000)
+def _trigger_from(text: str) -> Trigger:
+    return trigger_from_json(json.loads(text))
+
+
 def _goes_on(old: Trigger, new: Trigger) -> bool:
     """Whether `new` waits for what `old` waited for, so that what was counted counts; one that was held begins anew."""
     return old.enabled and old.content_to_json() == new.content_to_json()
@@ -97,7 +104,7 @@ def _said(row: Any) -> dict[str, Any]:
 
 
 def _state_from(row: AnyRow) -> TriggerState:
-    trigger = trigger_from_json(row.trigger)
+    trigger = _trigger_from(row.trigger)
     return TriggerState(
         deployment_id=row.deployment_id,
         deployment=f"{row.flow}/{row.name}",

@@ -74,7 +74,7 @@ def next_end(trigger: Trigger, state: State) -> datetime | None:
 
 
 def _counted(trigger: EventTrigger, before: Counted, event: Event) -> Step:
-    state, fired = _passed(trigger, before, event.at)
+    state, fired = _passed(trigger, before, event.at) if before.windows else (before, [])
     assert isinstance(state, Counted)
     expects = not trigger.expect or is_named(event.name, trigger.expect)
     begins = bool(trigger.after) and is_named(event.name, trigger.after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from flowsource.errors import InvalidDeployment
 from flowsource.json_values import json_problems
@@ -33,7 +33,7 @@ class TriggerOptions:
     @property
     def delay(self) -> timedelta:
         """How long after it fired its run comes due."""
-        return checked_length(self.schedule_after, name="schedule_after")
+        return cast(timedelta, self.schedule_after)
 
     def check_options(self) -> None:
         """Raise InvalidDeployment naming the first of these that cannot be used; keep lengths of time as such."""

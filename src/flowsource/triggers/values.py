@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from flowsource.errors import InvalidDeployment, InvalidInput
 from flowsource.event_names import our_event, our_label, our_value
@@ -72,20 +72,22 @@ class EventTrigger(TriggerOptions):
             )
         self.check_options()
 
+    # Each field is of one type once it was checked, and is asked for with every event.
+
     @property
     def time(self) -> timedelta:
         """`within`, as a length of time."""
-        return checked_length(self.within, name="within")
+        return cast(timedelta, self.within)
 
     @property
     def wanted(self) -> Wanted:
         """`match`, with all values that a label may have."""
-        return _as_wanted(self.match)
+        return cast(Wanted, self.match)
 
     @property
     def wanted_related(self) -> tuple[Wanted, ...]:
         """`match_related`, with all values that a label may have."""
-        return tuple(_as_wanted(each) for each in self.match_related if isinstance(each, Mapping))
+        return cast(tuple[Wanted, ...], self.match_related)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ class EventTrigger(TriggerOptions):
         return {
             "kind": "event",
             "expect": list(self.expect),
-            "match": {label: list(values) for label, values in self.match.items()},
+            "match": {label: list(values) for label, values in self.wanted.items()},
             "match_related": [{label: list(values) for label, values in each.items()} for each in self.wanted_related],
             "for_each": list(self.for_each),
             "after": list(self.after),
@@ -145,7 +147,7 @@ class GroupTrigger(TriggerOptions):
     @property
     def time(self) -> timedelta:
         """`within`, as a length of time; none at all means whenever."""
-        return checked_length(0 if self.within is None else self.within, name="within")
+        return cast(timedelta, self.within)
 
     @property
     def depth(self) -> int:
@@ -247,10 +249,6 @@ def _checked_match(given: object, *, name: str) -> dict[str, tuple[str, ...]]:
         )
     checked = {our_label(label): checked_texts(values, name=f"{name}.{label}") for label, values in given.items()}
     return {label: tuple(sorted(map(our_value, checked[label]))) for label in sorted(checked)}
-
-
-def _as_wanted(match: Mapping[str, Any]) -> Wanted:
-    return {label: tuple(values) for label, values in match.items()}
 
 
 def _related_text(wanted: Wanted) -> str:

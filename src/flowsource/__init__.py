@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from flowsource.context import RunContext, current_run, get_run_logger, tags
     from flowsource.deployments import ConcurrencyLimitConfig, Deployment
     from flowsource.errors import FlowsourceError
+    from flowsource.events import Event
     from flowsource.flows import Flow, flow
+    from flowsource.runner.emitting import aemit_event, emit_event
     from flowsource.runner.requests import arun_deployment, run_deployment
     from flowsource.runner.serving import RunnerDeployment, aserve, serve
     from flowsource.runs import Run, RunState
@@ -20,13 +22,27 @@ if TYPE_CHECKING:
     from flowsource.sources.git.signing.signed import SignedBy
     from flowsource.sources.local import LocalStorage
     from flowsource.sources.remote.storage import RemoteStorage
+    from flowsource.triggers import (
+        CompoundTrigger,
+        DeploymentCompoundTrigger,
+        DeploymentEventTrigger,
+        DeploymentSequenceTrigger,
+        EventTrigger,
+        SequenceTrigger,
+    )
 
     __version__: str
 
 _HOMES = {
+    "CompoundTrigger": "triggers",
     "ConcurrencyLimitConfig": "deployments",
     "Cron": "schedules",
     "Deployment": "deployments",
+    "DeploymentCompoundTrigger": "triggers",
+    "DeploymentEventTrigger": "triggers",
+    "DeploymentSequenceTrigger": "triggers",
+    "Event": "events",
+    "EventTrigger": "triggers",
     "Flow": "flows",
     "FlowsourceError": "errors",
     "GitCredentials": "sources.git.credentials",
@@ -39,10 +55,13 @@ _HOMES = {
     "RunContext": "context",
     "RunState": "runs",
     "RunnerDeployment": "runner.serving",
+    "SequenceTrigger": "triggers",
     "SignedBy": "sources.git.signing.signed",
+    "aemit_event": "runner.emitting",
     "arun_deployment": "runner.requests",
     "aserve": "runner.serving",
     "current_run": "context",
+    "emit_event": "runner.emitting",
     "flow": "flows",
     "get_run_logger": "context",
     "run_deployment": "runner.requests",
@@ -51,9 +70,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "CompoundTrigger",
     "ConcurrencyLimitConfig",
     "Cron",
     "Deployment",
+    "DeploymentCompoundTrigger",
+    "DeploymentEventTrigger",
+    "DeploymentSequenceTrigger",
+    "Event",
+    "EventTrigger",
     "Flow",
     "FlowsourceError",
     "GitCredentials",
@@ -66,10 +91,13 @@ __all__ = [
     "RunContext",
     "RunState",
     "RunnerDeployment",
+    "SequenceTrigger",
     "SignedBy",
+    "aemit_event",
     "arun_deployment",
     "aserve",
     "current_run",
+    "emit_event",
     "flow",
     "get_run_logger",
     "run_deployment",

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from flowsource.calling.calls import current_call
 from flowsource.errors import InvalidInput
+from flowsource.events import Event
 from flowsource.revisions import Revision
 
 LOGGER_NAME = "flowsource.run"
@@ -43,7 +44,7 @@ class RunContext:
     parent_id: UUID | None = None
     fencing_token: int = 0
     scratch: Path
-    event: None = None
+    event: Event | None = None
 
     @property
     def ref(self) -> str | None:

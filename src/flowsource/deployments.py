@@ -11,6 +11,7 @@ from uuid import UUID
 from flowsource.errors import InvalidDeployment
 from flowsource.revisions import Revision
 from flowsource.schedules import Catchup, Schedule
+from flowsource.triggers import Trigger
 
 DependencyPolicy = Literal["report", "hold"]
 CollisionStrategy = Literal["enqueue", "cancel_new"]
@@ -65,6 +66,7 @@ class Declaration:
     source_selector: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     schedules: tuple[Schedule, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     tags: tuple[str, ...] = ()
     description: str | None = None
     version: str | None = None
@@ -226,7 +228,9 @@ class DeploymentOptions(TypedDict, total=False):
 
     Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron`, `rrule` (both in UTC),
     `schedule` and `schedules` may be given; the first three also as lists. `paused` says whether the schedules are
-    paused, until a person pauses or resumes them; left out, what a person set stays. `description` is by default the
+    paused, until a person pauses or resumes them; left out, what a person set stays. `triggers` start a run where
+    events say so; `on_completion_of`, `on_failure_of`, `on_cancellation_of` and `on_crash_of` name deployments
+    (`flow/deployment`, one or several) of which each run that ends so starts one. `description` is by default the
     flow's, `version` the revision's. With `pause_on_shutdown` (the default) what comes due while no server runs is not
     made up for.
 
@@ -249,6 +253,11 @@ class DeploymentOptions(TypedDict, total=False):
     rrule: str | Sequence[str] | None
     schedule: Schedule | None
     schedules: Sequence[Schedule] | None
+    triggers: Sequence[Trigger] | None
+    on_completion_of: str | Sequence[str] | None
+    on_failure_of: str | Sequence[str] | None
+    on_cancellation_of: str | Sequence[str] | None
+    on_crash_of: str | Sequence[str] | None
     paused: bool | None
     parameters: Mapping[str, Any] | None
     description: str | None

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from flowsource.errors import InvalidTransition
+from flowsource.events import Event
 from flowsource.revisions import Revision
 
 
@@ -143,6 +144,18 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a trigger wanted a run: which trigger, as a person would say it, and the event that made it fire, if one did.
+
+    `chain` names the deployments whose runs led to that event, one after the other, the first one first.
+    """
+
+    trigger: str
+    event: Event | None
+    chain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a deployment at one revision. All instants are UTC-aware.
 
@@ -152,8 +165,9 @@ class Run:
     `result` is a JSON value (`has_result` tells None from nothing); `result_note` says what the flow returned when that
     could not be kept.
 
-    A run that another one asked for has that as its `parent_id`. One that `is_nested` is a flow that was called inside
-    its parent, in the process of that: nobody claims it, and it counts against no limit. `flow` names the flow.
+    One that a trigger wanted has a `cause`. A run that another one asked for has that as its `parent_id`. One that
+    `is_nested` is a flow that was called inside its parent, in the process of that: nobody claims it, and it counts
+    against no limit. `flow` names the flow.
     """
 
     id: UUID
@@ -169,6 +183,7 @@ class Run:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     schedule: str | None = None
+    cause: Cause | None = None
     parent_id: UUID | None = None
     is_nested: bool = False
     attempt: int = 0

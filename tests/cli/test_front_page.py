@@ -20,6 +20,7 @@ COMMANDS = [
     *("runs ls", "runs show", "runs cancel", "deployments ls", "deployments show"),
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),
+    *("triggers ls", "triggers show", "events ls", "events emit"),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
     "server start",
     *(f"server token {name}" for name in ("create", "ls", "revoke")),

@@ -19,6 +19,7 @@ from tests.store.promoting_contract import PromotingContract
 from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
 from tests.store.scheduling_contract import Scheduling
+from tests.store.triggering_contract import TriggeringContract
 from tests.store.turns_contract import TurnsContract
 
 
@@ -41,5 +42,6 @@ class StoreContract(
     Scheduling,
     PagingContract,
     PruningContract,
+    TriggeringContract,
 ):
     """All of it."""

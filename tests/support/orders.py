@@ -107,6 +107,7 @@ def order_for(
             "revision": Revision(id="a" * 40, ref="refs/heads/main").to_json(),
             "scheduled_at": "2026-11-22T00:00:00+00:00",
             "scratch": str(scratch),
+            "event": None,
             **(run or {}),
         },
     }

@@ -118,6 +118,8 @@ def _fields(deployment: Deployment, next_at: datetime | None, now: datetime) -> 
     if deployment.description:
         fields.append(("description", deployment.description))
     fields.append(("schedule", _schedule(deployment)))
+    if deployment.declared.triggers:
+        fields.append(("triggers", ", ".join(trigger.describe() for trigger in deployment.declared.triggers)))
     if next_at:
         fields.append(("next", both(next_at, now=now)))
     fields += [

@@ -23,6 +23,10 @@ Commands:
   deployments recheck NAME       Look again at a revision that was rejected or rolled back from.
   deployments pause NAME         Hold its schedules; runs on request go on.
   deployments resume NAME        Let its schedules go on, from now.
+  triggers ls [NAME]             What makes deployments run because something happened.
+  triggers show NAME             What the triggers of a deployment fired, and for which events.
+  events ls                      What happened, newest first; with -f as it happens.
+  events emit EVENT              Tell that something happened, as order.created did.
   source ls                      All sources: how and where they are, and when they are asked next.
   source explain NAME            Why a push is not live: the stages of the last poll, what helps.
   source sync [NAME]             Look for something new now; with --wait until that is done.

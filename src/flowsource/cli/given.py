@@ -26,7 +26,7 @@ def parameters_from(params: str | None, pairs: Sequence[str], schema: Mapping[st
 
     Raises InvalidInput naming the option that cannot be understood.
     """
-    values = _object_from(params) if params is not None else {}
+    values = object_from(params, option="--params") if params is not None else {}
     properties = schema.get("properties", {})
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -84,31 +84,35 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
     return Draft202012Validator(dict(schema), registry=Registry()).is_valid(value)
 
 
-def _object_from(params: str) -> dict[str, Any]:
-    where, text = _read(params)
+def object_from(given: str, *, option: str) -> dict[str, Any]:
+    """The JSON object that is given to `option`, as text, as `@file`, or as `-` for standard input.
+
+    Raises InvalidInput naming the option where it is none.
+    """
+    where, text = _read(given, option)
     try:
         values = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         # Of the text itself nothing is repeated: it may hold a secret.
         raise InvalidInput(
-            f"--params: {where} is not JSON ({error}). Give an object such as '{{\"day\": 1}}'."
+            f"{option}: {where} is not JSON ({error}). Give an object such as '{{\"day\": 1}}'."
         ) from None
     if not isinstance(values, dict):
-        raise InvalidInput(f"--params: {where} is JSON but no object. Give one such as '{{\"day\": 1}}'.")
+        raise InvalidInput(f"{option}: {where} is JSON but no object. Give one such as '{{\"day\": 1}}'.")
     return values
 
 
-def _read(params: str) -> tuple[str, str]:
-    """What to call the place that the parameters come from, and the text there."""
+def _read(given: str, option: str) -> tuple[str, str]:
+    """What to call the place that the text of `option` comes from, and the text there."""
     try:
-        if params == "-":
+        if given == "-":
             return "standard input", sys.stdin.read()
-        if params.startswith("@"):
-            return params[1:], Path(params[1:]).read_text(encoding="utf-8")
+        if given.startswith("@"):
+            return given[1:], Path(given[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInput(f"--params {params}: it cannot be read ({why}).") from None
-    return "what was given", params
+        raise InvalidInput(f"{option} {given}: it cannot be read ({why}).") from None
+    return "what was given", given
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -8,11 +8,13 @@ from typing import Any
 
 from flowsource.cli.life import Branch, Life
 from flowsource.deployments import Block, Deployment, Hold, Rejection, Wish
+from flowsource.events import Event
 from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
-from flowsource.runs import Attempt, Cancellation, Failure, Run, Transition
-from flowsource.store.values import LogLine
+from flowsource.runs import Attempt, Cancellation, Cause, Failure, Run, Transition
+from flowsource.store.values import Firing, LogLine, TriggerState
 from flowsource.tokens import Token
+from flowsource.triggers import trigger_to_json
 
 
 def instant_json(at: datetime | None) -> str | None:
@@ -52,6 +54,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "parameters": dict(run.parameters),
         "tags": list(run.tags),
         "schedule": run.schedule,
+        "cause": _cause_json(run.cause) if run.cause else None,
         "parent_id": str(run.parent_id) if run.parent_id else None,
         "is_nested": run.is_nested,
         "revision": revision_json(run.revision) if run.revision else None,
@@ -61,6 +64,35 @@ def run_json(run: Run) -> dict[str, Any]:
         "result": run.result,
         "result_note": run.result_note,
     }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event. `resource` and each of `related` are labels; `run_id` is the run it happened to, or that told it."""
+    return event.to_json()
+
+
+def trigger_json(one: TriggerState) -> dict[str, Any]:
+    """A trigger of a deployment; `held` is true while a pause holds it, or it is not enabled."""
+    said = {"said": one.trigger.describe(), **trigger_to_json(one.trigger)}
+    return {"deployment": one.deployment, "key": one.key, "held": one.is_held, "enabled": one.trigger.enabled, **said}
+
+
+def firing_json(one: Firing) -> dict[str, Any]:
+    """What a trigger fired: `run_id` is the run that it made, and `reason` says why it made none."""
+    return {
+        "at": instant_json(one.at),
+        "trigger": one.trigger,
+        "key": one.key,
+        "outcome": one.outcome,
+        "event": event_json(one.event) if one.event is not None else None,
+        "run_id": str(one.run_id) if one.run_id is not None else None,
+        "reason": one.reason,
+    }
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    event = event_json(cause.event) if cause.event is not None else None
+    return {"trigger": cause.trigger, "event": event, "chain": list(cause.chain)}
 
 
 def life_json(life: Life) -> dict[str, Any]:
@@ -170,6 +202,7 @@ def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[st
         "parameters": dict(declared.parameters),
         "parameter_schema": dict(deployment.facts.parameter_schema),
         "schedules": [{"said": schedule.describe(), **schedule.to_json()} for schedule in declared.schedules],
+        "triggers": [{"said": trigger.describe(), **trigger_to_json(trigger)} for trigger in declared.triggers],
         "next_at": instant_json(next_at),
         "paused": deployment.paused,
         "stopped": deployment.stopped,

@@ -9,6 +9,7 @@ from flowsource.cli.life import Life, attempts_text, phases_text, steps_text, to
 from flowsource.cli.output import Cell, state_cell
 from flowsource.cli.times import both
 from flowsource.cli.words import revision_fields, tags_text
+from flowsource.event_names import NAME
 from flowsource.runs import Run, RunState
 
 # A run without trouble has four.
@@ -33,6 +34,12 @@ def run_fields(life: Life, now: datetime, *, shows_all_steps: bool = False) -> F
         fields += revision_fields("revision", run.revision, now)
     fields.append(("parameters", json_text.dumps(dict(run.parameters), ensure_ascii=False)))
     fields.append(("created by", _creator(run)))
+    if run.cause is not None and run.cause.event is not None:
+        event = run.cause.event
+        of = f" of {event.resource[NAME]}" if NAME in event.resource else ""
+        fields.append(("event", f"{event.name}{of}, {both(event.at, now=now)}"))
+    if run.cause is not None and run.cause.chain:
+        fields.append(("chain", " -> ".join((*run.cause.chain, run.deployment))))
     if run.tags:
         fields.append(("tags", tags_text(run.tags)))
     return fields + _longer(life, now, shows_all_steps=shows_all_steps)
@@ -59,6 +66,8 @@ def _times(run: Run, now: datetime) -> Fields:
 def _creator(run: Run) -> str:
     if run.parent_id is not None:
         return f"the run {run.parent_id}{', inside it' if run.is_nested else ''}"
+    if run.cause is not None:
+        return f"the trigger {run.cause.trigger}"
     return "a schedule" if run.schedule else "request"
 
 

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from flowsource.errors import FlowsourceError
 from flowsource.hooks import OCCASION_OF
 from flowsource.runner.conversation import converse
+from flowsource.runner.emitted import event_from
 from flowsource.runner.hooking import call_hooks
 from flowsource.runner.nested import nested_from
 from flowsource.runner.orders import order_for_hook, order_for_run
@@ -296,6 +297,8 @@ class Execution:
                 self._on_loaded(message, place)
             case "nested":
                 self._record.nested(nested_from(message))
+            case "event":
+                self._record.emitted(event_from(message, self.run.id))
 
     def _on_loaded(self, message: dict[str, Any], place: Workplace) -> None:
         """The flow is about to be called: its time counts from here."""

@@ -47,5 +47,6 @@ def _flow_at(run: Run, deployment: Deployment, place: Workplace) -> dict[str, An
             "revision": run.revision.to_json(),
             "scheduled_at": run.scheduled_at.isoformat(),
             "scratch": str(place.scratch),
+            "event": run.cause.event.to_json() if run.cause is not None and run.cause.event is not None else None,
         },
     }

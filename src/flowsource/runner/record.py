@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.events import NewEvent
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runs import CancelPhase, Run, RunState
 from flowsource.store.protocol import Store
@@ -44,6 +45,7 @@ class RunRecord:
         self._began_at: datetime | None = None
         self._waiting: deque[_Write] = deque()
         self._nested: list[NestedRun] = []
+        self._emitted: list[NewEvent] = []
         self._hurry = anyio.Event()
         self._settled: anyio.Event | None = None
         self._is_refused = self._is_abandoned = self._is_ending = False
@@ -79,6 +81,12 @@ class RunRecord:
         # Together with those that come before its turn: a flow may call many.
         if len(self._nested) == 1:
             self._tell(self._write_nested)
+
+    def emitted(self, event: NewEvent) -> None:
+        """It told an event."""
+        self._emitted.append(event)
+        if len(self._emitted) == 1:
+            self._tell(self._write_emitted)
 
     async def settled(self) -> None:
         """Return once what was told so far is recorded."""
@@ -164,6 +172,12 @@ class RunRecord:
             told = list(self._nested)
             await self._store.nest(self._run.id, self._run.epoch, told)
             del self._nested[: len(told)]
+
+    async def _write_emitted(self, _: UUID) -> None:
+        while self._emitted:
+            told = list(self._emitted)
+            await self._store.emit(told)
+            del self._emitted[: len(told)]
 
     async def _insist(self, write: _Write) -> bool:
         """Repeat a step, as the same one, until the store takes or refuses it; whether it took it."""

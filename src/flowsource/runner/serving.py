@@ -54,6 +54,7 @@ def deployment_of(
     """A deployment of `flow`; see `Flow.to_deployment`."""
     from flowsource.runner.origin import origin_of
     from flowsource.schedules.arguments import schedules_from_arguments
+    from flowsource.triggers.arguments import triggers_from_arguments
 
     check_options(options)
     origin = origin_of(flow)
@@ -78,6 +79,7 @@ def deployment_of(
         source_selector=origin.source.selector,
         parameters=dict(options.get("parameters") or {}),
         schedules=schedules,
+        triggers=triggers_from_arguments(options),
         tags=check_tags(options.get("tags")),
         description=options.get("description"),
         version=options.get("version"),

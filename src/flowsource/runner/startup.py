@@ -21,6 +21,7 @@ from flowsource.runner.presence import LEASE
 from flowsource.runner.tidying import collect_garbage
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.store.values import Registration
+from flowsource.triggers.arguments import check_not_of_itself
 from flowsource.watch.comparing import compare
 from flowsource.watch.latest import Latest, latest, on_the_clock
 
@@ -84,6 +85,8 @@ async def _check_all(declared: Sequence[tuple[Declaration, Origin]], shop: Works
     names = Counter(f"{c.registration.facts.name}/{c.registration.declared.name}" for c in in_order)
     if doubled := [name for name, count in names.items() if count > 1]:
         raise InvalidDeployment(f"name: {doubled[0]!r} is declared more than once; give each deployment its own name.")
+    for new in (entry.registration for entry in in_order):
+        check_not_of_itself(new.declared.triggers, flow=new.facts.name, name=new.declared.name)
     return in_order
 
 

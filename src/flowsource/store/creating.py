@@ -134,5 +134,6 @@ def _new_run(deployment: AnyRow, new: NewRun, now: datetime) -> Run:
         parameters={**deployment.parameters, **new.parameters},
         tags=tuple(dict.fromkeys((*deployment.tags, *new.tags))),
         schedule=new.schedule,
+        cause=new.cause,
         parent_id=new.parent_id,
     )

@@ -23,10 +23,12 @@ from flowsource.store.values import (
     Claim,
     Claimed,
     EventPage,
+    Firing,
     KnownSource,
     LinePlace,
     LogLine,
     NestedRun,
+    NewFiring,
     NewRun,
     Outcome,
     Page,
@@ -35,8 +37,10 @@ from flowsource.store.values import (
     SourceReport,
     SourceWish,
     Things,
+    TriggerState,
 )
 from flowsource.tokens import Token
+from flowsource.triggers.counting import State
 
 
 class Changes(Protocol):
@@ -387,6 +391,28 @@ class Store(Protocol):
 
         A run belongs to whom its deployment does.
         """
+
+    async def triggers(self, deployment_ids: Sequence[UUID]) -> list[TriggerState]:
+        """The triggers of these deployments. A new one has looked at all that had happened when it was registered, and
+        so has one whose deployment was paused, when that goes on again."""
+
+    async def move_trigger(
+        self, before: TriggerState, *, state: State, cursor: int, fired: Sequence[NewFiring], now: datetime
+    ) -> list[Firing]:
+        """Keep that a trigger has looked at the events up to `cursor` and what it has counted by then, with its firings
+        and the runs that they make, which come due by the trigger's `schedule_after` from `now`.
+
+        Each firing is kept once, whoever races: those that were there are not returned. One whose deployment comes
+        round too often in the chain of deployments that led to its event makes no run, and is `cut`. Of each
+        deployment the newest `FIRINGS_KEPT` are kept. Raises Outdated, and changes nothing, where the trigger is not
+        as it was `before`. Durable when it returns.
+        """
+
+    async def firings(self, deployment_id: UUID, *, limit: int = 50) -> list[Firing]:
+        """What the triggers of a deployment fired, newest first."""
+
+    async def event(self, seq: int) -> Event | None:
+        """The event of that number; None for one that is not kept any more."""
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         """Listen, while the context is open, for writes by any process that concern one of `topics`.

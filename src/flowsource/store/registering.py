@@ -21,6 +21,7 @@ from flowsource.store.returning import first_standing, standing_after
 from flowsource.store.rows import declaration_columns, deployment_from
 from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
+from flowsource.store.triggering import begin_anew, replace_triggers
 from flowsource.store.values import Registration
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
@@ -65,6 +66,7 @@ def set_paused(
         return before
     if not paused:
         scheduling.skip_ahead(connection, deployment_id, to=now)
+        begin_anew(connection, deployment_id, now=now)
     kind = Kind.PAUSED if paused else Kind.RESUMED
     if author is not None:
         entry = HistoryEntry(kind=kind, at=now, by=author.by, reason=author.reason)
@@ -149,6 +151,7 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
     promoting.remember(connection, deployment_id, entries)
     resumes = was_held and not columns["paused"]
     scheduling.declare(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
+    replace_triggers(connection, deployment_id, declared.triggers, now=now)
     return deployment_id
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +10,14 @@ from uuid import UUID
 
 from flowsource.deployments import Declaration, Deployment
 from flowsource.event_names import RUNS
+from flowsource.events import Event
 from flowsource.revisions import Revision
-from flowsource.runs import Attempt, Cancellation, Failure, Run, RunState, Transition
+from flowsource.runs import Attempt, Cancellation, Cause, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule, schedule_from_json
 from flowsource.store.standing_rows import standing_from
 from flowsource.store.tables import AnyRow
 from flowsource.store.values import LogLine, ScheduleState
+from flowsource.triggers import trigger_from_json, trigger_to_json
 
 
 def declaration_columns(declared: Declaration) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def declaration_columns(declared: Declaration) -> dict[str, Any]:
             "preload": declared.preload,
             "grace": declared.grace.total_seconds(),
             "instance": declared.instance,
+            "triggers": [trigger_to_json(trigger) for trigger in declared.triggers],
         },
         "declared_paused": declared.paused,
         "pause_on_shutdown": declared.pause_on_shutdown,
@@ -77,6 +80,7 @@ def deployment_from(row: AnyRow, schedules: Iterable[Schedule], added: Iterable[
             preload=tuple(row.options["preload"]),
             grace=timedelta(seconds=row.options["grace"]),
             instance=row.options["instance"],
+            triggers=tuple(map(trigger_from_json, row.options["triggers"])),
             paused=row.declared_paused,
             pause_on_shutdown=row.pause_on_shutdown,
             paths=tuple(row.paths),
@@ -123,6 +127,7 @@ def new_run_columns(run: Run, idempotency_key: str | None) -> dict[str, Any]:
         "tags": run.tags,
         "schedule": run.schedule,
         "idempotency_key": idempotency_key,
+        "cause": _cause_json(run.cause) if run.cause else None,
         "parent_id": run.parent_id,
         "is_nested": run.is_nested,
         "has_nested": False,
@@ -152,6 +157,7 @@ def run_from(row: AnyRow) -> Run:
         parameters=row.parameters,
         tags=tuple(row.tags),
         schedule=row.schedule,
+        cause=cause_from(row.cause) if row.cause else None,
         parent_id=row.parent_id,
         is_nested=row.is_nested,
         attempt=row.attempt,
@@ -248,6 +254,17 @@ def transition_from(row: AnyRow) -> Transition:
     """The step that an event tells."""
     state = RunState(row.name.removeprefix(RUNS))
     return Transition(seq=row.seq, at=row.at, state=state, attempt=row.attempt, reason=row.reason, by=row.by)
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    event = cause.event.to_json() if cause.event is not None else None
+    return {"trigger": cause.trigger, "event": event, "chain": list(cause.chain)}
+
+
+def cause_from(data: Mapping[str, Any]) -> Cause:
+    """The cause that a run is kept with."""
+    event = Event.from_json(data["event"]) if data["event"] is not None else None
+    return Cause(trigger=data["trigger"], event=event, chain=tuple(data["chain"]))
 
 
 def cancellation_json(cancellation: Cancellation) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from flowsource.store import (
     claiming,
     creating,
     finding,
+    firing,
     listing,
     moving,
     nesting,
@@ -40,6 +41,7 @@ from flowsource.store import (
     steps,
     telling,
     tokens,
+    triggering,
     turns,
 )
 from flowsource.store.database import Database
@@ -58,10 +60,12 @@ from flowsource.store.values import (
     Claim,
     Claimed,
     EventPage,
+    Firing,
     KnownSource,
     LinePlace,
     LogLine,
     NestedRun,
+    NewFiring,
     NewRun,
     Outcome,
     Page,
@@ -70,9 +74,11 @@ from flowsource.store.values import (
     SourceReport,
     SourceWish,
     Things,
+    TriggerState,
     about,
 )
 from flowsource.tokens import Token
+from flowsource.triggers.counting import State
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -410,6 +416,23 @@ class SqlStore:
 
     async def not_owned(self, owner: str, things: Things) -> Things:
         return await self._read(tokens.not_owned, owner, things)
+
+    async def triggers(self, deployment_ids: Sequence[UUID]) -> list[TriggerState]:
+        return await self._read(triggering.trigger_states, deployment_ids)
+
+    async def move_trigger(
+        self, before: TriggerState, *, state: State, cursor: int, fired: Sequence[NewFiring], now: datetime
+    ) -> list[Firing]:
+        kept = await self._write(triggering.move, before, state=state, cursor=cursor, fired=fired, now=now)
+        if kept:
+            self._doorbell.ring(WORK, EVENTS)
+        return kept
+
+    async def firings(self, deployment_id: UUID, *, limit: int = 50) -> list[Firing]:
+        return await self._read(firing.firings_of, deployment_id, limit=limit)
+
+    async def event(self, seq: int) -> Event | None:
+        return await self._read(telling.event_of, seq)
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._doorbell.listen(*topics)

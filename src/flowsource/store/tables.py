@@ -296,6 +296,38 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+triggers = Table(
+    "triggers",
+    metadata,
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
+    Column("key", Plain, nullable=False),
+    Column("position", Integer, nullable=False),
+    # JSON, as its very text: it is read with every look, and changes as seldom as the code.
+    Column("trigger", Plain, nullable=False),
+    Column("state", Json, nullable=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("deployment_id", "key"),
+)
+
+firings = Table(
+    "firings",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("deployment_id", ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False),
+    # No foreign key: what fired is told also when its trigger is there no longer.
+    Column("key", Plain, nullable=False),
+    Column("once", Plain, nullable=False),
+    Column("trigger", Plain, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("outcome", Plain, nullable=False),
+    # Where there is a run, that has the event.
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), index=True),
+    Column("event", Json),
+    Column("reason", Plain),
+    UniqueConstraint("deployment_id", "key", "once"),
+)
+
 # Runs that wait for others, each under the claim by which it is executed. What has ended is waited for by nobody.
 waits = Table(
     "waits",

@@ -132,7 +132,8 @@ def events_after(connection: Connection, after: int, *, names: Sequence[str], li
     upto = max(after, last_settled(connection))
     asked = {"after": after, "upto": upto, "limit": limit}
     found = [event_from(row) for row in connection.execute(_AFTER.where(*_named(names)), asked)]
-    return EventPage(found, found[-1].seq if len(found) == limit else upto)
+    is_last = len(found) < limit
+    return EventPage(found, upto if is_last else found[-1].seq, is_last)
 
 
 def newest_events(connection: Connection, *, names: Sequence[str], limit: int) -> list[Event]:

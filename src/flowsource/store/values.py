@@ -11,9 +11,11 @@ from uuid import UUID
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.events import Event
 from flowsource.revisions import Revision
-from flowsource.runs import Failure, Run, RunState
+from flowsource.runs import Cause, Failure, Run, RunState
 from flowsource.schedules import Catchup, Schedule
 from flowsource.source_status import Poll, SourceStatus
+from flowsource.triggers import Trigger
+from flowsource.triggers.counting import State
 
 T = TypeVar("T")
 
@@ -79,6 +81,7 @@ class NewRun:
     parent_id: UUID | None = None
     idempotency_key: str | None = None
     awaited_by: Claim | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +121,66 @@ class NestedRun:
     failure: Failure | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerState:
+    """A trigger of the deployment of that full name, with what it has counted of the events up to number `cursor`.
+
+    `version` grows with each change of these. `is_held` says that a pause holds it, or that it is not enabled.
+    """
+
+    deployment_id: UUID
+    deployment: str
+    key: str
+    trigger: Trigger
+    state: State
+    cursor: int
+    version: int
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFiring:
+    """That a trigger fires: its run is to have `parameters`, or there is a `problem` and no run can be had.
+
+    `event` is what made it fire, if one did. `once` tells it from all other firings of its trigger.
+    """
+
+    once: str
+    at: datetime
+    event: Event | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+
+FiringOutcome = Literal["fired", "failed", "cut"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """That a trigger fired: it made the run `run_id`, or it `failed`, or was `cut` because deployments make each other
+    run in a circle, and then `reason` says more."""
+
+    seq: int
+    deployment_id: UUID
+    key: str
+    trigger: str
+    at: datetime
+    outcome: FiringOutcome
+    event: Event | None
+    run_id: UUID | None = None
+    reason: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events in their order. All that was asked for, up to number `upto`, is here or was before."""
+    """Events in their order. All that was asked for, up to number `upto`, is here or was before.
+
+    `is_last` says that there is no more of it by now.
+    """
 
     events: Sequence[Event]
     upto: int
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,8 +270,9 @@ class Things:
     sources: tuple[str, ...] = ()
 
 
-# Entries of the history of each deployment.
+# Entries of the history of each deployment, and firings of its triggers.
 HISTORY_KEPT = 200
+FIRINGS_KEPT = 1000
 
 # How far is counted: more than that is many, however many.
 COUNTED = 10_000

@@ -19,6 +19,7 @@ from flowsource.calling.prints import prints_as_records
 from flowsource.calling.trying_again import seconds_until_retry, seconds_until_retry_of_timeout
 from flowsource.context import RunContext, enter_run
 from flowsource.errors import EntrypointError, EntrypointLoadFailed
+from flowsource.events import Event
 from flowsource.flows import Flow
 from flowsource.hooks import FlowRun, State
 from flowsource.parameters import parameters_of
@@ -89,6 +90,7 @@ def context_of(order: dict[str, Any]) -> RunContext:
         parent_id=UUID(run["parent_id"]) if run["parent_id"] else None,
         fencing_token=run["epoch"],
         scratch=Path(run["scratch"]),
+        event=Event.from_json(run["event"]) if run["event"] is not None else None,
     )
 
 

@@ -1,8 +1,8 @@
 """What a run's process is told to do, and how it answers.
 
 It reads one order from the channel and answers with messages. For a run these are `loaded` right before the flow is
-called, `nested` for the flows that are called in it, then one `outcome`; for an inspection `facts` or `rejected`; for
-hooks `hooked`. What the process prints and logs goes through its file descriptors instead.
+called, `nested` for the flows that are called in it, `event` for what it tells, then one `outcome`; for an inspection
+`facts` or `rejected`; for hooks `hooked`. What the process prints and logs goes through its file descriptors instead.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from flowsource.context import enter_run_process
 from flowsource.runner import frames
 from flowsource.runner.child.calling import outcome_of_run
+from flowsource.runner.child.emitting import tell_by
 from flowsource.runner.child.hooks import call_back
 from flowsource.runner.child.inspecting import inspected
 from flowsource.runner.child.modules import use_digest_loader
@@ -52,6 +53,7 @@ def main(channel: socket.socket, output: int) -> None:
         call_back(order)
         send({"type": "hooked"})
     else:
+        tell_by(send)
         send({"type": "outcome", **outcome_of_run(order, send, termination)})
         termination.over()
 

@@ -1,0 +1,153 @@
+"""Triggering: events are looked at as they come, and make runs, however many runners look at the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import anyio
+
+from flowsource.deployments import Deployment
+from flowsource.errors import InvalidParameters, Outdated, StoreUnavailable
+from flowsource.events import Event
+from flowsource.runner.requests import check_parameters
+from flowsource.store.protocol import Store
+from flowsource.store.values import EVENTS, EventPage, Firing, NewFiring, TriggerState
+from flowsource.triggers import Trigger
+from flowsource.triggers.evaluating import Fired, next_end, passed, seen
+from flowsource.triggers.filling import PlaceholderUnknown, filled
+
+logger = logging.getLogger(__name__)
+
+# What wakes us may be lost, and triggers may be registered by others.
+LOOK_EVERY = timedelta(seconds=10)
+# Where much happens it is looked at together.
+_GATHER = timedelta(milliseconds=20)
+# What happened in time may be told a little later, by a clock that is not quite ours.
+_TOLD_WITHIN = timedelta(seconds=1)
+# That nothing came which counts is worth a write only so often: who begins anew reads that much again, by its names.
+READ_AGAIN = 50_000
+
+
+async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
+    """Make the runs that the triggers of these deployments want, as events come or do not come, until cancelled."""
+    eyes = Eyes(store, deployment_ids)
+    async with store.changes(EVENTS) as ear:
+        while True:
+            delay, began_at = LOOK_EVERY, anyio.current_time()
+            try:
+                delay = await eyes.look(now=datetime.now(UTC))
+            except StoreUnavailable as error:
+                logger.warning("triggers wait for the store: %s", error)
+            took = anyio.current_time() - began_at
+            if await ear.wait(delay):
+                # Looking takes no more than half of the time, however many triggers there are.
+                await anyio.sleep(max(took, _GATHER.total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far a trigger of that version has looked, although nothing had to be kept."""
+
+    version: int
+    cursor: int
+
+
+class Eyes:
+    """Looks at events for the triggers of some deployments, and remembers how far it has looked."""
+
+    def __init__(self, store: Store, deployment_ids: Sequence[UUID]) -> None:
+        self._store, self._ids = store, deployment_ids
+        self._places: dict[tuple[UUID, str], _Place] = {}
+        self._broken: set[tuple[UUID, str]] = set()
+
+    async def look(self, *, now: datetime) -> timedelta:
+        """Look at what has happened since the last time; returns the time until there may be more to do.
+
+        A trigger that cannot be used holds up no other, and is told once.
+        """
+        waiting = [state for state in await self._store.triggers(self._ids) if not state.is_held]
+        if not waiting:
+            return LOOK_EVERY
+        after = min(map(self._cursor_of, waiting))
+        page = await self._store.events(after=after, names=_names_of([one.trigger for one in waiting]))
+        delay = LOOK_EVERY if page.is_last else timedelta(0)
+        for one in waiting:
+            this = (one.deployment_id, one.key)
+            try:
+                delay = min(delay, await self._evaluate(one, page, now))
+                self._broken.discard(this)
+            except Outdated:
+                # Somebody else looks too, and was first.
+                delay = timedelta(0)
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                if this not in self._broken:
+                    logger.warning("the trigger %s of %s is left out: %s", _told(one), one.deployment, error)
+                self._broken.add(this)
+        return max(delay, timedelta(0))
+
+    def _cursor_of(self, one: TriggerState) -> int:
+        place = self._places.get((one.deployment_id, one.key))
+        return place.cursor if place is not None and place.version == one.version else one.cursor
+
+    async def _evaluate(self, one: TriggerState, page: EventPage, now: datetime) -> timedelta:
+        cursor, state = self._cursor_of(one), one.state
+        fired: list[Fired] = []
+        for event in page.events:
+            if event.seq > cursor:
+                state, more = seen(one.trigger, state, event)
+                fired += more
+        if page.is_last:
+            state, more = passed(one.trigger, state, now - _TOLD_WITHIN)
+            fired += more
+        cursor, version = max(cursor, page.upto), one.version
+        if state is not one.state or fired or cursor - one.cursor > READ_AGAIN:
+            new = await self._new_firings(one, fired, page)
+            kept = await self._store.move_trigger(one, state=state, cursor=cursor, fired=new, now=now)
+            version += 1
+            for firing in kept:
+                _tell(firing, one)
+        self._places[one.deployment_id, one.key] = _Place(version, cursor)
+        end = next_end(one.trigger, state)
+        return LOOK_EVERY if end is None else end + _TOLD_WITHIN - now
+
+    async def _new_firings(self, of: TriggerState, fired: Sequence[Fired], page: EventPage) -> list[NewFiring]:
+        if not fired:
+            return []
+        deployment = await self._store.deployment(of.deployment)
+        known = {event.seq: event for event in page.events}
+        return [
+            _new_firing(deployment, of, one, known.get(one.seq) or await self._store.event(one.seq))
+            if one.seq is not None
+            else _new_firing(deployment, of, one, None)
+            for one in fired
+        ]
+
+
+def _new_firing(deployment: Deployment, of: TriggerState, fired: Fired, event: Event | None) -> NewFiring:
+    firing = NewFiring(once=fired.once, at=fired.at, event=event)
+    try:
+        return replace(firing, parameters=check_parameters(deployment, filled(of.trigger.parameters, event)))
+    except (PlaceholderUnknown, InvalidParameters) as error:
+        return replace(firing, problem=str(error))
+
+
+def _names_of(triggers: Sequence[Trigger]) -> list[str]:
+    """The events that any of them looks at; none means all."""
+    each = [trigger.names for trigger in triggers]
+    return sorted({name for names in each for name in names}) if all(each) else []
+
+
+def _tell(firing: Firing, of: TriggerState) -> None:
+    if firing.outcome != "fired":
+        what = "was cut" if firing.outcome == "cut" else "could not make a run"
+        logger.warning("the trigger %s of %s %s: %s", _told(of), of.deployment, what, firing.reason)
+
+
+def _told(of: TriggerState) -> str:
+    return repr(of.trigger.name or of.trigger.describe())

@@ -17,6 +17,7 @@ def commands() -> App:
     app.command("flowsource.cli.runs:runs", name="runs")
     app.command("flowsource.cli.logs:logs", name="logs")
     app.command("flowsource.cli.deployments:deployments", name="deployments")
+    app.command("flowsource.cli.schedules:schedules", name="schedules")
     app.command("flowsource.cli.sources:source", name="source")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app

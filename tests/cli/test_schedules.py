@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_schedules_are_listed_with_what_holds_them_and_where_they_come_from(kept
     assert nightly.startswith(f"✔ active  etl/nightly  {content_key(NIGHTLY)[:8]}  cron '0 2 * * *' in Europe/Berlin")
     assert (nightly.endswith("  code"), mine.endswith("  ada")) == (True, True)
     assert weekly.split()[:4] == ["⊘", "paused", "etl/nightly", "week"]
-    assert "every 90 minutes  in 1 h" in mine
+    assert "every 90 minutes in 1 h" in " ".join(mine.split())
     assert kept("deployments", "pause", "nightly").code == 0
     assert kept("schedules", "ls", "nightly").out.splitlines()[1].startswith("⊘ deployment paused  etl/nightly")
 
@@ -62,12 +63,8 @@ def test_a_schedule_is_added_with_all_that_it_may_say(kept: CommandLine) -> None
     options = ("--timezone", "Asia/Tokyo", "--slug", "mine", "--jitter", "10m", "--catchup", "none", "--both-days")
     more = ("--max-lateness", "2h", "-p", "n=5", "--reason", "the audit", "--by", "ada")
     added = kept("schedules", "add", "nightly", "--cron", "0 5 13 * 5", *options, *more, "--json").json
-    assert (added["slug"], added["origin"], added["added_by"], added["parameters"]) == (
-        "mine",
-        "person",
-        "ada",
-        {"n": 5},
-    )
+    assert (added["slug"], added["origin"], added["added_by"]) == ("mine", "person", "ada")
+    assert added["parameters"] == {"n": 5}
     assert (added["timezone"], added["day_or"], added["catchup"]) == ("Asia/Tokyo", False, "none")
     assert (added["jitter"], added["max_lateness"]) == (600, 7200)
     history = kept("deployments", "history", "nightly").out
@@ -109,16 +106,14 @@ def test_the_next_times_are_told_on_both_clocks_and_in_order(kept: CommandLine) 
 
 
 def test_a_schedule_can_be_tried_out_and_says_where_its_clock_is_set(alone: CommandLine) -> None:
-    found = alone(
-        "schedules", "next", "--cron", "30 1 * * *", "--timezone", "Europe/Berlin", "-n", "400", "--json"
-    ).json
+    words = ("schedules", "next", "--cron", "30 1 * * *", "--timezone", "Europe/Berlin", "-n", "400")
+    found = alone(*words, "--json").json
     set_by = [one["clock_set_by"] for one in found if one["clock_set_by"]]
-    assert sorted(set_by)[0] == -3600
-    assert sorted(set_by)[-1] == 3600
+    assert (min(set_by), max(set_by)) == (-3600, 3600)
     in_zone = [datetime.fromisoformat(one["in_zone"]) for one in found]
     assert {(at.hour, at.minute) for at in in_zone} == {(1, 30)}
     assert {at.utcoffset() for at in in_zone} == {timedelta(hours=1), timedelta(hours=2)}
-    told = alone("schedules", "next", "--cron", "30 1 * * *", "--timezone", "Europe/Berlin", "-n", "400").out
+    told = alone(*words).out
     assert told.count("the clock there was set forward by 1 h") + told.count("set back by 1 h") == len(set_by)
 
 
@@ -165,7 +160,7 @@ def test_what_could_mean_two_schedules_is_refused(alone: CommandLine) -> None:
     # Of so many some begin alike.
     many = tuple(Interval(minutes * 60) for minutes in range(1, 800))
     keys = sorted(map(content_key, many))
-    alike = next(one[:4] for one, other in zip(keys, keys[1:], strict=False) if one[:4] == other[:4])
+    alike = next(one[:4] for one, other in pairwise(keys) if one[:4] == other[:4])
     keep(alone, nothing, schedules=many)
     done = alone("schedules", "pause", "nightly", alike)
     assert (done.code, f"{alike}: more than one schedule begins with that" in done.err) == (2, True)

@@ -83,4 +83,4 @@ def _state(deployment: Deployment, state: ScheduleState, next_at: datetime | Non
         return Cell("⊘ server stopped", "33")
     if deployment.paused:
         return Cell("⊘ deployment paused", "33")
-    return Cell("✔ active", "32") if next_at else Cell("✖ ended", "31")
+    return Cell("✔ active", "32") if next_at else Cell("✖ fires no more", "31")

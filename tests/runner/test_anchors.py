@@ -22,13 +22,13 @@ async def test_an_hourly_interval_fires_each_hour_although_its_server_starts_aga
     of_person = registration("mine", pause_on_shutdown=pause_on_shutdown)
     for start in range(13):
         # Never as it comes due: what does while nobody serves is not made up for.
-        now = NOW + start * 50 * MINUTE + (7 * MINUTE if start else 0 * MINUTE)
+        now = NOW + start * 50 * MINUTE + (start > 0) * 7 * MINUTE
         server = await serve(store, of_code, of_person, now=now, lease=57 * MINUTE)
         ids = [one.id for one in server.deployments]
         if start == 0:
             await store.add_schedule(ids[1], Interval(HOUR), ANNA, now=now)
-        for look in range(5):
-            await create_due(store, ids, now=now + look * 10 * MINUTE, broken=set())
+        for minutes in range(0, 49, 3):
+            await create_due(store, ids, now=now + minutes * MINUTE, broken=set())
         if is_clean:
             await store.retire(server.id, now=now + 49 * MINUTE)
     for deployment_id in ids:

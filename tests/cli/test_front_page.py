@@ -21,6 +21,7 @@ COMMANDS = [
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),
     *("triggers ls", "triggers show", "events ls", "events emit"),
+    *(f"schedules {name}" for name in ("ls", "next", "add", "pause", "resume", "remove")),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
     "server start",
     *(f"server token {name}" for name in ("create", "ls", "revoke")),

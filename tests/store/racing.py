@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from uuid import UUID, uuid4
 
 import anyio
 
+from flowsource.errors import InConflict
+from flowsource.promotions import Author
+from flowsource.schedules import Interval
 from flowsource.store import open_store
 from flowsource.store.values import NewRun
 from tests.store.words import COMPLETED, HOUR, NOW, SECOND, lines, registration, serve
@@ -90,6 +94,23 @@ def schedule_all(pipe: Connection, url: str, deployment_id: UUID, key: str, coun
                 at = NOW + number * SECOND
                 created += await store.create_scheduled(deployment_id, key, [at], cursor=at, now=NOW)
         return [run.scheduled_at for run in created]
+
+    pipe.send(anyio.run(work))
+
+
+def add_schedules(pipe: Connection, url: str, deployment_id: UUID, name: str, count: int) -> None:
+    """Add so many schedules as a person of that name; tells the slugs of those that were not there already."""
+
+    async def work() -> list[str]:
+        added = []
+        async with open_store(url) as store:
+            _wait_for_the_start(pipe)
+            for number in range(count):
+                with suppress(InConflict):
+                    new = Interval(HOUR, slug=str(number))
+                    await store.add_schedule(deployment_id, new, Author(name), now=NOW)
+                    added.append(str(number))
+        return added
 
     pipe.send(anyio.run(work))
 

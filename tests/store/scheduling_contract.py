@@ -163,6 +163,18 @@ class Scheduling:
         assert await said(server) == []
         assert await said(await serve(store, registration(schedules=(WEEKLY,)))) == [WEEKLY]
 
+    @pytest.mark.parametrize("is_of_code", [True, False])
+    async def test_a_server_that_did_not_hear_that_a_schedule_was_removed_makes_no_run_of_it(
+        self, store: Store, is_of_code: bool
+    ) -> None:
+        server = await serve(store, registration(schedules=(WEEKLY,) if is_of_code else ()))
+        which, key = server.deployment.id, content_key(WEEKLY)
+        if not is_of_code:
+            await store.add_schedule(which, WEEKLY, ANNA, now=NOW)
+        await store.remove_schedule(which, key, ANNA, now=NOW)
+        assert await store.create_scheduled(which, key, [NOW + HOUR], cursor=NOW + HOUR, now=NOW + HOUR) == []
+        assert await store.runs() == []
+
     async def test_what_is_not_there_is_named(self, store: Store) -> None:
         server = await serve(store, registration(schedules=(HOURLY,)))
         which, key = server.deployment.id, content_key(HOURLY)

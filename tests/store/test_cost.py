@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 def serve(database: SqliteDatabase, limit: int | None = None, max_lateness: timedelta | None = None) -> UUID:
-    registrations = [registration(limit=limit, max_lateness=max_lateness)]
+    registrations = [registration(limit=limit, max_lateness=max_lateness, schedules=(EVERY_SECOND,))]
     [deployment] = database.write(
         lambda connection: registering.register(connection, RUNNER, registrations, lease_until=NOW + HOUR, now=NOW),
         durable=False,

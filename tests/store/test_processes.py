@@ -19,6 +19,7 @@ from flowsource.store.protocol import Store
 from flowsource.store.values import WORK, about
 from tests.store.racing import (
     Racer,
+    add_schedules,
     claim_until_none_is_left,
     create_for_ever,
     create_one,
@@ -71,6 +72,16 @@ async def test_racing_schedulers_create_each_run_once(store: Store, file: Path) 
     created = await anyio.to_thread.run_sync(race, works, file)
     assert sorted(created[0] + created[1]) == [NOW + number * SECOND for number in range(100)]
     assert len(await store.runs(limit=1000)) == 100
+
+
+async def test_of_people_who_add_the_same_schedules_at_once_one_adds_each(store: Store, file: Path) -> None:
+    server = await serve(store, registration())
+    works = [(add_schedules, server.deployment.id, name, 30) for name in ("ada", "grace", "hedy")]
+    added = await anyio.to_thread.run_sync(race, works, file)
+    assert sorted(slug for slugs in added for slug in slugs) == sorted(map(str, range(30)))
+    states = await store.schedules([server.deployment.id])
+    assert len({state.schedule.slug for state in states}) == len(states) == 30
+    assert len(await store.history(server.deployment.id)) == 31
 
 
 async def test_processes_that_write_at_once_are_never_refused(store: Store, file: Path) -> None:

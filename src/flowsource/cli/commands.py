@@ -19,6 +19,7 @@ def commands() -> App:
     app.command("flowsource.cli.deployments:deployments", name="deployments")
     app.command("flowsource.cli.triggers:triggers", name="triggers")
     app.command("flowsource.cli.events:events", name="events")
+    app.command("flowsource.cli.schedules:schedules", name="schedules")
     app.command("flowsource.cli.sources:source", name="source")
     app.command("flowsource.cli.config:config", name="config")
     app.command("flowsource.cli.store:store", name="store")

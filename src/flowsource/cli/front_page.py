@@ -23,6 +23,13 @@ Commands:
   deployments recheck NAME       Look again at a revision that was rejected or rolled back from.
   deployments pause NAME         Hold its schedules; runs on request go on.
   deployments resume NAME        Let its schedules go on, from now.
+  schedules ls [DEPLOYMENT]      When deployments run, by their code and by people.
+  schedules next [DEPLOYMENT]    The next times, in the zone of each schedule and here; also of one
+                                 that you think of: --cron, --interval or --rrule.
+  schedules add DEPLOYMENT       Add a schedule, which stays whatever the code says.
+  schedules pause NAME KEY       Hold one schedule; its others go on.
+  schedules resume NAME KEY      Let it go on, from now.
+  schedules remove NAME KEY      Take it away, until the code says something else of it.
   triggers ls [NAME]             What makes deployments run because something happened.
   triggers show NAME             What the triggers of a deployment fired, and for which events.
   events ls                      What happened, newest first; with -f as it happens.

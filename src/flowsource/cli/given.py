@@ -54,12 +54,13 @@ def value_from(text: str, schema: Mapping[str, Any]) -> Any:
     return text if takes_text and (isinstance(value, str) or not _fits(value, schema)) else value
 
 
-def instant_from(text: str) -> datetime:
-    """The instant that an ISO 8601 text names, on this machine's clock where it has no offset."""
+def instant_from(text: str, *, option: str = "--at") -> datetime:
+    """The instant that an ISO 8601 text given for `option` names, on this machine's clock where it has no offset."""
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise InvalidInput(f"--at {text}: give a time such as 2026-03-01T02:00 or 2026-03-01T02:00+01:00.") from None
+        said = "give a time such as 2026-03-01T02:00 or 2026-03-01T02:00+01:00"
+        raise InvalidInput(f"{option} {text}: {said}.") from None
 
 
 def state_from(text: str) -> RunState:

@@ -63,6 +63,8 @@ def _about(entry: HistoryEntry) -> str:
         said.append(f"from {entry.previous.short}")
     if "dependencies" in details:
         said.append(f"changes {', '.join(change['path'] for change in details['dependencies'])}")
+    if "schedule" in details:
+        said.append(str(details["schedule"]))
     if "seconds" in details:
         said.append(f"after {duration(timedelta(seconds=details['seconds']))}")
     return ", ".join(filter(None, said))

@@ -12,7 +12,7 @@ from flowsource.events import Event
 from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Cause, Failure, Run, Transition
-from flowsource.store.values import Firing, LogLine, TriggerState
+from flowsource.store.values import Firing, LogLine, ScheduleState, TriggerState
 from flowsource.tokens import Token
 from flowsource.triggers import trigger_to_json
 
@@ -201,8 +201,8 @@ def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[st
         "grace": declared.grace.total_seconds(),
         "parameters": dict(declared.parameters),
         "parameter_schema": dict(deployment.facts.parameter_schema),
-        "schedules": [{"said": schedule.describe(), **schedule.to_json()} for schedule in declared.schedules],
         "triggers": [{"said": trigger.describe(), **trigger_to_json(trigger)} for trigger in declared.triggers],
+        "schedules": [{"said": schedule.describe(), **schedule.to_json()} for schedule in deployment.schedules],
         "next_at": instant_json(next_at),
         "paused": deployment.paused,
         "stopped": deployment.stopped,
@@ -217,6 +217,28 @@ def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[st
         "rejected": _rejection_json(deployment.rejected) if deployment.rejected else None,
         "created_at": instant_json(deployment.created_at),
         "updated_at": instant_json(deployment.updated_at),
+    }
+
+
+def schedule_json(state: ScheduleState, of: Deployment, next_at: datetime | None) -> dict[str, Any]:
+    """A schedule; `origin` is `code`, or `person` for one that `added_by` added. `next_at` is when it wants its next
+    run. `catchup` and `max_lateness` are those that hold for it; lengths of time are in seconds."""
+    return {
+        "deployment": of.full_name,
+        "key": state.key,
+        "slug": state.schedule.slug,
+        "said": state.schedule.describe(),
+        "origin": state.origin,
+        "added_by": state.added_by,
+        "active": state.schedule.active,
+        "held": state.is_held,
+        "next_at": instant_json(next_at),
+        "cursor": instant_json(state.cursor),
+        "parameters": dict(state.schedule.parameters),
+        "jitter": state.schedule.spread.total_seconds(),
+        **state.schedule.to_json(),
+        "catchup": state.catchup,
+        "max_lateness": state.max_lateness.total_seconds() if state.max_lateness is not None else None,
     }
 
 

@@ -34,7 +34,9 @@ _EXISTING = (
     .limit(1)
 )
 _SCHEDULE = select(schedules.c.schedule).where(
-    schedules.c.deployment_id == bindparam("of_deployment"), schedules.c.key == bindparam("of_key")
+    schedules.c.deployment_id == bindparam("of_deployment"),
+    schedules.c.key == bindparam("of_key"),
+    schedules.c.is_removed.is_(False),
 )
 _MOVE_CURSOR = (
     update(schedules)
@@ -70,20 +72,19 @@ def create_scheduled(
     """Create the runs of a schedule that are not there yet, and move its cursor on."""
     deployment = _find_deployment(connection, deployment_id)
     said = connection.execute(_SCHEDULE, {"of_deployment": deployment_id, "of_key": key}).scalar()
-    schedule = schedule_from_json(said) if said is not None else None
+    if said is None:
+        return []  # A person took it away since whoever creates them looked.
+    schedule = schedule_from_json(said)
     created = []
     for instant in sorted({*instants, *skipped}):
         new = NewRun(
             deployment_id=deployment_id,
             scheduled_at=instant,
             schedule=key,
-            parameters=schedule.parameters if schedule is not None else {},
+            parameters=schedule.parameters,
         )
-        run = _new_run(deployment, new, now)
-        start_by = None
-        if schedule is not None:
-            run = replace(run, due_at=instant + wait_of(key, instant, schedule.spread))
-            start_by = run.due_at + schedule.patience if schedule.patience is not None else None
+        run = replace(_new_run(deployment, new, now), due_at=instant + wait_of(key, instant, schedule.spread))
+        start_by = run.due_at + schedule.patience if schedule.patience is not None else None
         if why := skipped.get(instant):
             run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
         if connection.execute(_INSERT_ONCE, {**new_run_columns(run, None), "start_by": start_by}).rowcount:

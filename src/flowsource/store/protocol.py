@@ -188,7 +188,7 @@ class Store(Protocol):
 
         For each instant that is `skipped` there is a run in that state, with the reason, which nobody executes.
         Exactly once for each (deployment, key, instant), whoever races: those that exist are left as they are and not
-        returned. The cursor never moves back.
+        returned. The cursor never moves back. Of a schedule that was taken away there are none.
         """
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:

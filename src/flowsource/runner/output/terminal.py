@@ -107,7 +107,7 @@ class Terminal:
 
     def stopped(self, paused: Sequence[Deployment]) -> None:
         """Everything has ended."""
-        if any(deployment.declared.schedules for deployment in paused):
+        if any(deployment.schedules for deployment in paused):
             text = "Schedules are paused until it is served again (with pause_on_shutdown=False they are not)."
             self._say("server.paused", News("⊘", "33", text))
         self._say("server.stopped", News("✔", "32", "Stopped."))
@@ -178,7 +178,7 @@ class _Nowhere(StringIO):
 
 
 def _when(deployment: Deployment) -> str:
-    said = ", ".join(schedule.describe() for schedule in deployment.declared.schedules) or "on request"
+    said = ", ".join(schedule.describe() for schedule in deployment.schedules) or "on request"
     return f"{said} (paused)" if deployment.paused else said
 
 

@@ -58,7 +58,11 @@ def test_a_query_that_is_not_understood_is_bad_input(alone: CommandLine, words: 
 
 
 def test_an_option_that_there_is_not_is_no_word_of_a_query(alone: CommandLine) -> None:
-    assert alone("runs", "ls", "--limt", "3").code == 2
+    for words in (("runs", "ls"), ("deployments", "ls"), ("runs", "cancel"), ("deployments", "pause")):
+        done = alone(*words, "--limt")
+
+        assert done.code == 2
+        assert f"Unknown option: --limt. See `flowsource {' '.join(words)} --help`." in done.err
 
 
 def test_deployments_are_listed_by_a_query(kept: CommandLine) -> None:

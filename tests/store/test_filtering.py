@@ -93,7 +93,7 @@ def all_that_match(database: SqliteDatabase, query: Query) -> list[Run]:
     return sorted((run for run in kept if matches(query, run)), key=lambda run: run.id, reverse=True)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_database_finds_what_matches(
     database: SqliteDatabase, deployments: list[tuple[UUID, str]], data: st.DataObject

@@ -10,6 +10,7 @@ import anyio
 from cyclopts import Parameter
 
 from flowsource.cli import exits
+from flowsource.cli.given import MayBeNegated
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
@@ -43,9 +44,9 @@ _LOOK_EVERY = timedelta(seconds=1)
 Name = Annotated[str, Parameter(help="As flow/deployment, or the deployment's own name where only one has it.")]
 NameOrQuery = Annotated[
     str,
+    MayBeNegated,
     Parameter(
-        help="As flow/deployment, the deployment's own name where only one has it, or a query such as 'tag:etl'.",
-        allow_leading_hyphen=True,
+        help="As flow/deployment, the deployment's own name where only one has it, or a query such as 'tag:etl'."
     ),
 ]
 Pinned = Annotated[str, Parameter(help="The first digits of one that is known (see history), or a full commit id.")]

@@ -14,8 +14,16 @@ from cyclopts import Parameter
 from flowsource.errors import InvalidInput
 from flowsource.runs import RunState
 
-# A word of a query, which is negated by what begins an option elsewhere.
-Words = Annotated[str, Parameter(allow_leading_hyphen=True)]
+
+def _refuse_option(_kind: object, given: str | tuple[str, ...]) -> None:
+    for word in (given,) if isinstance(given, str) else given:
+        if word.startswith("--"):
+            raise ValueError(f"Unknown option: {word}.")
+
+
+# A word of a query may be negated, with what begins an option elsewhere.
+MayBeNegated = Parameter(allow_leading_hyphen=True, validator=_refuse_option)
+Words = Annotated[str, MayBeNegated]
 
 # What a schema may say without narrowing down which values fit.
 _ANNOTATIONS = frozenset({"title", "description", "default", "examples"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, or_, select, union
+from sqlalchemy import Connection, Select, or_, select, union
 
 from flowsource.errors import InvalidInput
 from flowsource.queries.parsing import check
@@ -37,8 +37,13 @@ def find(connection: Connection, query: Query, *, cursor: str | None, limit: int
 def count(connection: Connection, query: Query) -> int:
     """How many runs `query` asks for, or COUNTED if there are more."""
     check(query, KEYS)
-    newest = _newest(connection, query, before=None, limit=COUNTED).subquery()
-    return connection.execute(select(func.count()).select_from(newest)).scalar_one()
+    found = set[UUID]()
+    for way in _ways(connection, query):
+        # One way after the other, and a run may be found by several.
+        found.update(connection.execute(_in_order(way, before=None, limit=COUNTED)).scalars())
+        if len(found) >= COUNTED:
+            return COUNTED
+    return len(found)
 
 
 def _place_of(cursor: str) -> UUID:
@@ -55,14 +60,16 @@ def _newest(connection: Connection, query: Query, *, before: UUID | None, limit:
 
     Each way goes through an index that has the newest first, and ends when it has found enough.
     """
-    parts = [
-        (way if before is None else way.where(runs.c.id < before)).order_by(way.selected_columns[0].desc()).limit(limit)
-        for way in _ways(connection, query)
-    ]
+    parts = [_in_order(way, before=before, limit=limit) for way in _ways(connection, query)]
     if len(parts) == 1:
         return parts[0]
     all_ids = union(*(select(part.subquery().c[0]) for part in parts)).subquery()
     return select(all_ids.c[0]).order_by(all_ids.c[0].desc()).limit(limit)
+
+
+def _in_order(way: _Ids, *, before: UUID | None, limit: int) -> _Ids:
+    behind = way if before is None else way.where(runs.c.id < before)
+    return behind.order_by(way.selected_columns[0].desc()).limit(limit)
 
 
 def _ways(connection: Connection, query: Query) -> list[_Ids]:

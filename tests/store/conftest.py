@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.postgres import PostgresServer, emptied, postgres_server
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +24,5 @@ def _shared_database(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_address(_shared_database: str) -> str:
-    """The address of a database with empty tables, or none."""
-    with psycopg.connect(_shared_database, autocommit=True) as connection:
-        tables = [
-            name
-            for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            if name != "alembic_version"
-        ]
-        if tables:
-            connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
-    return _shared_database
+    """The address of a database in which nothing is kept yet."""
+    return emptied(_shared_database)

@@ -26,11 +26,12 @@ DEADLINE = 30.0
 
 
 class Racer:
-    """A process that works on the store in `file`, beginning when it is told to."""
+    """A process that works on the store in a file, or at an address, beginning when it is told to."""
 
-    def __init__(self, work: Callable[..., None], file: Path, *arguments: Any) -> None:
+    def __init__(self, work: Callable[..., None], where: Path | str, *arguments: Any) -> None:
+        url = f"sqlite:///{where}" if isinstance(where, Path) else where
         self._ours, theirs = _context.Pipe()
-        self.process = _context.Process(target=work, args=(theirs, f"sqlite:///{file}", *arguments))
+        self.process = _context.Process(target=work, args=(theirs, url, *arguments))
         self.process.start()
         theirs.close()
         assert self.told() == "ready"
@@ -55,9 +56,9 @@ class Racer:
         return self.process.exitcode
 
 
-def race(works: Sequence[tuple[Any, ...]], file: Path) -> list[Any]:
+def race(works: Sequence[tuple[Any, ...]], where: Path | str) -> list[Any]:
     """Let each of `works` (a function and its arguments) go at once; what each of them told at its end."""
-    racers = [Racer(work, file, *arguments) for work, *arguments in works]
+    racers = [Racer(work, where, *arguments) for work, *arguments in works]
     for racer in racers:
         racer.begin()
     told = [racer.told() for racer in racers]
@@ -72,7 +73,7 @@ def claim_until_none_is_left(pipe: Connection, url: str, most: int) -> None:
         given = []
         async with open_store(url) as store:
             server = await serve(store, registration(), lease=HOUR)
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             while claimed := await server.claim(limit=most):
                 for run in claimed:
                     given.append(run.id)
@@ -89,7 +90,7 @@ def schedule_all(pipe: Connection, url: str, deployment_id: UUID, key: str, coun
     async def work() -> list[Any]:
         created = []
         async with open_store(url) as store:
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             for number in range(count):
                 at = NOW + number * SECOND
                 created += await store.create_scheduled(deployment_id, key, [at], cursor=at, now=NOW)
@@ -121,7 +122,7 @@ def write_many(pipe: Connection, url: str, count: int) -> None:
     async def work() -> None:
         async with open_store(url) as store:
             server = await serve(store, registration(), lease=HOUR)
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             for _ in range(count):
                 run = await server.ask()
                 await store.append_lines(run.id, lines(1, 2, 3))
@@ -137,7 +138,7 @@ def create_for_ever(pipe: Connection, url: str) -> None:
     async def work() -> None:
         async with open_store(url) as store:
             server = await serve(store, registration(), lease=HOUR)
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             while True:
                 run = await server.ask()
                 await store.append_lines(run.id, lines(*range(1, 50)))
@@ -151,7 +152,7 @@ def create_one(pipe: Connection, url: str, deployment_id: UUID) -> None:
 
     async def work() -> UUID:
         async with open_store(url) as store:
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             return (await store.create_run(NewRun(deployment_id=deployment_id, scheduled_at=NOW), now=NOW)).id
 
     pipe.send(anyio.run(work))
@@ -162,14 +163,15 @@ def listen_for_ever(pipe: Connection, url: str, topic: str) -> None:
 
     async def work() -> None:
         async with open_store(url) as store, store.changes(topic):
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             pipe.send("listening")
             await anyio.sleep_forever()
 
     anyio.run(work)
 
 
-def _wait_for_the_start(pipe: Connection) -> None:
+def wait_for_the_start(pipe: Connection) -> None:
+    """Tell that all is set up, and return when the others are as well."""
     pipe.send("ready")
     assert pipe.poll(DEADLINE)
     pipe.recv()

@@ -22,6 +22,7 @@ from flowsource.errors import InvalidTransition, NotFound, Superseded
 from flowsource.promotions import Author
 from flowsource.runs import TRANSITIONS, CancelPhase, Run, RunState
 from flowsource.store import cancelling, claiming, creating, finding, moving, nesting, presence, registering, steps
+from flowsource.store.database import Database
 from flowsource.store.sqlite import SqliteDatabase
 from flowsource.store.values import NestedRun, NewRun, Outcome
 from tests.store.words import BOOM, MINUTE, NOW, registration
@@ -55,7 +56,7 @@ class LifeMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.database = SqliteDatabase(Path(self.directory.name) / "flowsource.db")
+        self.database = self.open()
         self.now = NOW
         self.runners = [Runner(uuid4()) for _ in range(2)]
         self.deployments: list[UUID] = []
@@ -67,6 +68,9 @@ class LifeMachine(RuleBasedStateMachine):
             for which in range(3):
                 self.create(which, 0)
             self.claim(place, 2)
+
+    def open(self) -> Database:
+        return SqliteDatabase(Path(self.directory.name) / "flowsource.db")
 
     def teardown(self) -> None:
         try:

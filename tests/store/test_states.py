@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from flowsource.errors import InvalidTransition, Superseded
 from flowsource.runs import TRANSITIONS, Failure, Run, RunState, transition
 from flowsource.store import claiming, creating, finding, moving, presence, registering
+from flowsource.store.database import Database
 from flowsource.store.sqlite import SqliteDatabase
 from flowsource.store.values import NewRun, Outcome
 from tests.store.words import HOUR, NOW, SECOND, registration
@@ -30,7 +31,7 @@ class RunMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.database = SqliteDatabase(Path(self.directory.name) / "flowsource.db")
+        self.database = self.open()
         self.runner = uuid4()
         self.now = NOW
         self.serve()
@@ -50,6 +51,9 @@ class RunMachine(RuleBasedStateMachine):
             durable=False,
         )
         self.deployment_id = deployment.id
+
+    def open(self) -> Database:
+        return SqliteDatabase(Path(self.directory.name) / "flowsource.db")
 
     def teardown(self) -> None:
         self.database.close()

@@ -89,11 +89,17 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    script: Path, home: Path, *, until_started: bool = True, environ: Mapping[str, str] | None = None
+    script: Path,
+    home: Path,
+    *,
+    until_started: bool = True,
+    environ: Mapping[str, str] | None = None,
+    address: str | None = None,
 ) -> AsyncIterator[Serving]:
-    """Start `script` with a memory under `home`; it is ended with the block, if it has not been before."""
-    with started(script, home, environ=environ) as running:
-        async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
+    """Start `script` with a memory under `home`, or at an `address`; it is ended with the block, if not before."""
+    elsewhere = {"FLOWSOURCE_STORE": address} if address is not None else {}
+    with started(script, home, environ={**elsewhere, **(environ or {})}) as running:
+        async with open_store(address or f"sqlite:///{home / 'flowsource.db'}") as store:
             server = Serving(running, store)
             if until_started:
                 # On a machine with much else to do a start takes long, and that is not what is tested.

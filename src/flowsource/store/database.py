@@ -24,7 +24,7 @@ class Database(Protocol):
     def read(self, ask: Callable[[Connection], T]) -> T:
         """What `ask` returns, each of its statements seeing the last commit."""
 
-    def write(self, change: Callable[[Connection], T], *, durable: bool, alone: bool) -> T:
+    def write(self, change: Callable[[Connection], T], *, durable: bool, alone: bool = False) -> T:
         """What `change` returns, once its writes are committed: all of them, or none when it raises.
 
         A `durable` commit is on the disk when this returns, and with it each one before. Another may be lost when the

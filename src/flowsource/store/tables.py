@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,7 +85,7 @@ class Plain(TypeDecorator[str]):
             value = value.encode("utf-8", "backslashreplace").decode()
         return _without_nul(value) if dialect.name == "postgresql" else value
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str | None] | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         # Not `process_result_value`, which would cost every row of the other database something.
         return _with_nul if dialect.name == "postgresql" else None
 

@@ -23,7 +23,7 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
 }
 _MILLISECONDS = str(PATIENCE // timedelta(milliseconds=1))
-_SESSION = {
+SESSION = {
     "statement_timeout": _MILLISECONDS,
     "lock_timeout": _MILLISECONDS,
     # Whoever stops in the middle of a change holds up the others no longer than that.
@@ -32,7 +32,7 @@ _SESSION = {
     "client_encoding": "UTF8",
 }
 _BEGIN_SESSION = (
-    "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
+    "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())
 ).encode()
 
 

@@ -31,10 +31,10 @@ _CUT_AFTER = PATIENCE + timedelta(seconds=10)
 _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
 # Held by each change: shared, or alone by one that decides by what many rows say.
-_LOCK = 0x666C6F77
+LOCK = 0x666C6F77
 _BEGIN = {
     (alone, durable): text(
-        f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({_LOCK})"
+        f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({LOCK})"
         + ("" if durable else ", set_config('synchronous_commit', 'off', true)")
     )
     for alone in (False, True)

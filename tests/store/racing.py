@@ -105,7 +105,7 @@ def add_schedules(pipe: Connection, url: str, deployment_id: UUID, name: str, co
     async def work() -> list[str]:
         added = []
         async with open_store(url) as store:
-            _wait_for_the_start(pipe)
+            wait_for_the_start(pipe)
             for number in range(count):
                 with suppress(InConflict):
                     new = Interval(HOUR, slug=str(number))

@@ -18,6 +18,7 @@ from flowsource.runner.hand import Hand
 from flowsource.runner.instances import stay_in_use
 from flowsource.runner.presence import FENCE_AFTER, LEASE, stay_present
 from flowsource.runner.scheduling import create_scheduled
+from flowsource.runner.spool import deliver_when_back
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Run
 from flowsource.store.values import Registration
@@ -77,6 +78,8 @@ class Runner:
             self._hand.take(run, executions)
 
         chores.start_soon(create_scheduled, store, ids)
+        if self._shop.spool is not None:
+            chores.start_soon(deliver_when_back, self._shop.spool, store)
         chores.start_soon(lend_slots, store, self._id, self._slots)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, take)
         if objects := {Path(file) for entry in self._served.values() if (file := entry.deployment.declared.instance)}:

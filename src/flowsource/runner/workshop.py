@@ -9,6 +9,7 @@ from pathlib import Path
 from flowsource.deployments import Deployment
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.processes.starter import Starter
+from flowsource.runner.spool import Spool
 from flowsource.settings import LogLimits
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.base import Source
@@ -34,7 +35,7 @@ class Served:
 class Workshop:
     """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host.
 
-    `log_limits` says how much of what a run writes is kept.
+    `log_limits` says how much of what a run writes is kept; `spool` keeps it while the store is away.
     """
 
     store: Store
@@ -44,3 +45,4 @@ class Workshop:
     scratch: Path
     signs: Path
     log_limits: LogLimits = field(default_factory=LogLimits)
+    spool: Spool | None = None

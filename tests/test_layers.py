@@ -50,6 +50,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "flow_options",
             "catching_up",
             "tokens",
+            "chosen_revisions",
             "addresses",
             "server_access",
             "triggers",

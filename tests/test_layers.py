@@ -52,6 +52,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "catching_up",
             "merging",
             "tokens",
+            "chosen_revisions",
             "addresses",
             "server_access",
             "triggers",

@@ -9,6 +9,7 @@ from typing import Annotated
 import anyio
 from cyclopts import Parameter
 
+from flowsource.chosen_revisions import pin_of, rollback_of
 from flowsource.cli import exits
 from flowsource.cli.given import MayBeNegated
 from flowsource.cli.json_shapes import deployment_json
@@ -26,14 +27,9 @@ from flowsource.promotions import (
     Author,
     HistoryEntry,
     Kind,
-    Pin,
     Recheck,
-    RollBack,
     Unpin,
-    named_revision,
-    revision_before,
 )
-from flowsource.revisions import Revision
 from flowsource.store.protocol import Store
 from flowsource.store.values import DEPLOYMENTS
 from flowsource.text import revision_text
@@ -61,10 +57,7 @@ Decide = Callable[[Deployment, list[HistoryEntry]], Act]
 def pin(name: Name, revision: Pinned, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Serve one revision, whatever is newer, until it is unpinned."""
 
-    def decide(deployment: Deployment, history: list[HistoryEntry]) -> Act:
-        return Pin(named_revision(revision, _known_revisions(deployment, history)))
-
-    return _do(name, decide, author(by, reason), json=json)
+    return _do(name, lambda deployment, history: pin_of(deployment, history, revision), author(by, reason), json=json)
 
 
 def unpin(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
@@ -75,21 +68,7 @@ def unpin(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = F
 def rollback(name: Name, /, *, to: Target = None, reason: Reason = None, by: By = None, json: Json = False) -> int:
     """Go back to what served before, until something newer is pushed."""
 
-    def decide(deployment: Deployment, history: list[HistoryEntry]) -> Act:
-        if to is not None:
-            target = named_revision(to, _known_revisions(deployment, history))
-        else:
-            refused = [block.revision for block in deployment.blocked]
-            before = revision_before(history, deployment.active, refused)
-            if before is None:
-                raise InConflict(
-                    f"{deployment.full_name}: nothing is known to have served before {deployment.active.short}. "
-                    "Name a revision with --to."
-                )
-            target = before
-        return RollBack(to=target, leaving=deployment.active)
-
-    return _do(name, decide, author(by, reason), json=json)
+    return _do(name, lambda deployment, history: rollback_of(deployment, history, to=to), author(by, reason), json=json)
 
 
 def accept(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
@@ -128,17 +107,6 @@ def resume(
 ) -> int:
     """Let the schedules of a deployment go on, from now; or of all that a query asks for."""
     return _set_paused(name, False, author(by, reason), dry_run=dry_run, yes=yes, json=json)
-
-
-def _known_revisions(deployment: Deployment, history: list[HistoryEntry]) -> list[Revision]:
-    """The revisions that a person may mean, the likeliest first."""
-    known = [deployment.active, deployment.followed.revision]
-    if deployment.held:
-        known.append(deployment.held.loaded.revision)
-    if deployment.rejected:
-        known.append(deployment.rejected.revision)
-    known += [block.revision for block in deployment.blocked]
-    return known + [entry.revision for entry in history if entry.revision is not None]
 
 
 def _do(name: str, decide: Decide, who: Author, *, json: bool) -> int:

@@ -99,8 +99,8 @@ def life_json(life: Life) -> dict[str, Any]:
     """A run with its `attempts` and `steps`, and as `children` the runs that it asked for and those inside it."""
     return {
         **run_json(life.run),
-        "attempts": [_attempt_json(attempt) for attempt in life.attempts],
-        "steps": [_step_json(step) for step in life.steps],
+        "attempts": [attempt_json(attempt) for attempt in life.attempts],
+        "steps": [step_json(step) for step in life.steps],
         "children": [_branch_json(child) for child in life.children],
     }
 
@@ -109,7 +109,8 @@ def _branch_json(branch: Branch) -> dict[str, Any]:
     return {**run_json(branch.run), "children": [_branch_json(child) for child in branch.children]}
 
 
-def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+def attempt_json(attempt: Attempt) -> dict[str, Any]:
+    """One execution of a run."""
     return {
         "number": attempt.number,
         "state": attempt.state.value,
@@ -120,7 +121,8 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _step_json(step: Transition) -> dict[str, Any]:
+def step_json(step: Transition) -> dict[str, Any]:
+    """One step in the life of a run."""
     return {
         "seq": step.seq,
         "at": instant_json(step.at),

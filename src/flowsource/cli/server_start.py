@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 from flowsource.addresses import kind_of
@@ -11,11 +12,14 @@ from flowsource.cli import exits
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import say
 from flowsource.errors import InvalidInput
+from flowsource.server.doormat import PATH
 from flowsource.server.first_token import ensure_first_token
 from flowsource.server.options import checked_options
 from flowsource.server.serving import serve_store
+from flowsource.server.sessions import Sessions
 from flowsource.settings import Settings
 from flowsource.store.protocol import Store
+from flowsource.tokens import digest_of
 
 
 def start(
@@ -71,13 +75,16 @@ def start(
     async def serve(store: Store) -> int:
         if await ensure_first_token(store, token_file):
             say(f"A token of an administrator is in {token_file}; keep it, and make others with it.")
-        await serve_store(store, options, on_ready=_say_ready)
+        await serve_store(store, options, on_ready=partial(_say_ready, token_file))
         say("Stopped.")
         return exits.OK
 
     return with_store(serve)
 
 
-def _say_ready(address: str) -> None:
+def _say_ready(token_file: Path, address: str, sessions: Sessions) -> None:
     say(f"Serving the store at {address}; Ctrl-C stops it.")
     say(f"Elsewhere, use it with FLOWSOURCE_STORE={address} and a token in FLOWSOURCE_TOKEN_FILE.")
+    if token_file.is_file():
+        code = sessions.link(digest_of(token_file.read_text(encoding="utf-8").strip()))
+        say(f"A browser on this machine comes in by {address}{PATH}?code={code}, once, within ten minutes.")

@@ -73,8 +73,10 @@ class Execution:
         self._deployment = served.deployment
         self._hooking, self._on_process_gone = hooking, on_process_gone
         self._freshen = freshen
-        self._record = RunRecord(run, shop.store, shop.terminal, on_refused=self._end_what_is_not_ours)
-        self._log = RunLog(run, store=shop.store, terminal=shop.terminal, limits=shop.log_limits)
+        self._record = RunRecord(
+            run, shop.store, shop.terminal, on_refused=self._end_what_is_not_ours, spool=shop.spool
+        )
+        self._log = RunLog(run, store=shop.store, terminal=shop.terminal, limits=shop.log_limits, spool=shop.spool)
         self._hooks = frozenset(self._deployment.facts.hooks)
         self._preparation = anyio.CancelScope()
         self._stopper = Stopper(self._note)

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from flowsource.errors import NotAllowed, StoreUnavailable
 from flowsource.runner.processes import control_groups
+from flowsource.runner.spool import SUFFIX, deliver_left
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
 
@@ -61,11 +62,19 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
         dead = {one: path for one, path in found.items() if await anyio.to_thread.run_sync(_end_leftovers, path)}
         if not dead:
             return []
+        for one in dead:
+            # First what they knew of the ends of their runs: whoever is buried without that, has crashed.
+            await deliver_left(store, spool_of(directory, one))
         registered = dead.keys() & set(await store.runners())
         moved = await store.reap(now=datetime.now(UTC), dead=registered) if registered else []
         for path in dead.values():
             path.unlink(missing_ok=True)
         return moved
+
+
+def spool_of(directory: Path, runner_id: UUID) -> Path:
+    """Where a runner keeps what it could not tell the store yet."""
+    return directory / f"{runner_id}{SUFFIX}"
 
 
 async def while_burying(store: Store, directory: Path, work: Callable[[], Awaitable[T]]) -> T:

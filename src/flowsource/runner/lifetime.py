@@ -17,13 +17,14 @@ import anyio.to_thread
 from flowsource.addresses import secret_variables
 from flowsource.deployments import Declaration
 from flowsource.runner.instances import sweep_instances
-from flowsource.runner.lifesigns import alive, bury_the_dead
+from flowsource.runner.lifesigns import alive, bury_the_dead, spool_of
 from flowsource.runner.origin import Origin
 from flowsource.runner.orphans import fall_to_us, reap_orphans
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.processes import control_groups
 from flowsource.runner.processes.starter import open_starter
 from flowsource.runner.service import Runner
+from flowsource.runner.spool import Spool
 from flowsource.runner.startup import register
 from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runner.workshop import Served, Workshop
@@ -94,6 +95,7 @@ async def _open_and_serve(
                     signs=settings.signs,
                     log_limits=settings.log_limits,
                     keeping=settings.keeping,
+                    spool=Spool(spool_of(settings.signs, runner_id)),
                 )
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))
@@ -112,5 +114,8 @@ async def _serve(runner_id: UUID, declared: Declared, shop: Workshop, signals: _
     finally:
         with anyio.CancelScope(shield=True):
             paused = await shop.store.retire(runner_id, now=datetime.now(UTC))
+            if shop.spool is not None:
+                await shop.spool.deliver_lines(shop.store)
+                await shop.spool.close()
         if served:
             shop.terminal.stopped(paused)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -16,6 +17,7 @@ from anyio.abc import TaskGroup
 from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.events import NewEvent
 from flowsource.runner.output.terminal import Terminal
+from flowsource.runner.spool import Spool
 from flowsource.runs import CancelPhase, Run, RunState
 from flowsource.store.protocol import Store
 from flowsource.store.values import LogLine, NestedRun, Outcome
@@ -38,9 +40,20 @@ class RunRecord:
     stands between a run and its first line.
     """
 
-    def __init__(self, run: Run, store: Store, terminal: Terminal, *, on_refused: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        store: Store,
+        terminal: Terminal,
+        *,
+        on_refused: Callable[[], None],
+        spool: Spool | None = None,
+    ) -> None:
         self._run, self._store, self._terminal = run, store, terminal
         self._on_refused = on_refused
+        self._spool = spool
+        self._end_known: Callable[[UUID], dict[str, Any]] | None = None
+        self._end_kept: UUID | None = None
         self._tasks: TaskGroup | None = None
         self._began_at: datetime | None = None
         self._waiting: deque[_Write] = deque()
@@ -95,20 +108,31 @@ class RunRecord:
             await self._settled.wait()
 
     async def finish(self, outcome: Outcome, lines: Sequence[LogLine] = ()) -> bool:
-        """It ended; after all that was told before. Whether that was recorded."""
+        """It ended; after all that was told before. Whether that was recorded.
+
+        While the store is away it is kept in the spool, so that it is told by others should we die before.
+        """
+        ended_at = datetime.now(UTC)
+
+        def said(transition_id: UUID) -> dict[str, Any]:
+            return {
+                "run_id": self._run.id,
+                "epoch": self._run.epoch,
+                "outcome": outcome,
+                "at": ended_at,
+                "transition_id": transition_id,
+                "began_at": self._began_at,
+                "lines": lines,
+            }
 
         async def finish(transition_id: UUID) -> Run:
-            return await self._store.finish(
-                self._run.id,
-                self._run.epoch,
-                outcome,
-                at=datetime.now(UTC),
-                transition_id=transition_id,
-                began_at=self._began_at,
-                lines=lines,
-            )
+            return await self._store.finish(**said(transition_id))
 
-        return await self._end(finish, tells=True)
+        self._end_known = said
+        is_recorded = await self._end(finish, tells=True)
+        if self._spool is not None and self._end_kept is not None and not self._is_abandoned:
+            await self._spool.end_told(self._end_kept)
+        return is_recorded
 
     async def release(self) -> bool:
         """It was not begun, and goes back to where it waited. Whether that was recorded."""
@@ -179,6 +203,13 @@ class RunRecord:
             await self._store.emit(told)
             del self._emitted[: len(told)]
 
+    async def _keep_end(self) -> None:
+        """Keep on the disk how it ended, once that is known."""
+        if self._spool is not None and self._end_known is not None and self._end_kept is None:
+            key = uuid4()
+            if await self._spool.keep_end(key, "finish", self._end_known(key)):
+                self._end_kept = key
+
     async def _insist(self, write: _Write) -> bool:
         """Repeat a step, as the same one, until the store takes or refuses it; whether it took it."""
         transition_id = uuid4()
@@ -187,8 +218,10 @@ class RunRecord:
                 self._run = await write(transition_id) or self._run
                 return True
             except StoreUnavailable as error:
+                await self._keep_end()
                 if self._is_abandoned:
-                    logger.warning("what became of run %s could not be recorded: %s", self._run.name, error)
+                    what = "could not be recorded" if self._end_kept is None else "is told when a server starts here"
+                    logger.warning("what became of run %s %s: %s", self._run.name, what, error)
                     return False
                 logger.warning("run %s waits for the store: %s", self._run.name, error)
                 await anyio.sleep(_STORE_RETRY.total_seconds())

@@ -19,6 +19,7 @@ from flowsource.runner.instances import stay_in_use
 from flowsource.runner.presence import FENCE_AFTER, LEASE, stay_present
 from flowsource.runner.pruning import prune_now_and_then
 from flowsource.runner.scheduling import create_scheduled
+from flowsource.runner.spool import deliver_when_back
 from flowsource.runner.triggering import fire_triggers
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Run
@@ -82,6 +83,8 @@ class Runner:
         chores.start_soon(prune_now_and_then, store, self._shop.keeping)
         if any(entry.deployment.declared.triggers for entry in self._served.values()):
             chores.start_soon(fire_triggers, store, ids)
+        if self._shop.spool is not None:
+            chores.start_soon(deliver_when_back, self._shop.spool, store)
         chores.start_soon(lend_slots, store, self._id, self._slots)
         chores.start_soon(claim_runs, store, self._id, ids, self._slots, take)
         if objects := {Path(file) for entry in self._served.values() if (file := entry.deployment.declared.instance)}:

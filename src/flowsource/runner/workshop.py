@@ -10,6 +10,7 @@ from flowsource.deployments import Deployment
 from flowsource.retention import Keeping
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.processes.starter import Starter
+from flowsource.runner.spool import Spool
 from flowsource.settings import LogLimits
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.base import Source
@@ -35,7 +36,8 @@ class Served:
 class Workshop:
     """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host.
 
-    `log_limits` says how much of what a run writes is kept, and `keeping` for how long.
+    `log_limits` says how much of what a run writes is kept, and `keeping` for how long; `spool` keeps it while the
+    store is away.
     """
 
     store: Store
@@ -46,3 +48,4 @@ class Workshop:
     signs: Path
     log_limits: LogLimits = field(default_factory=LogLimits)
     keeping: Keeping = field(default_factory=Keeping)
+    spool: Spool | None = None

@@ -3,34 +3,105 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from flowsource.server import doormat, health, metrics, streams
 from flowsource.server.access import Shown
-from flowsource.server.problems import tell_problems
+from flowsource.server.api import deployments, others, runs, sources
+from flowsource.server.api.answers import answer
+from flowsource.server.metrics import Metrics
+from flowsource.server.problems import MEDIA_TYPE, tell_problems
+from flowsource.server.sessions import Sessions
 from flowsource.server.store_door import StoreDoor
+from flowsource.server.streams import Streams
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.http.client import DIGEST_HEADER, DOOR
+from flowsource.store.http.wire import OUR_VERSION
 from flowsource.store.protocol import Store
 from flowsource.tokens import Token
 
+API = "/api/v1"
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What happened, and the next step."},
+        "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
 
-def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> FastAPI:
+
+def make_app(store: Store, switchboard: Switchboard, sessions: Sessions, *, prefix: str = "") -> FastAPI:
     """The application over `store`, at the path `prefix` of wherever it is served."""
     # No pages of its own about the API: they would fetch what they show from elsewhere.
-    app = FastAPI(title="flowsource", root_path=prefix, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.store = store
+    app = FastAPI(
+        title="flowsource",
+        version=OUR_VERSION,
+        root_path=prefix,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=_name_of,
+        redirect_slashes=False,
+    )
+    app.state.store, app.state.sessions = store, sessions
+    app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
+    api = APIRouter(prefix=API)
+    for module in (deployments, runs, sources, others, streams):
+        api.include_router(module.router)
+    app.include_router(api)
+    for beside in (doormat, health, metrics):
+        app.include_router(beside.router)
+    _add_document(app)
     _add_store_door(app, StoreDoor(store, switchboard))
     return app
 
 
+def document_of(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the application: as it is, whatever it is served as."""
+    told = dict(app.openapi())
+    told.pop("servers", None)
+    told["info"] = {"title": "flowsource", "version": "1"}
+    parts = told.setdefault("components", {})
+    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    parts.setdefault("schemas", {})["Problem"] = _PROBLEM
+    told["security"] = [{"token": []}]
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path in told["paths"].values():
+        for operation in path.values():
+            operation["responses"]["default"] = {"description": "What went wrong.", "content": problem}
+            operation["responses"].pop("422", None)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        parts["schemas"].pop(unused, None)
+    return told
+
+
+def _add_document(app: FastAPI) -> None:
+    async def show_document(_: Annotated[Token, Depends(Shown())]) -> Response:
+        """This API, as OpenAPI describes it."""
+        return answer(document_of(app))
+
+    app.add_api_route(f"{API}/openapi.json", show_document, methods=["GET"], include_in_schema=False)
+
+
 def _add_store_door(app: FastAPI, door: StoreDoor) -> None:
-    async def ask(name: str, request: Request, token: Token = Depends(Shown())) -> Response:
+    async def ask(name: str, request: Request, token: Annotated[Token, Depends(Shown())]) -> Response:
         """One method of the store, for other processes of flowsource."""
         digest = request.headers.get(DIGEST_HEADER, "")
-        answer = await door.answer(token, name, await request.body(), digest)
-        return Response(json.dumps(answer), media_type="application/json")
+        told = await door.answer(token, name, await request.body(), digest)
+        app.state.metrics.calls.labels(name).inc()
+        return Response(json.dumps(told), media_type="application/json")
 
     app.add_api_route(f"{DOOR}/{{name}}", ask, methods=["POST"], include_in_schema=False)
+
+
+def _name_of(route: APIRoute) -> str:
+    return route.name

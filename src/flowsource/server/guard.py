@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+from prometheus_client import Counter
 
 from flowsource.addresses import is_loopback
 from flowsource.server import store_door
@@ -21,6 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_METHODS = ("GET", "HEAD", "POST")
 LARGEST_BODY = 1024 * 1024
 # For each part of a body.
 PATIENCE = timedelta(seconds=20)
@@ -41,14 +43,15 @@ class _Refused(Exception):
 
 
 class Guard:
-    """Stands before `app`. `names` are the hosts that requests may name, beside those of this machine.
+    """Stands before `app`. `names` are the hosts that requests may name, beside those of this machine;
+    `requests` counts.
 
     A page of another site that a person looks at can send requests here: by a name that it lets lead to this machine,
     or as they are. Neither is answered.
     """
 
-    def __init__(self, app: Application, names: Collection[str] = ()) -> None:
-        self._app = app
+    def __init__(self, app: Application, names: Collection[str] = (), requests: Counter | None = None) -> None:
+        self._app, self._requests = app, requests
         self._names = frozenset(name.lower() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +67,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 has_begun = True
                 _add_headers(message)
+                if self._requests is not None:
+                    method = scope["method"] if scope["method"] in _METHODS else "other"
+                    self._requests.labels(method, message["status"]).inc()
             await send(message)
 
         try:

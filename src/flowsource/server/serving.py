@@ -13,6 +13,7 @@ from flowsource.server.guard import Guard
 from flowsource.server.listening import HttpServer, address_of, listening, until_signalled
 from flowsource.server.options import ServerOptions
 from flowsource.server.reaping import reap_the_lost
+from flowsource.server.sessions import Sessions
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.protocol import Store
 
@@ -21,17 +22,22 @@ _GRACE_SECONDS = 5
 
 
 async def serve_store(
-    store: Store, options: ServerOptions, *, on_ready: Callable[[str], None], stopping: anyio.Event | None = None
+    store: Store,
+    options: ServerOptions,
+    *,
+    on_ready: Callable[[str, Sessions], None],
+    stopping: anyio.Event | None = None,
 ) -> None:
     """Serve `store` until SIGINT or SIGTERM, or until `stopping` is set where that is given; requests that are going
     on have some seconds to end.
 
-    `on_ready` is given the address. Raises InvalidInput where it cannot listen there.
+    `on_ready` is given the address, and the sessions of browsers. Raises InvalidInput where it cannot listen there.
     """
     switchboard = Switchboard(store)
-    app = make_app(store, switchboard, prefix=options.prefix)
+    sessions = Sessions()
+    app = make_app(store, switchboard, sessions, prefix=options.prefix)
     with listening(options.host, options.port) as listener:
-        server = HttpServer(_config(Guard(app, options.names), options))
+        server = HttpServer(_config(Guard(app, options.names, app.state.metrics.requests), options))
 
         async def stop_when_told(*, task_status: TaskStatus[None]) -> None:
             if stopping is None:
@@ -48,7 +54,7 @@ async def serve_store(
             tasks.start_soon(switchboard.run)
             tasks.start_soon(reap_the_lost, store)
             scheme = "https" if options.certificate is not None else "http"
-            on_ready(address_of(listener, options.host, scheme=scheme) + options.prefix)
+            on_ready(address_of(listener, options.host, scheme=scheme) + options.prefix, sessions)
             await server.serve(sockets=[listener])
             tasks.cancel_scope.cancel()
 

@@ -75,10 +75,11 @@ def newest_runs(
     deployment_id: UUID | None,
     states: Sequence[RunState],
     parent_id: UUID | None,
+    before: UUID | None = None,
     limit: int,
 ) -> list[Run]:
-    """The newest runs first, those of a deployment, of certain states, or of a parent when asked."""
-    wanted = _NEWEST
+    """The newest runs first, those of a deployment, of certain states, of a parent or older than one when asked."""
+    wanted = _NEWEST if before is None else _NEWEST.where(runs.c.id < before)
     wanted = wanted.where(runs.c.is_nested.is_(False) if parent_id is None else runs.c.parent_id == parent_id)
     if deployment_id is not None:
         wanted = wanted.where(runs.c.deployment_id == deployment_id)

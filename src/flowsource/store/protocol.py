@@ -294,9 +294,11 @@ class Store(Protocol):
         deployment_id: UUID | None = None,
         states: Sequence[RunState] = (),
         parent_id: UUID | None = None,
+        before: UUID | None = None,
         limit: int = 50,
     ) -> list[Run]:
-        """The newest runs first, those of a deployment, of certain states, or that one run asked for or called.
+        """The newest runs first, those of a deployment, of certain states, or that one run asked for or called, and of
+        them those that were created before the run of the id `before`.
 
         Nested runs are left out unless they are asked for by their parent.
         """

@@ -331,10 +331,16 @@ class SqlStore:
         deployment_id: UUID | None = None,
         states: Sequence[RunState] = (),
         parent_id: UUID | None = None,
+        before: UUID | None = None,
         limit: int = 50,
     ) -> list[Run]:
         return await self._read(
-            finding.newest_runs, deployment_id=deployment_id, states=states, parent_id=parent_id, limit=limit
+            finding.newest_runs,
+            deployment_id=deployment_id,
+            states=states,
+            parent_id=parent_id,
+            before=before,
+            limit=limit,
         )
 
     async def find_runs(self, query: Query, *, cursor: str | None = None, limit: int = 50) -> Page[Run]:

@@ -14,6 +14,7 @@ from flowsource.errors import StoreUnavailable
 from flowsource.runner.output.lines import LineSplitter, storable
 from flowsource.runner.output.tail import LINES, Tail
 from flowsource.runner.output.terminal import Terminal
+from flowsource.runner.spool import Spool
 from flowsource.runs import Run
 from flowsource.settings import LogLimits
 from flowsource.store.protocol import Store
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _FLUSH_EVERY = timedelta(milliseconds=100)
 _BATCH = 5000
+# How long a store that does not answer is left alone, while there is room for more.
+_AWAY_FOR = timedelta(milliseconds=500)
 _MOST_UNSAVED_CHARACTERS = 4 * 1024 * 1024
 _HIGHEST_LEVEL = 1000
 _LONGEST_NAME = 200
@@ -42,11 +45,15 @@ class RunLog:
     """Keeps what the processes of one attempt write, and shows it on `terminal`.
 
     A flow that writes faster than can be kept is slowed, and loses nothing; until it has written what `limits` allow.
+    While the store is away it is not: what has no room in memory goes to the `spool`, and is counted if that is full.
     From there on it is not slowed any more: of what it writes the last lines are kept, and the others are counted.
     """
 
-    def __init__(self, run: Run, *, store: Store, terminal: Terminal, limits: LogLimits) -> None:
+    def __init__(
+        self, run: Run, *, store: Store, terminal: Terminal, limits: LogLimits, spool: Spool | None = None
+    ) -> None:
         self._run, self._store, self._terminal, self._limits = run, store, terminal, limits
+        self._spool, self._unkept = spool, 0
         self._name = run.name
         self._unsaved: list[LogLine] = []
         self._unsaved_characters = self._characters = self._count = 0
@@ -131,9 +138,27 @@ class RunLog:
                     await self._store.append_lines(self._run.id, lines)
                 except StoreUnavailable as error:
                     logger.warning("the log of run %s waits for the store: %s", self._name, error)
+                    await self._set_aside(lines)
                     self._has_lines.set()
                     break
                 self.saved(lines)
+                self._tell_unkept()
+
+    async def _set_aside(self, lines: list[LogLine]) -> None:
+        """Make room while the store is away; a flow must not wait for that."""
+        if self._spool is None or not self._is_over_full:
+            await anyio.sleep(_AWAY_FOR.total_seconds())
+            return
+        if not await self._spool.keep_lines(self._run.id, lines):
+            self._unkept += len(lines)
+        self.saved(lines)
+
+    def _tell_unkept(self) -> None:
+        if self._unkept:
+            count, self._unkept = self._unkept, 0
+            self.say(
+                logging.WARNING, f"... {count:,} lines left out: the store was away, and the disk had no more room"
+            )
 
     def saved(self, lines: list[LogLine]) -> None:
         """`lines`, the first of those that were unsaved, are in the store."""

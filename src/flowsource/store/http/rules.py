@@ -114,6 +114,10 @@ RULES: Mapping[str, Rule] = {
     "emit": Rule(people="operator", theirs={"told.*.run_id": "runs"}, is_repeatable=True),
     "events": _read(_ANYTHING),
     "newest_events": _read(),
+    "event": _read(),
+    "triggers": _read({"deployment_ids.*": "deployments"}),
+    "move_trigger": Rule(theirs={"before.deployment_id": "deployments"}),
+    "firings": _read(_DEPLOYMENT),
     # Who may do all this.
     "create_token": Rule(),
     "tokens": Rule(is_repeatable=True),

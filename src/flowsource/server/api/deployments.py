@@ -1,0 +1,148 @@
+"""Deployments over the API: what is served, what people do about it, and runs that are asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path
+from starlette.responses import Response
+
+from flowsource.chosen_revisions import pin_of, rollback_of
+from flowsource.cli.json_shapes import deployment_json, history_json, run_json
+from flowsource.cli.planned import next_instants
+from flowsource.promotions import Accept, Act, Author, Recheck, Unpin
+from flowsource.runner.requests import request_run
+from flowsource.server.access import Shown, TheStore
+from flowsource.server.api import models
+from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
+from flowsource.store.protocol import Store
+from flowsource.store.values import HISTORY_KEPT
+from flowsource.tokens import Token
+
+router = APIRouter(prefix="/deployments", tags=["deployments"])
+
+Flow = Annotated[str, Path(max_length=300, description="The name of the flow.")]
+Name = Annotated[str, Path(max_length=300, description="The name of the deployment, without its flow's.")]
+Viewer = Annotated[Token, Depends(Shown("viewer"))]
+Operator = Annotated[Token, Depends(Shown("operator"))]
+IdempotencyKey = Annotated[str | None, Header(max_length=200, description="Asked again with it, the run is the same.")]
+_DEPLOYMENT = told(models.Deployment)
+
+
+@router.get("", responses=told(models.Page[models.Deployment]))
+async def list_deployments(store: TheStore, _: Viewer, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """All deployments, by name."""
+    found = behind(await store.deployments(), cursor, lambda one: one.full_name)
+    instants = await next_instants(store, found[:limit], datetime.now(UTC))
+    return page(found, limit, lambda one: deployment_json(one, instants.get(one.id)), lambda one: one.full_name)
+
+
+@router.get("/{flow}/{name}", responses=_DEPLOYMENT)
+async def show_deployment(store: TheStore, _: Viewer, flow: Flow, name: Name) -> Response:
+    """One deployment."""
+    return await _shown(store, flow, name)
+
+
+@router.get("/{flow}/{name}/history", responses=told(models.Page[models.HistoryEntry]))
+async def show_history(
+    store: TheStore, _: Viewer, flow: Flow, name: Name, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """What happened to a deployment, the newest first."""
+    deployment = await store.deployment(f"{flow}/{name}")
+    entries = await store.history(deployment.id, limit=HISTORY_KEPT)
+    # The newest have the highest numbers: counted down they are in the order of a list.
+    found = behind(entries, cursor, lambda entry: _place(entry.seq))
+    return page(found, limit, history_json, lambda entry: _place(entry.seq))
+
+
+@router.post("/{flow}/{name}/pause", responses=_DEPLOYMENT)
+async def pause_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+    """Hold the schedules of a deployment; runs on request go on."""
+    return await _set_paused(store, who, flow, name, why, True)
+
+
+@router.post("/{flow}/{name}/resume", responses=_DEPLOYMENT)
+async def resume_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+    """Let the schedules of a deployment go on, from now."""
+    return await _set_paused(store, who, flow, name, why, False)
+
+
+@router.post("/{flow}/{name}/pin", responses=_DEPLOYMENT)
+async def pin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, asked: models.PinAsked) -> Response:
+    """Serve one revision, whatever is newer, until it is unpinned."""
+    deployment = await store.deployment(f"{flow}/{name}")
+    act = pin_of(deployment, await store.history(deployment.id), asked.revision)
+    return await _do(store, who, flow, name, act, asked.reason)
+
+
+@router.post("/{flow}/{name}/unpin", responses=_DEPLOYMENT)
+async def unpin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+    """Release a pin: the newest revision that loads serves again."""
+    return await _do(store, who, flow, name, Unpin(), why.reason)
+
+
+@router.post("/{flow}/{name}/rollback", responses=_DEPLOYMENT)
+async def roll_deployment_back(
+    store: TheStore, who: Operator, flow: Flow, name: Name, asked: models.RollBackAsked
+) -> Response:
+    """Go back to what served before, until something newer is pushed."""
+    deployment = await store.deployment(f"{flow}/{name}")
+    act = rollback_of(deployment, await store.history(deployment.id), to=asked.to)
+    return await _do(store, who, flow, name, act, asked.reason)
+
+
+@router.post("/{flow}/{name}/accept", responses=_DEPLOYMENT)
+async def accept_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+    """Let a revision serve that is held for the dependencies it changes."""
+    return await _do(store, who, flow, name, Accept(), why.reason)
+
+
+@router.post("/{flow}/{name}/recheck", responses=_DEPLOYMENT)
+async def recheck_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+    """Look again at the newest revision, although it was rejected or rolled back from."""
+    return await _do(store, who, flow, name, Recheck(), why.reason)
+
+
+@router.post("/{flow}/{name}/runs", status_code=201, responses=told(models.Run, 201))
+async def ask_for_run(
+    store: TheStore,
+    _: Operator,
+    flow: Flow,
+    name: Name,
+    asked: models.RunAsked,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Ask for a run of a deployment."""
+    run = await request_run(
+        store,
+        f"{flow}/{name}",
+        asked.parameters,
+        at=asked.scheduled_at,
+        tags=asked.tags,
+        idempotency_key=idempotency_key,
+        run_name=asked.name,
+    )
+    return answer(run_json(run), 201)
+
+
+def _place(seq: int) -> str:
+    return f"{(1 << 40) - seq:015}"
+
+
+async def _set_paused(store: Store, who: Token, flow: str, name: str, why: models.Why, paused: bool) -> Response:
+    deployment = await store.deployment(f"{flow}/{name}")
+    await store.set_paused(deployment.id, paused, author=Author(who.name, why.reason), now=datetime.now(UTC))
+    return await _shown(store, flow, name)
+
+
+async def _do(store: Store, who: Token, flow: str, name: str, act: Act, reason: str | None) -> Response:
+    deployment = await store.deployment(f"{flow}/{name}")
+    await store.act(deployment.id, act, Author(who.name, reason), now=datetime.now(UTC))
+    return await _shown(store, flow, name)
+
+
+async def _shown(store: Store, flow: str, name: str) -> Response:
+    deployment = await store.deployment(f"{flow}/{name}")
+    instants = await next_instants(store, [deployment], datetime.now(UTC))
+    return answer(deployment_json(deployment, instants.get(deployment.id)))

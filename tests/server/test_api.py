@@ -1,0 +1,409 @@
+"""The API for people and scripts, over real HTTP: what it answers, to whom, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from flowsource.deployments import FlowFacts
+from flowsource.runs import RunState
+from flowsource.schedules import Interval
+from flowsource.server import streams
+from flowsource.server.access import Anybody, Shown
+from flowsource.server.api import models
+from flowsource.server.app import document_of, make_app
+from flowsource.server.sessions import COOKIE, Sessions
+from flowsource.server.switchboard import Switchboard
+from flowsource.store import open_store
+from flowsource.store.protocol import Store
+from tests.server.serving import Served, served
+from tests.store.source_contract import REPORT
+from tests.store.words import FIRST, HOUR, SECOND_REVISION, Server, end, lines, promote, registration
+
+pytestmark = pytest.mark.anyio
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
+SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}, "additionalProperties": False}
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
+        yield store
+
+
+@pytest.fixture
+async def runner(store: Store) -> Server:
+    """A runner that serves `etl/nightly`, hourly, with parameters."""
+    new = registration(schedules=(Interval(HOUR, NOW),), source_key=REPORT.key)
+    new = replace(new, facts=FlowFacts(name="etl", parameter_schema=SCHEMA))
+    runner_id = uuid4()
+    deployments = await store.register(runner_id, [new], lease_until=NOW + HOUR, now=NOW)
+    await store.report_sources([REPORT])
+    return Server(store, runner_id, deployments)
+
+
+@pytest.fixture
+async def server(store: Store) -> AsyncIterator[Served]:
+    async with served(store) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """A person with the token of an operator."""
+    shown = {"authorization": f"Bearer {await server.token('anna', 'operator')}"}
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=20) as client:
+        yield client
+
+
+def app() -> Any:
+    store: Any = None
+    return make_app(store, Switchboard(store), Sessions())
+
+
+def routes() -> list[APIRoute]:
+    def below(found: Any) -> Iterator[APIRoute]:
+        for route in found:
+            if isinstance(route, APIRoute):
+                yield route
+            else:
+                # What was included is behind a router of its own.
+                yield from below(route.original_router.routes)
+
+    return list(below(app().routes))
+
+
+def operations() -> list[tuple[str, str]]:
+    return [(method, path) for path, told in document_of(app())["paths"].items() for method in told]
+
+
+def at(path: str) -> str:
+    """`path` with something in the place of what varies."""
+    return re.sub(r"{[^}]*}", str(uuid4()), path)
+
+
+def is_as(model: type[BaseModel], value: Any) -> bool:
+    model.model_validate_json(json.dumps(value), extra="forbid")
+    return True
+
+
+def test_every_route_wants_a_token_or_says_that_it_wants_none() -> None:
+    kinds = {
+        route.name: [type(one.call) for one in route.dependant.dependencies if isinstance(one.call, Shown | Anybody)]
+        for route in routes()
+    }
+
+    assert all(len(found) == 1 for found in kinds.values()), kinds
+    assert {name for name, found in kinds.items() if found == [Anybody]} == {"is_live", "is_ready", "begin_session"}
+    documented = {told["operationId"] for path in document_of(app())["paths"].values() for told in path.values()}
+    assert documented < kinds.keys()
+
+
+async def test_no_operation_answers_without_a_token(server: Served) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as stranger:
+        for method, path in operations():
+            for headers in ({}, {"authorization": "Bearer fs_" + "x" * 43}, {"cookie": f"{COOKIE}=x"}):
+                answer = await stranger.request(method, at(path), headers=headers, json={})
+                assert answer.status_code == 401, (method, path)
+                assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/../api/v1/runs", "//api/v1/runs", "/api/v1/%2e%2e/v1/runs", "/healthz/live/../../api/v1/runs"]
+)
+async def test_no_spelling_of_a_path_gets_past_the_token(server: Served, path: str) -> None:
+    with anyio.fail_after(20):
+        async with await anyio.connect_tcp("127.0.0.1", int(server.url.rpartition(":")[2])) as raw:
+            await raw.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            answer = await raw.receive()
+    assert answer.split(b" ")[1] in (b"401", b"404")
+
+
+async def test_what_changes_something_is_not_for_viewers(server: Served, runner: Server) -> None:
+    shown = {"authorization": f"Bearer {await server.token('eve', 'viewer')}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=20) as viewer:
+        for method, path in operations():
+            answer = await viewer.request(method, at(path), json={"revision": "1234"})
+            assert (answer.status_code == 403) == (method == "post"), (method, path, answer.text)
+
+
+def test_the_document_is_the_one_that_is_kept() -> None:
+    made = json.dumps(document_of(app()), indent=2, sort_keys=True) + "\n"
+
+    assert DOCUMENT.read_text(encoding="utf-8") == made, "write it anew with `python -m tests.server.document`"
+
+
+async def test_deployments_are_shown_as_the_document_says(client: httpx.AsyncClient, runner: Server) -> None:
+    page = (await client.get("/deployments")).json()
+    [found] = page["items"]
+    assert page["next"] is None
+    assert is_as(models.Deployment, found)
+    assert (await client.get("/deployments/etl/nightly")).json()["id"] == found["id"]
+    missing = await client.get("/deployments/etl/nightlly")
+    assert missing.status_code == 404
+    assert "did you mean etl/nightly?" in missing.json()["detail"]
+
+
+async def test_what_people_do_about_a_deployment_is_done_in_the_name_of_their_token(
+    client: httpx.AsyncClient, store: Store, runner: Server
+) -> None:
+    await promote(store, runner.deployment, SECOND_REVISION, now=NOW)
+    where = "/deployments/etl/nightly"
+
+    assert (await client.post(f"{where}/pause", json={"reason": "holiday"})).json()["paused"] is True
+    assert (await client.post(f"{where}/resume", json={})).json()["paused"] is False
+    pinned = (await client.post(f"{where}/pin", json={"revision": FIRST.id[:6]})).json()["pinned"]
+    assert (pinned["revision"]["id"], pinned["by"]) == (FIRST.id, "anna")
+    assert (await client.post(f"{where}/unpin", json={})).json()["pinned"] is None
+    assert (await client.post(f"{where}/rollback", json={})).json()["asked_for"]["kind"] == "rollback"
+    assert (await client.post(f"{where}/pin", json={"revision": "f00d"})).status_code == 422
+    assert (await client.post(f"{where}/accept", json={})).status_code == 409
+
+    seen = []
+    cursor: str | None = None
+    while True:
+        page = (
+            await client.get(f"{where}/history", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
+        ).json()
+        assert all(is_as(models.HistoryEntry, entry) for entry in page["items"])
+        seen += page["items"]
+        if (cursor := page["next"]) is None:
+            break
+    assert [entry["seq"] for entry in seen] == list(range(len(seen), 0, -1))
+    assert ("paused", "anna", "holiday") in [(entry["kind"], entry["by"], entry["reason"]) for entry in seen]
+
+
+async def test_a_run_is_asked_for_once_however_often_the_same_key_is_sent(
+    client: httpx.AsyncClient, runner: Server
+) -> None:
+    key = {"idempotency-key": "one"}
+    asked = {"parameters": {"day": "monday"}, "tags": ["now"]}
+    first, again = [await client.post("/deployments/etl/nightly/runs", json=asked, headers=key) for _ in range(2)]
+
+    assert (first.status_code, first.json()) == (201, again.json())
+    assert is_as(models.Run, first.json())
+    assert first.json()["parameters"] == {"day": "monday"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"parameters": {"day": 1}}, "day"),
+        ({"parameters": {"week": "1"}}, "week"),
+        ({"state": "running"}, "body.state"),
+        ({"scheduled_at": "2030-01-01T00:00:00"}, "body.scheduled_at"),
+    ],
+)
+async def test_what_is_wrong_with_a_request_is_named_and_not_repeated(
+    client: httpx.AsyncClient, runner: Server, body: dict[str, Any], field: str
+) -> None:
+    answer = await client.post("/deployments/etl/nightly/runs", json=body)
+
+    assert answer.status_code == 422
+    assert field in answer.json()["fields"]
+    assert (await client.get("/runs")).json()["items"] == []
+
+
+async def test_runs_come_in_pages_without_a_gap(client: httpx.AsyncClient, runner: Server) -> None:
+    asked = [str((await runner.ask(NOW)).id) for _ in range(7)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = (await client.get("/runs", params={"limit": 3, **({"cursor": cursor} if cursor else {})})).json()
+        seen += [run["id"] for run in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert sorted(seen) == sorted(asked)
+    assert len(seen) == len(set(seen))
+    assert (await client.get("/runs", params={"cursor": "odd"})).status_code == 422
+
+
+async def test_all_about_a_run_is_shown_as_the_document_says(
+    client: httpx.AsyncClient, store: Store, runner: Server
+) -> None:
+    await runner.ask(NOW)
+    run = await runner.start_one(NOW)
+    await store.append_lines(run.id, lines(1, 2, 3))
+
+    cancelled = (await client.post(f"/runs/{run.id}/cancel", json={"reason": "wrong day"})).json()
+    await end(store, run, now=NOW)
+
+    assert is_as(models.Run, cancelled)
+    assert cancelled["cancellation"]["by"] == "anna"
+    assert (await client.get(f"/runs/{run.id}")).json()["state"] == "completed"
+    assert all(is_as(models.Attempt, one) for one in (await client.get(f"/runs/{run.id}/attempts")).json())
+    assert all(is_as(models.Step, one) for one in (await client.get(f"/runs/{run.id}/transitions")).json())
+    first = (await client.get(f"/runs/{run.id}/logs", params={"limit": 2})).json()
+    rest = (await client.get(f"/runs/{run.id}/logs", params={"cursor": first["next"]})).json()
+    assert [line["text"] for line in (*first["items"], *rest["items"])] == ["line 1", "line 2", "line 3"]
+    assert all(is_as(models.Line, line) for line in first["items"])
+    assert (await client.get(f"/runs/{uuid4()}")).status_code == 404
+    assert (await client.get("/runs/..%2f..%2fetc%2fpasswd")).status_code in (404, 422)
+    only = (await client.get("/runs", params={"state": ["completed"], "deployment": "etl/nightly"})).json()
+    assert [one["id"] for one in only["items"]] == [str(run.id)]
+
+
+async def test_sources_runners_and_schedules_are_shown(client: httpx.AsyncClient, runner: Server) -> None:
+    [source] = (await client.get("/sources")).json()["items"]
+    assert is_as(models.Source, source)
+    [paused] = (await client.post(f"/sources/{source['key']}/pause")).json()
+    assert paused["state"] == "paused"
+    assert (await client.post(f"/sources/{source['key']}/resume")).status_code == 200
+    assert (await client.post(f"/sources/{source['key']}/sync")).json()[0]["hints"] == 1
+    assert (await client.post("/sources/none/sync")).status_code == 404
+    [one] = (await client.get("/runners")).json()["items"]
+    assert one == {"id": str(runner.id)}
+    [schedule] = (await client.get("/schedules", params={"next": 3})).json()["items"]
+    assert is_as(models.Schedule, schedule)
+    assert len(schedule["next"]) == 3
+    assert is_as(models.Me, (await client.get("/me")).json())
+    assert (await client.get("/openapi.json")).json()["paths"].keys() == document_of(app())["paths"].keys()
+
+
+async def events_of(answer: httpx.Response, count: int) -> list[dict[str, str]]:
+    """The next `count` events of a stream."""
+    found: list[dict[str, str]] = []
+    event: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if not line and event:
+            found.append(event)
+            event = {}
+            if len(found) == count:
+                break
+        elif line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            event[name] = value
+    return found
+
+
+async def test_a_stream_of_lines_goes_on_from_where_it_was_cut_off(
+    client: httpx.AsyncClient, store: Store, runner: Server
+) -> None:
+    await runner.ask(NOW)
+    run = await runner.start_one(NOW)
+    await store.append_lines(run.id, lines(1, 2))
+    async with client.stream("GET", f"/streams/runs/{run.id}/logs") as stream:
+        first = await events_of(stream, 2)
+    assert [json.loads(event["data"])["text"] for event in first] == ["line 1", "line 2"]
+
+    async with (
+        client.stream("GET", f"/streams/runs/{run.id}/logs", headers={"last-event-id": first[0]["id"]}) as stream,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def go_on() -> None:
+            await store.append_lines(run.id, lines(3))
+            await end(store, run, now=NOW)
+
+        tasks.start_soon(go_on)
+        rest = await events_of(stream, 3)
+    assert [json.loads(event["data"]).get("text") for event in rest] == ["line 2", "line 3", None]
+    assert rest[-1]["event"] == "end"
+
+
+async def test_a_stream_of_steps_ends_with_the_run(client: httpx.AsyncClient, store: Store, runner: Server) -> None:
+    await runner.ask(NOW)
+    run = await runner.start_one(NOW)
+    await end(store, run, now=NOW)
+    async with client.stream("GET", f"/streams/runs/{run.id}") as stream:
+        events = await events_of(stream, 5)
+    assert [json.loads(event["data"]).get("state") for event in events] == [
+        "scheduled",
+        "claimed",
+        "running",
+        "completed",
+        None,
+    ]
+
+
+async def test_a_stream_ends_when_its_token_is_revoked(
+    client: httpx.AsyncClient, store: Store, runner: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "ALIVE_EVERY", timedelta(milliseconds=50))
+    run = await runner.ask(NOW)
+    with anyio.fail_after(20):
+        async with client.stream("GET", f"/streams/runs/{run.id}/logs") as stream:
+            await store.revoke_token("anna", now=NOW)
+            said = [line async for line in stream.aiter_lines()]
+    assert ": NotAuthenticated" in said
+
+
+async def test_health_is_three_answers(client: httpx.AsyncClient, server: Served, store: Store, runner: Server) -> None:
+    root = server.url
+    async with httpx.AsyncClient(timeout=20) as stranger:
+        assert (await stranger.get(f"{root}/healthz/live")).json() == {"live": True}
+        assert (await stranger.get(f"{root}/healthz/ready")).json() == {"ready": True}
+        assert (await stranger.get(f"{root}/healthz/fresh")).status_code == 401
+    told = await client.get(f"{root}/healthz/fresh")
+    assert told.json()["sources"] == [REPORT.status.label]
+    assert told.status_code == 503
+
+
+async def test_metrics_have_names_of_their_own(client: httpx.AsyncClient, server: Served, runner: Server) -> None:
+    await runner.ask(NOW - HOUR)
+    text = (await client.get(f"{server.url}/metrics")).text
+
+    assert 'flowsource_runs{state="scheduled"} 1.0' in text
+    assert 'flowsource_runs{state="running"} 0.0' in text
+    assert re.search(r"^flowsource_oldest_due_seconds 36\d\d", text, re.MULTILINE)
+    assert "flowsource_runners 1.0" in text
+    again = (await client.get(f"{server.url}/metrics")).text
+    assert 'flowsource_http_requests_total{method="GET",status="200"} 1.0' in again
+
+
+def test_every_state_of_a_run_is_in_the_document() -> None:
+    assert document_of(app())["components"]["schemas"]["RunState"]["enum"] == [state.value for state in RunState]
+
+
+async def test_a_browser_comes_in_by_a_link_that_works_once(server: Served, runner: Server) -> None:
+    shown = {"authorization": f"Bearer {await server.token('anna', 'operator')}"}
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as browser:
+        link = (await browser.post("/session/links", headers=shown)).json()["path"]
+        came = await browser.get(link)
+        assert (came.status_code, came.headers["location"]) == (303, "/")
+        assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(came.headers["set-cookie"].split("; "))
+        assert (await browser.get(link)).status_code == 401
+
+        me = (await browser.get("/api/v1/me")).json()
+        assert me["name"] == "anna"
+        where = "/api/v1/deployments/etl/nightly/pause"
+        assert (await browser.post(where, json={})).status_code == 403
+        assert (await browser.post(where, json={}, headers={"x-csrf-token": "odd"})).status_code == 403
+        own = {"x-csrf-token": me["csrf"]}
+        assert (await browser.post(where, json={}, headers=own)).status_code == 200
+
+        await server.store.revoke_token("anna", now=NOW)
+        assert (await browser.get("/api/v1/me")).status_code == 401
+
+
+async def test_a_session_can_be_ended(server: Served) -> None:
+    shown = {"authorization": f"Bearer {await server.token('anna', 'viewer')}"}
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as browser:
+        await browser.get((await browser.post("/session/links", headers=shown)).json()["path"])
+        cookie = {"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+        csrf = (await browser.get("/api/v1/me")).json()["csrf"]
+        assert (await browser.post("/session/end", headers={"x-csrf-token": csrf})).status_code == 204
+        assert (await httpx.AsyncClient().get(f"{server.url}/api/v1/me", headers=cookie)).status_code == 401
+
+
+def test_a_link_is_too_old_in_the_end() -> None:
+    clock = [0.0]
+    sessions = Sessions(lambda: clock[0])
+    code = sessions.link("digest")
+    clock[0] = 601
+    with pytest.raises(Exception, match="too old"):
+        sessions.begin(code)

@@ -16,6 +16,7 @@ from flowsource.events import Event, Labels, NewEvent, flow_and_tags, resource
 from flowsource.promotions import HistoryEntry
 from flowsource.runs import RunState
 from flowsource.schedules import schedule_from_json
+from flowsource.store.settling import is_settled
 from flowsource.store.tables import AnyRow, deployments, events, insert_unless_there, runs
 from flowsource.store.values import EventPage
 
@@ -122,14 +123,16 @@ def tell_history(connection: Connection, deployment_id: UUID, entries: Iterable[
         )
 
 
-def last_settled(connection: Connection) -> int:
-    """The greatest number up to which all events are there: none with a smaller one can come any more."""
+def last_number(connection: Connection) -> int:
+    """The greatest number of an event; one with a smaller may still come, where several write at once."""
     return int(connection.execute(_LAST).scalar_one())
 
 
 def events_after(connection: Connection, after: int, *, names: Sequence[str], limit: int) -> EventPage:
     """Events behind number `after`, in order."""
-    upto = max(after, last_settled(connection))
+    last = last_number(connection)
+    # Unless a writer takes very long, none with a smaller number can come after this.
+    upto = max(after, last) if is_settled(connection, events.name) else after
     asked = {"after": after, "upto": upto, "limit": limit}
     found = [event_from(row) for row in connection.execute(_AFTER.where(*_named(names)), asked)]
     is_last = len(found) < limit

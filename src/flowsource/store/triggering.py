@@ -95,7 +95,7 @@ def _goes_on(old: Trigger, new: Trigger) -> bool:
 
 
 def _beginning(connection: Connection, trigger: Trigger, now: datetime) -> dict[str, Any]:
-    return {"cursor": telling.last_settled(connection), "state": state_to_json(begun(trigger, at=now))}
+    return {"cursor": telling.last_number(connection), "state": state_to_json(begun(trigger, at=now))}
 
 
 def _said(row: Any) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def show(name: str, /, *, json: bool = False) -> int:
 
 
 def _schedule(deployment: Deployment) -> str:
-    return ", ".join(map(_said, deployment.declared.schedules)) or "on request"
+    declared = deployment.declared
+    return ", ".join(map(_said, declared.schedules)) or ("on events" if declared.triggers else "on request")
 
 
 def _said(schedule: Schedule) -> str:

@@ -283,7 +283,8 @@ class Store(Protocol):
     async def emit(self, told: Sequence[NewEvent]) -> None:
         """Keep events that somebody tells, in this order. One whose `id` is there already is left as it is.
 
-        Raises RunNotFound where a run that tells one is not there. Durable when it returns.
+        Raises RunNotFound where a run that tells one is not there, and InvalidInput for a name that nobody else may
+        use (see `check_event_name`). Durable when it returns.
         """
 
     async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:

@@ -178,7 +178,8 @@ class _Nowhere(StringIO):
 
 
 def _when(deployment: Deployment) -> str:
-    said = ", ".join(schedule.describe() for schedule in deployment.declared.schedules) or "on request"
+    declared = deployment.declared
+    said = ", ".join(each.describe() for each in (*declared.schedules, *declared.triggers)) or "on request"
     return f"{said} (paused)" if deployment.paused else said
 
 

@@ -154,9 +154,9 @@ class Deployment:
     loads and waits for a person; `wish` is what a person wants served, and `blocked` what not. While a pin is in force
     following goes on `beneath` it: that is what would serve without the pin.
 
-    `paused` is a person's wish for the schedules; `stopped` says that its server ended with `pause_on_shutdown` and
-    none has come back. `epoch` grows with whatever changes here about revisions. `seen_at` is when the source was
-    asked for the newest revision that was decided on.
+    `paused` is a person's wish for schedules and triggers; `stopped` says that its server ended with
+    `pause_on_shutdown` and none has come back. `epoch` grows with whatever changes here about revisions. `seen_at` is
+    when the source was asked for the newest revision that was decided on.
     """
 
     id: UUID
@@ -220,11 +220,11 @@ class DeploymentOptions(TypedDict, total=False):
     """What `serve` and `to_deployment` take by keyword; all may be left out.
 
     Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron`, `rrule` (both in UTC),
-    `schedule` and `schedules` may be given; the first three also as lists. `paused` says outright whether the schedules
-    are paused; left out, what a person set stays. `triggers` start a run where events say so; `on_completion_of`,
-    `on_failure_of`, `on_cancellation_of` and `on_crash_of` name deployments (`flow/deployment`, one or several) of
-    which each run that ends so starts one. `description` is by default the flow's, `version` the revision's.
-    With `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
+    `schedule` and `schedules` may be given; the first three also as lists. `triggers` start a run where events say so;
+    `on_completion_of`, `on_failure_of`, `on_cancellation_of` and `on_crash_of` name deployments (`flow/deployment`, one
+    or several) of which each run that ends so starts one. `paused` says outright whether schedules and triggers are
+    paused; left out, what a person set stays. `description` is by default the flow's, `version` the revision's. With
+    `pause_on_shutdown` (the default) what comes due while no server runs is not made up for.
 
     `paths` are the files and directories of the source that the flow is made of (by default all): a revision that
     leaves them as they are is promoted without another look. With `on_dependency_change="hold"` a revision that changes

@@ -93,12 +93,12 @@ def recheck(name: Name, /, *, reason: Reason = None, by: By = None, json: Json =
 
 
 def pause(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
-    """Hold the schedules of a deployment; runs on request go on."""
+    """Hold the schedules and triggers of a deployment; runs on request go on."""
     return _set_paused(name, True, author(by, reason), json=json)
 
 
 def resume(name: Name, /, *, reason: Reason = None, by: By = None, json: Json = False) -> int:
-    """Let the schedules of a deployment go on, from now."""
+    """Let the schedules and triggers of a deployment go on, from now."""
     return _set_paused(name, False, author(by, reason), json=json)
 
 

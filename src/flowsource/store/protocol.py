@@ -109,7 +109,7 @@ class Store(Protocol):
     async def set_paused(
         self, deployment_id: UUID, paused: bool, *, author: Author | None = None, now: datetime
     ) -> Deployment:
-        """Hold the schedules of a deployment, or let them go on: a person's wish, which survives restarts.
+        """Hold the schedules and triggers of a deployment, or let them go on: a person's wish, which survives restarts.
 
         What they would have started while they were held is not made up for. With an `author` the history tells it.
         Raises DeploymentNotFound.

@@ -22,7 +22,16 @@ from tests.support.live import Serving, serving
 pytestmark = pytest.mark.anyio
 
 SCRIPT = """
+    from multiprocessing import get_context
     from flowsource import EventTrigger, current_run, emit_event, flow, serve
+
+    @flow
+    def spread():
+        for method in ("fork", "spawn"):
+            worker = get_context(method).Process(target=emit_event, args=(f"spread.{method}",))
+            worker.start()
+            worker.join()
+            assert worker.exitcode == 0
 
     @flow
     def load(day: str, orders: int = 0):
@@ -53,6 +62,7 @@ SCRIPT = """
     if __name__ == "__main__":
         serve(
             load.to_deployment("daily"),
+            spread.to_deployment("far"),
             report.to_deployment(
                 "after",
                 triggers=[
@@ -129,6 +139,13 @@ async def test_events_of_a_run_of_a_program_and_of_the_command_line_make_runs(se
     [first] = [event for event in await server.store.newest_events(names=["order.created"]) if not event.payload["id"]]
     roles = [labels["flowsource.resource.role"] for labels in first.related]
     assert (first.resource, roles) == ({"flowsource.resource.id": "order.0"}, ["flow-run", "deployment", "flow"])
+
+
+async def test_processes_that_a_run_starts_tell_events_too(server: Serving) -> None:
+    run = await server.until_final(await request_run(server.store, "spread/far", {}))
+    assert run.state is RunState.COMPLETED, run.failure
+    spawned, forked = await server.store.newest_events(names=["spread.*"])
+    assert (forked.name, forked.run_id, spawned.name, spawned.run_id) == ("spread.fork", run.id, "spread.spawn", None)
 
 
 async def test_a_failure_is_followed_by_what_waits_for_it(server: Serving) -> None:

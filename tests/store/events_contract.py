@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from flowsource.deployments import Rejection
-from flowsource.errors import RunNotFound
+from flowsource.errors import InvalidInput, RunNotFound
 from flowsource.events import Event, new_event, resource
 from flowsource.promotions import Pin
 from flowsource.runs import RunState
@@ -104,6 +104,12 @@ class EventsContract:
     async def test_an_event_of_a_run_that_is_not_there_is_refused(self, store: Store) -> None:
         with pytest.raises(RunNotFound):
             await store.emit([new_event("order.created", at=NOW, run_id=uuid4())])
+
+    async def test_nobody_tells_what_happened_here(self, store: Store) -> None:
+        told_by_hand = replace(new_event("order.created", at=NOW), name="flow-run.completed")
+        with pytest.raises(InvalidInput):
+            await store.emit([new_event("order.created", at=NOW), told_by_hand])
+        assert await told(store) == []
 
     async def test_whoever_reads_on_from_where_he_was_sees_every_event_once(self, store: Store) -> None:
         await store.emit([new_event(f"order.{number % 2}", {"n": number}, at=NOW) for number in range(10)])

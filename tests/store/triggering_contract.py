@@ -49,12 +49,13 @@ class TriggeringContract:
 
     async def test_a_trigger_that_is_registered_again_goes_on_where_it_was(self, store: Store) -> None:
         proactive = EventTrigger(expect="a", posture="Proactive", within=60)
-        server = await serve(store, registration(triggers=(proactive,)))
-        before = await the_trigger(store, server)
+        new = registration(triggers=(proactive, *(EventTrigger(expect=f"{number}") for number in range(9))))
+        server = await serve(store, new)
+        before, *_ = await store.triggers([server.deployment.id])
         await store.move_trigger(before, state=before.state, cursor=before.cursor + 5, fired=[], now=NOW)
-        moved = await the_trigger(store, server)
-        await serve(store, registration(triggers=(proactive,)), now=NOW + HOUR)
-        assert await the_trigger(store, server) == moved
+        moved = await store.triggers([server.deployment.id])
+        await serve(store, new, now=NOW + HOUR)
+        assert await store.triggers([server.deployment.id]) == moved
 
     async def test_a_trigger_that_waits_for_something_else_begins_anew(self, store: Store) -> None:
         def named(**said: Any) -> EventTrigger:

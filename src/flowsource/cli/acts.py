@@ -91,7 +91,7 @@ def pause(
     yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Hold the schedules of a deployment, or of all that a query asks for; runs on request go on."""
+    """Hold the schedules and triggers of a deployment, or of all that a query asks for; runs on request go on."""
     return _set_paused(name, True, author(by, reason), dry_run=dry_run, yes=yes, json=json)
 
 
@@ -105,7 +105,7 @@ def resume(
     yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Let the schedules of a deployment go on, from now; or of all that a query asks for."""
+    """Let the schedules and triggers of a deployment go on, from now; or of all that a query asks for."""
     return _set_paused(name, False, author(by, reason), dry_run=dry_run, yes=yes, json=json)
 
 

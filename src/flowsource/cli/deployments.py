@@ -95,7 +95,9 @@ def show(name: str, /, *, json: bool = False) -> int:
 
 
 def _schedule(deployment: Deployment) -> str:
-    return ", ".join(map(_said, deployment.schedules)) or "on request"
+    return ", ".join(map(_said, deployment.schedules)) or (
+        "on events" if deployment.declared.triggers else "on request"
+    )
 
 
 def _said(schedule: Schedule) -> str:

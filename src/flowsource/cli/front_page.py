@@ -21,8 +21,8 @@ Commands:
   deployments rollback NAME      Go back to what served before, until something newer is pushed.
   deployments accept NAME        Let a revision serve that is held for the dependencies it changes.
   deployments recheck NAME       Look again at a revision that was rejected or rolled back from.
-  deployments pause NAME         Hold its schedules; runs on request go on.
-  deployments resume NAME        Let its schedules go on, from now.
+  deployments pause NAME         Hold its schedules and triggers; runs on request go on.
+  deployments resume NAME        Let its schedules and triggers go on, from now.
   schedules ls [DEPLOYMENT]      When deployments run, by their code and by people.
   schedules next [DEPLOYMENT]    The next times, in the zone of each schedule and here; also of one
                                  that you think of: --cron, --interval or --rrule.

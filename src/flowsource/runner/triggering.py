@@ -93,7 +93,8 @@ class Eyes:
 
     def _cursor_of(self, one: TriggerState) -> int:
         place = self._places.get((one.deployment_id, one.key))
-        return place.cursor if place is not None and place.version == one.version else one.cursor
+        # One that was taken out and declared anew counts its versions anew too.
+        return max(place.cursor, one.cursor) if place is not None and place.version == one.version else one.cursor
 
     async def _evaluate(self, one: TriggerState, page: EventPage, now: datetime) -> timedelta:
         cursor, state = self._cursor_of(one), one.state

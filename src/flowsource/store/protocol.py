@@ -124,7 +124,7 @@ class Store(Protocol):
     async def set_paused(
         self, deployment_id: UUID, paused: bool, *, author: Author | None = None, now: datetime
     ) -> Deployment:
-        """Hold the schedules of a deployment, or let them go on: a person's wish, which survives restarts.
+        """Hold the schedules and triggers of a deployment, or let them go on: a person's wish, which survives restarts.
 
         What they would have started while they were held is not made up for. With an `author` the history tells it.
         Raises DeploymentNotFound.
@@ -363,7 +363,8 @@ class Store(Protocol):
     async def emit(self, told: Sequence[NewEvent]) -> None:
         """Keep events that somebody tells, in this order. One whose `id` is there already is left as it is.
 
-        Raises RunNotFound where a run that tells one is not there. Durable when it returns.
+        Raises RunNotFound where a run that tells one is not there, and InvalidInput for a name that nobody else may
+        use (see `check_event_name`). Durable when it returns.
         """
 
     async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, 
 from sqlalchemy.exc import IntegrityError
 
 from flowsource.errors import RunNotFound
-from flowsource.event_names import RUNS
+from flowsource.event_names import RUNS, check_event_name
 from flowsource.events import Event, Labels, NewEvent, flow_and_tags, resource
 from flowsource.promotions import HistoryEntry
 from flowsource.runs import RunState
@@ -44,12 +44,15 @@ _NAMED_BY_NUMBER = UUID("5d3bc1f4-0f4b-4b8e-9f0a-6f5f6c1d2a37")
 
 
 def emit(connection: Connection, told: Sequence[NewEvent]) -> None:
-    """Keep what somebody tells, each once; raises RunNotFound where the run that tells it is not there."""
+    """Keep what somebody tells, each once.
+
+    Raises RunNotFound where the run that tells it is not there, InvalidInput for a name under which only we tell.
+    """
     for one in told:
         row = {
             "id": one.id,
             "at": one.at,
-            "name": one.name,
+            "name": check_event_name(one.name),
             "run_id": one.run_id,
             "resource": dict(one.resource),
             "related": [dict(labels) for labels in one.related],

@@ -26,6 +26,7 @@ _STATES = (
     .order_by(triggers.c.deployment_id, triggers.c.position)
 )
 _OF_DEPLOYMENT = triggers.c.deployment_id == bindparam("of_deployment")
+_IN_ORDER = select(triggers).where(_OF_DEPLOYMENT).order_by(triggers.c.position)
 _MOVE = (
     update(triggers)
     .where(_OF_DEPLOYMENT, triggers.c.key == bindparam("of_key"), triggers.c.version == bindparam("from_version"))
@@ -37,7 +38,7 @@ def replace_triggers(
     connection: Connection, deployment_id: UUID, declared: Iterable[Trigger], *, now: datetime
 ) -> None:
     """Keep the triggers that are declared. One that was there, and waits for the same, goes on where it was."""
-    rows = connection.execute(select(triggers).where(_OF_DEPLOYMENT), {"of_deployment": deployment_id})
+    rows = connection.execute(_IN_ORDER, {"of_deployment": deployment_id})
     known = {row.key: row for row in rows}
     wanted = []
     for position, trigger in enumerate(declared):

@@ -25,7 +25,7 @@ class Window:
 class Counted:
     """The windows of an event trigger, by the values of its `for_each`, in the order in which they began."""
 
-    windows: Mapping[str, Window] = field(default_factory=dict)
+    windows: Mapping[str, Window]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, cast, get_args
@@ -20,6 +20,7 @@ _MOST_COUNTED = 1_000_000
 _MOST_TRIGGERS = 100
 _DEEPEST = 10
 
+Texts = str | Sequence[str] | Set[str]
 Match = Mapping[str, str | Sequence[str]]
 
 
@@ -38,11 +39,11 @@ class EventTrigger(TriggerOptions):
     fewer came in that time, which is then at least 10 seconds. They may be Prefect's: `prefect.flow-run.Failed`.
     """
 
-    expect: str | Collection[str] = ()
+    expect: Texts = ()
     match: Match = field(default_factory=dict)
     match_related: Match | Sequence[Match] = ()
-    for_each: str | Collection[str] = ()
-    after: str | Collection[str] = ()
+    for_each: Texts = ()
+    after: Texts = ()
     posture: Posture = "Reactive"
     threshold: int = 1
     within: float | timedelta = timedelta(0)
@@ -216,7 +217,8 @@ class SequenceTrigger(GroupTrigger):
         return self._described(", then ")
 
 
-Trigger = EventTrigger | CompoundTrigger | SequenceTrigger
+# What is said in fewer fields first: whoever reads one by its fields takes the first that has them all.
+Trigger = EventTrigger | SequenceTrigger | CompoundTrigger
 
 
 def _check_inner(inner: object, place: int) -> None:

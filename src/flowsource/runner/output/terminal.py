@@ -178,7 +178,8 @@ class _Nowhere(StringIO):
 
 
 def _when(deployment: Deployment) -> str:
-    said = ", ".join(schedule.describe() for schedule in deployment.schedules) or "on request"
+    fires = (*deployment.schedules, *deployment.declared.triggers)
+    said = ", ".join(each.describe() for each in fires) or "on request"
     return f"{said} (paused)" if deployment.paused else said
 
 

@@ -21,7 +21,7 @@ from flowsource.queries.terms import Pattern, Query, Term
 from flowsource.revisions import Revision
 from flowsource.runs import Run, RunState
 from flowsource.store import paging, registering, tagging
-from flowsource.store.names import new_run_id
+from flowsource.store.names import first_run_id
 from flowsource.store.rows import new_run_columns, run_from
 from flowsource.store.sqlite import SqliteDatabase
 from flowsource.store.tables import runs
@@ -77,7 +77,7 @@ def a_run(chance: Random, deployments: list[tuple[UUID, str]], others: list[Run]
         id=chance.choice("123") * 40, commit=chance.choice([None, "c" * 40]), subject='say "commit":"1111'
     )
     return Run(
-        id=new_run_id(at),
+        id=UUID(int=first_run_id(at).int | chance.getrandbits(62)),
         name=chance.choice(ALIKE),
         deployment_id=deployment_id,
         deployment=deployment,

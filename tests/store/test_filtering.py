@@ -122,6 +122,16 @@ def test_a_database_finds_what_matches(database: SqliteDatabase, kept: list[Run]
     assert database.read(lambda connection: paging.count(connection, query)) == len(expected)
 
 
+@pytest.mark.parametrize("text", ALIKE)
+@pytest.mark.parametrize("key", ["name", ""])
+def test_no_sign_of_a_database_means_anything_in_a_query(
+    database: SqliteDatabase, kept: list[Run], key: str, text: str
+) -> None:
+    query = Query((Term(key, ((text[:2], ""),)),))
+    page = database.read(lambda connection: paging.find(connection, query, cursor=None, limit=1000))
+    assert page.items == tuple(run for run in kept if matches(query, run))
+
+
 def plan_of(database: SqliteDatabase, text: str) -> str:
     """What SQLite says of how it finds the ids of the runs that `text` asks for."""
     plans: list[str] = []

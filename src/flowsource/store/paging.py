@@ -21,7 +21,7 @@ from flowsource.store.values import COUNTED, Page
 _MOST_WAYS = 20
 _CURSOR = "r1."
 
-_Ids = Select[tuple[UUID]]
+_Ids = Select[UUID]
 
 
 def find(connection: Connection, query: Query, *, cursor: str | None, limit: int) -> Page[Run]:

@@ -17,6 +17,7 @@ COMMANDS = [
     *("run", "logs", "demo", "runs ls", "runs show", "runs cancel", "deployments ls", "deployments show"),
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),
+    *("store status", "store downgrade"),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
 ]
 

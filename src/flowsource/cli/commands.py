@@ -18,6 +18,7 @@ def commands() -> App:
     app.command("flowsource.cli.logs:logs", name="logs")
     app.command("flowsource.cli.deployments:deployments", name="deployments")
     app.command("flowsource.cli.sources:source", name="source")
+    app.command("flowsource.cli.store:store", name="store")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app
 

@@ -31,6 +31,8 @@ Commands:
   source check URL ENTRYPOINT    Whether a flow loads from there, for a CI pipeline.
   source gc                      Remove from the cache what nobody needs, and tell what that freed.
   source listen                  Take webhooks, so that a push is looked at at once.
+  store status                   Where the memory is, and the version of its tables.
+  store downgrade VERSION        Bring its tables back to an older version.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.
@@ -50,4 +52,6 @@ Exit codes:
 
 Environment:
   FLOWSOURCE_HOME   where the database is; servers and this command must agree on it
+  FLOWSOURCE_STORE  another database: sqlite:///PATH or postgresql://HOST/NAME
+  FLOWSOURCE_STORE  another database: sqlite:///PATH or postgresql://HOST/NAME
   NO_COLOR          no colours"""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from flowsource.addresses import kind_of, postgres_address, store_file
 from flowsource.errors import InvalidSettings
 
 if TYPE_CHECKING:
+    from flowsource.store.database import Database
     from flowsource.store.protocol import Store
 
 
@@ -17,31 +19,39 @@ def open_store(url: str) -> Store:
 
     See `flowsource.addresses` for the addresses.
     """
-    return _in_file(url) if kind_of(url) == "sqlite" else _in_postgres(url)
-
-
-# Imported here and not above: SQLAlchemy takes some hundred milliseconds, and few need both databases.
-def _in_file(url: str) -> Store:
-    file = store_file(url)
-    from flowsource.store.doorbell import Doorbell
+    # Here and not above, as below: SQLAlchemy takes some hundred milliseconds to import.
     from flowsource.store.sql import SqlStore
-    from flowsource.store.sqlite import SqliteDatabase
 
-    return SqlStore(partial(SqliteDatabase, file), Doorbell(file.with_name(f"{file.name}.bells")))
+    if kind_of(url) == "sqlite":
+        from flowsource.store.doorbell import Doorbell
+
+        file = store_file(url)
+        return SqlStore(partial(open_database, url), Doorbell(file.with_name(f"{file.name}.bells")))
+    address = _with_driver(url)
+    from flowsource.store.postgres.doorbell import PostgresDoorbell
+
+    return SqlStore(partial(open_database, url), PostgresDoorbell(address))
 
 
-def _in_postgres(url: str) -> Store:
-    address = postgres_address(url)
-    try:
-        import psycopg  # noqa: F401 - whether it is there, before anything else is said
-    except ImportError:
+def open_database(url: str) -> Database:
+    """The database of the store at `url`, with its tables up to date. It blocks; whoever opens it closes it.
+
+    Raises InvalidSettings, StoreUnavailable, StoreVersionMismatch or StoreError.
+    """
+    if kind_of(url) == "sqlite":
+        from flowsource.store.sqlite import SqliteDatabase
+
+        return SqliteDatabase(store_file(url))
+    address = _with_driver(url)
+    from flowsource.store.postgres.database import PostgresDatabase
+
+    return PostgresDatabase(address)
+
+
+def _with_driver(url: str) -> str:
+    """The address as the driver takes it, once it is known that there is one."""
+    if find_spec("psycopg") is None:
         raise InvalidSettings(
             "a store at postgresql:// needs a package that is not installed: pip install 'flowsource[postgres]'."
-        ) from None
-    from flowsource.store.postgres.database import PostgresDatabase
-    from flowsource.store.postgres.doorbell import PostgresDoorbell
-    from flowsource.store.postgres.watchdog import Watchdog
-    from flowsource.store.sql import SqlStore
-
-    watchdog = Watchdog()
-    return SqlStore(partial(PostgresDatabase, address, watchdog), PostgresDoorbell(address, watchdog))
+        )
+    return postgres_address(url)

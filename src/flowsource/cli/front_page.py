@@ -53,5 +53,4 @@ Exit codes:
 Environment:
   FLOWSOURCE_HOME   where the database is; servers and this command must agree on it
   FLOWSOURCE_STORE  another database: sqlite:///PATH or postgresql://HOST/NAME
-  FLOWSOURCE_STORE  another database: sqlite:///PATH or postgresql://HOST/NAME
   NO_COLOR          no colours"""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from flowsource.addresses import shown
 from flowsource.cli.groups import group
-from flowsource.cli.output import print_json, say
+from flowsource.cli.output import print_json
 from flowsource.settings import Settings
 from flowsource.store import open_database
+
+if TYPE_CHECKING:
+    from flowsource.store.schema import Lineage
 
 store = group("store", "The memory: where it is, and the version of its tables.")
 
@@ -24,22 +27,28 @@ def status(*, json: Json = False) -> int:
     address = Settings.load().store
     database = open_database(address)
     database.close()
-    known = database.lineage.revisions
-    if json:
-        print_json({"store": shown(address), "version": known[-1], "known": list(known)})
-    else:
-        print(f"store    {shown(address)}\nversion  {known[-1]}\nknown    {', '.join(known)}")
+    _tell(address, database.lineage, database.lineage.newest, json=json)
     return 0
 
 
 @store.command
-def downgrade(version: Version, /) -> int:
-    """Bring the tables back to an older version, for an older flowsource; stop every server before."""
+def downgrade(version: Version, /, *, json: Json = False) -> int:
+    """Bring the tables back to an older version, for an older flowsource; stop every server before.
+
+    Whatever of this flowsource opens it next brings it up again.
+    """
     address = Settings.load().store
     database = open_database(address)
     try:
         database.downgrade(version)
     finally:
         database.close()
-    say(f"{shown(address)} is of version {version} now. Whatever of this flowsource opens it brings it up again.")
+    _tell(address, database.lineage, version, json=json)
     return 0
+
+
+def _tell(address: str, lineage: Lineage, version: str, *, json: bool) -> None:
+    if json:
+        print_json({"store": shown(address), "version": version, "known": list(lineage.revisions)})
+    else:
+        print(f"store    {shown(address)}\nversion  {version}\nknown    {', '.join(lineage.revisions)}")

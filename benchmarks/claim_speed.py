@@ -33,7 +33,8 @@ from tests.support.postgres import postgres_server
 
 DUE = 10_000
 CLAIMERS = (1, 4, 16)
-FOR = timedelta(seconds=6)
+FOR = timedelta(seconds=5)
+AT_ONCE = 1000
 ENDED = Outcome(state=RunState.COMPLETED)
 NOW = datetime.now(UTC)
 REGISTRATION = Registration(
@@ -87,15 +88,17 @@ def fill(address: str) -> None:
     """Have as many runs due as there are to be."""
     database = open_database(address)
 
-    def top_up(connection: sqlalchemy.Connection) -> None:
+    def top_up(connection: sqlalchemy.Connection) -> bool:
         [deployment] = registering.register(connection, uuid4(), [REGISTRATION], lease_until=NOW, now=NOW)
         due = finding.newest_runs(
             connection, deployment_id=None, states=[RunState.SCHEDULED], parent_id=None, limit=DUE
         )
-        for _ in range(DUE - len(due)):
+        for _ in range(min(DUE - len(due), AT_ONCE)):
             creating.create_run(connection, NewRun(deployment_id=deployment.id, scheduled_at=NOW), now=NOW)
+        return len(due) < DUE
 
-    database.write(top_up, durable=False, alone=True)
+    while database.write(top_up, durable=False, alone=True):
+        pass
     database.close()
 
 

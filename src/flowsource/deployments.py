@@ -155,9 +155,9 @@ class Deployment:
     following goes on `beneath` it: that is what would serve without the pin.
 
     `declared.schedules` are those of the code that nobody removed, each as a person left it; `added_schedules` are
-    those that people added. `paused` is a person's wish for them and the triggers; `stopped` says that its server ended with
-    `pause_on_shutdown` and none has come back. `epoch` grows with whatever changes here about revisions. `seen_at` is
-    when the source was asked for the newest revision that was decided on.
+    those that people added. `paused` is a person's wish for them and the triggers; `stopped` says that its server
+    ended with `pause_on_shutdown` and none has come back. `epoch` grows with whatever changes here about revisions.
+    `seen_at` is when the source was asked for the newest revision that was decided on.
     """
 
     id: UUID
@@ -227,8 +227,8 @@ class DeploymentOptions(TypedDict, total=False):
     """What `serve` and `to_deployment` take by keyword; all may be left out.
 
     Only one of `interval` (seconds or a timedelta, counted from the first registration), `cron`, `rrule` (both in UTC),
-    `schedule` and `schedules` may be given; the first three also as lists. `paused` says whether schedules and
-    triggers are paused, until a person pauses or resumes them; left out, what a person set stays. `triggers` start a run where
+    `schedule` and `schedules` may be given; the first three also as lists. `paused` says whether schedules and triggers
+    are paused, until a person pauses or resumes them; left out, what a person set stays. `triggers` start a run where
     events say so; `on_completion_of`, `on_failure_of`, `on_cancellation_of` and `on_crash_of` name deployments
     (`flow/deployment`, one or several) of which each run that ends so starts one. `description` is by default the
     flow's, `version` the revision's. With `pause_on_shutdown` (the default) what comes due while no server runs is not

@@ -22,6 +22,7 @@ COMMANDS = [
     *(f"deployments {name}" for name in ("pause", "resume")),
     *("triggers ls", "triggers show", "events ls", "events emit"),
     *(f"schedules {name}" for name in ("ls", "next", "add", "pause", "resume", "remove")),
+    *("store status", "store downgrade"),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
     "server start",
     *(f"server token {name}" for name in ("create", "ls", "revoke")),

@@ -56,7 +56,7 @@ RUNS = 8
 @pytest.mark.timeout(7200)
 async def test_through_every_stop_of_the_database_each_attempt_is_made_and_told_once(tmp_path: Path) -> None:
     chance = random.Random(11)
-    stops = rounds("stops of PostgreSQL", short=4, full=500)
+    stops = rounds("stops of PostgreSQL", short=4, full=200)
     script, home = tmp_path / "flows.py", tmp_path / "home"
     script.write_text(SCRIPT)
     asked: list[Run] = []

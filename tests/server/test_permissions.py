@@ -27,7 +27,7 @@ from flowsource.store.protocol import Store
 from flowsource.store.values import NestedRun, NewRun, Outcome, Things, TriggerState
 from flowsource.tokens import Scope, Token
 from flowsource.triggers import EventTrigger
-from flowsource.triggers.counting import begun
+from flowsource.triggers.evaluating import begun
 from tests.store.source_contract import REPORT
 from tests.store.words import ANNA, FIRST, MINUTE, NOW, Server, lines, registration, serve
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from flowsource.errors import InvalidSettings
 from flowsource.store import open_store
+from flowsource.store.postgres.database import PostgresDatabase
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
 from tests.store.source_contract import SourceStoreContract
 from tests.store.waiting_contract import WaitingContract
+from tests.store.words import HOUR, NOW, end, lines, registration, serve, start
 
 pytestmark = pytest.mark.anyio
 
@@ -31,3 +36,32 @@ class TestWaitingInPostgres(WaitingContract):
 
 class TestSourcesInPostgres(SourceStoreContract):
     pass
+
+
+async def test_what_was_answered_is_on_the_disk_where_losing_it_would_break_a_promise(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = []
+
+    def write(self: PostgresDatabase, change: Callable[[Connection], Any], **said: Any) -> Any:
+        def watched(connection: Connection) -> Any:
+            levels.append(connection.exec_driver_sql("SHOW synchronous_commit").scalar_one())
+            return change(connection)
+
+        return original(self, watched, **said)
+
+    original = PostgresDatabase.write
+    monkeypatch.setattr(PostgresDatabase, "write", write)
+    server = await serve(store, registration())
+    await store.renew(server.id, lease_until=NOW + HOUR)
+    run = await server.ask()
+    claimed = await server.claim_one()
+    await store.append_lines(run.id, lines(1))
+    await end(store, await start(store, claimed))
+    assert levels == ["on", "off", "on", "on", "off", "off", "on"]
+
+
+async def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowsource.store.find_spec", lambda name: None)
+    with pytest.raises(InvalidSettings, match=r"pip install 'flowsource\[postgres\]'"):
+        open_store("postgresql://h/d")

@@ -20,7 +20,6 @@ from flowsource.errors import InvalidSettings, StoreError, StoreUnavailable
 from flowsource.runs import RunState
 from flowsource.store import open_store
 from flowsource.store.postgres import connecting, database
-from flowsource.store.postgres.watchdog import Watchdog
 from flowsource.store.protocol import Store
 from flowsource.store.tables import runs
 from flowsource.store.values import WORK, about
@@ -237,7 +236,7 @@ async def test_what_is_awaited_in_a_circle_is_tried_again(store: Store, postgres
     # Each changes the rows of two runs, in opposite orders, and the second cannot before the first has ended.
     server = await serve(store, registration())
     one, other = await server.ask(), await server.ask()
-    databases = [database.PostgresDatabase(postgres_address, Watchdog()) for _ in range(2)]
+    databases = [database.PostgresDatabase(postgres_address) for _ in range(2)]
     met = Barrier(2)
 
     touch = update(runs).where(runs.c.id == bindparam("which")).values(name=runs.c.name)

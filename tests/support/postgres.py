@@ -103,11 +103,14 @@ def emptied(address: str) -> str:
 
 
 @contextmanager
-def postgres_server(*options: str) -> Iterator[PostgresServer]:
-    """A server of our own, until the block ends; with what it says in its log. Skips where none is installed."""
+def postgres_server(*options: str, place: Path | None = None) -> Iterator[PostgresServer]:
+    """A server of our own, with its data in a directory below `place`, until the block ends.
+
+    It skips the test where none is installed.
+    """
     if not _binary("initdb"):
         lacks("PostgreSQL is not installed (Debian: postgresql)")
-    directory = Path(tempfile.mkdtemp(prefix="flowsource-postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="flowsource-postgres-", dir=place))
     try:
         _give_away(directory)
         secret = directory / "secret"

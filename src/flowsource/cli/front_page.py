@@ -48,6 +48,8 @@ Commands:
   server token create NAME       Make a token for a runner, a person or a script.
   server token ls                All tokens: what they may do, and when they were used.
   server token revoke NAME       Let a token count no more.
+  store status                   Where the memory is, and the version of its tables.
+  store downgrade VERSION        Bring its tables back to an older version.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.
@@ -67,4 +69,5 @@ Exit codes:
 
 Environment:
   FLOWSOURCE_HOME   where the database is; servers and this command must agree on it
+  FLOWSOURCE_STORE  another database: sqlite:///PATH or postgresql://HOST/NAME
   NO_COLOR          no colours"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from flowsource.addresses import kind_of, postgres_address, server_url, store_file
@@ -10,7 +11,10 @@ from flowsource.errors import InvalidSettings
 from flowsource.server_access import ServerAccess
 
 if TYPE_CHECKING:
+    from flowsource.store.database import Database
     from flowsource.store.protocol import Store
+
+# What each kind takes is imported where it is opened: SQLAlchemy takes some hundred milliseconds, and httpx too.
 
 
 def open_store(address: str) -> Store:
@@ -18,43 +22,45 @@ def open_store(address: str) -> Store:
 
     See `flowsource.addresses` for the addresses.
     """
-    match kind_of(address):
-        case "sqlite":
-            return _in_file(address)
-        case "postgresql":
-            return _in_postgres(address)
-        case "server":
-            return _behind_server(address)
+    if kind_of(address) == "server":
+        from flowsource.store.http.client import open_http_store
 
+        return open_http_store(server_url(address, allow_http=ServerAccess().allows_http))
 
-# What each takes is imported there and not above: SQLAlchemy takes some hundred milliseconds, and httpx too.
-def _in_file(address: str) -> Store:
-    file = store_file(address)
-    from flowsource.store.doorbell import Doorbell
     from flowsource.store.sql import SqlStore
-    from flowsource.store.sqlite import SqliteDatabase
 
-    return SqlStore(partial(SqliteDatabase, file), Doorbell(file.with_name(f"{file.name}.bells")))
+    if kind_of(address) == "sqlite":
+        from flowsource.store.doorbell import Doorbell
+
+        file = store_file(address)
+        return SqlStore(partial(open_database, address), Doorbell(file.with_name(f"{file.name}.bells")))
+    for_driver = _with_driver(address)
+    from flowsource.store.postgres.doorbell import PostgresDoorbell
+
+    return SqlStore(partial(open_database, address), PostgresDoorbell(for_driver))
 
 
-def _in_postgres(address: str) -> Store:
-    address = postgres_address(address)
-    try:
-        import psycopg  # noqa: F401 - whether it is there, before anything else is said
-    except ImportError:
+def open_database(address: str) -> Database:
+    """The database of the store at `address`, with its tables up to date. It blocks; whoever opens it closes it.
+
+    Raises InvalidSettings, StoreUnavailable, StoreVersionMismatch or StoreError.
+    """
+    if kind_of(address) == "sqlite":
+        from flowsource.store.sqlite import SqliteDatabase
+
+        return SqliteDatabase(store_file(address))
+    if kind_of(address) == "server":
+        raise InvalidSettings("the database of a server is seen from that server alone; ask there.")
+    for_driver = _with_driver(address)
+    from flowsource.store.postgres.database import PostgresDatabase
+
+    return PostgresDatabase(for_driver)
+
+
+def _with_driver(address: str) -> str:
+    """The address as the driver takes it, once it is known that there is one."""
+    if find_spec("psycopg") is None:
         raise InvalidSettings(
             "a store at postgresql:// needs a package that is not installed: pip install 'flowsource[postgres]'."
-        ) from None
-    from flowsource.store.postgres.database import PostgresDatabase
-    from flowsource.store.postgres.doorbell import PostgresDoorbell
-    from flowsource.store.postgres.watchdog import Watchdog
-    from flowsource.store.sql import SqlStore
-
-    watchdog = Watchdog()
-    return SqlStore(partial(PostgresDatabase, address, watchdog), PostgresDoorbell(address, watchdog))
-
-
-def _behind_server(address: str) -> Store:
-    from flowsource.store.http.client import open_http_store
-
-    return open_http_store(server_url(address, allow_http=ServerAccess().allows_http))
+        )
+    return postgres_address(address)

@@ -7,11 +7,17 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from flowsource.store.schema import Lineage
+
 T = TypeVar("T")
 
 
 class Database(Protocol):
     """An open database. Its methods block: call them from worker threads, `readers` and `writers` of them at once."""
+
+    @property
+    def lineage(self) -> Lineage:
+        """The revisions of its tables that are known, of which it is at the newest."""
 
     @property
     def readers(self) -> int:
@@ -31,6 +37,12 @@ class Database(Protocol):
         machine stops, not when the process does. While one goes on that is to be made `alone` there is no other, in
         whichever process. Those that are not must hold against others at the same time. `change` may be called again
         where it could not be carried out; it is carried out once.
+        """
+
+    def downgrade(self, to: str) -> None:
+        """Bring the tables back to the revision `to`, for an older flowsource.
+
+        Raises StoreVersionMismatch for one that is not known. Nobody else may use the database meanwhile, nor after.
         """
 
     def close(self) -> None:

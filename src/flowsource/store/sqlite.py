@@ -44,7 +44,7 @@ class SqliteDatabase:
         Raises StoreUnavailable, StoreVersionMismatch, or StoreError for a file that is something else.
         """
         self.path = path
-        self._lineage = lineage
+        self.lineage = lineage
         self._wal = path.with_name(path.name + "-wal")
         self._checkpoint_at = _CHECKPOINT_AT
         self._synchronous = ""
@@ -114,12 +114,12 @@ class SqliteDatabase:
                     "Use the flowsource that wrote it, or name another file in FLOWSOURCE_STORE."
                 )
             if version == 0:
-                schema.make(self._writer, self._lineage.newest, where=str(self.path))
+                schema.make(self._writer, self.lineage.newest, where=str(self.path))
                 self._pragma(f"user_version={SCHEMA_VERSION}")
             elif schema.revision_of(self._writer) is None:
                 # Made before revisions were kept, and so at the first of them.
-                schema.stamp(self._writer, self._lineage.revisions[0])
-        self._migrate(self._lineage.newest)
+                schema.stamp(self._writer, self.lineage.revisions[0])
+        self._migrate(self.lineage.newest)
 
     def _migrate(self, to: str) -> None:
         while self._take_step(to):
@@ -130,7 +130,7 @@ class SqliteDatabase:
         at = schema.revision_of(self._writer)
         self._writer.rollback()
         assert at is not None
-        following = self._lineage.step(at, to=to, where=str(self.path))
+        following = self.lineage.step(at, to=to, where=str(self.path))
         if following is None:
             return False
         # Here and not above: few who open a store have anything to migrate.
@@ -141,7 +141,7 @@ class SqliteDatabase:
         self._pragma("foreign_keys=OFF")
         try:
             with self._writer.begin():
-                take_step(self._writer, self._lineage, at, following)
+                take_step(self._writer, self.lineage, at, following)
                 if self._pragma("foreign_key_check") is not None:
                     raise StoreError(
                         f"{self.path}: a row refers to one that is not there, and version {following} of the tables "

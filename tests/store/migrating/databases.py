@@ -14,7 +14,6 @@ from sqlalchemy import Connection, create_engine, func, inspect, select
 from flowsource.store.database import Database
 from flowsource.store.migrating import take_step
 from flowsource.store.postgres.database import PostgresDatabase
-from flowsource.store.postgres.watchdog import Watchdog
 from flowsource.store.schema import REVISIONS, Lineage
 from flowsource.store.sqlite import SqliteDatabase
 from flowsource.store.tables import SCHEMA_VERSION, metadata
@@ -28,9 +27,7 @@ HALF_WAY = Lineage(TESTED.revisions[:-1], TESTED.places)
 @contextmanager
 def opened(where: Path | str, lineage: Lineage = _OURS) -> Iterator[SqliteDatabase | PostgresDatabase]:
     """The database in a file, or at an address, brought up to the newest of `lineage`."""
-    database = (
-        SqliteDatabase(where, lineage) if isinstance(where, Path) else PostgresDatabase(where, Watchdog(), lineage)
-    )
+    database = SqliteDatabase(where, lineage) if isinstance(where, Path) else PostgresDatabase(where, lineage)
     try:
         yield database
     finally:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from flowsource.addresses import postgres_address, shown
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import StoreError, StoreUnavailable
 from flowsource.store import schema
 from flowsource.store.postgres import marks
 from flowsource.store.postgres.connecting import PATIENCE, as_store_error, connect, state_of
@@ -71,15 +71,14 @@ class PostgresDatabase:
     readers = _AT_ONCE
     writers = _AT_ONCE
 
-    def __init__(self, address: str, watchdog: Watchdog, lineage: Lineage = Lineage()) -> None:
+    def __init__(self, address: str, lineage: Lineage = Lineage()) -> None:
         """Bring the tables up to the newest of `lineage`.
 
-        Raises StoreUnavailable, StoreVersionMismatch, StoreError, or InvalidSettings for the address. Whoever gives
-        the `watchdog` gives it away.
+        Raises StoreUnavailable, StoreVersionMismatch, StoreError, or InvalidSettings for the address.
         """
         self._address = postgres_address(address)
-        self._lineage = lineage
-        self._watchdog = watchdog
+        self.lineage = lineage
+        self._watchdog = Watchdog()
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
@@ -187,8 +186,8 @@ class PostgresDatabase:
         self._migrate(to)
 
     def _open(self) -> None:
-        if self.read(schema.revision_of) != self._lineage.newest:
-            self._migrate(self._lineage.newest)
+        if self.read(schema.revision_of) != self.lineage.newest:
+            self._migrate(self.lineage.newest)
 
     def _migrate(self, to: str) -> None:
         try:
@@ -206,15 +205,16 @@ class PostgresDatabase:
             connection.execute(_BEGIN[True, True])
             at = schema.revision_of(connection)
             if at is None:
-                schema.make(connection, self._lineage.newest, marks.metadata, where=where)
+                _require_utf8(connection, where)
+                schema.make(connection, self.lineage.newest, marks.metadata, where=where)
                 return True
-            following = self._lineage.step(at, to=to, where=where)
+            following = self.lineage.step(at, to=to, where=where)
             if following is None:
                 return False
             # Here and not above: few who open a store have anything to migrate.
             from flowsource.store.migrating import take_step
 
-            take_step(connection, self._lineage, at, following)
+            take_step(connection, self.lineage, at, following)
             return True
 
     def _connect(self) -> psycopg.Connection[Any]:
@@ -228,3 +228,9 @@ class PostgresDatabase:
         assert isinstance(raw, psycopg.Connection)
         with self._watchdog.over(raw.fileno(), _CUT_AFTER):
             yield
+
+
+def _require_utf8(connection: Connection, where: str) -> None:
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != "UTF8":
+        raise StoreError(f"{where}: the database keeps text as {encoding}. Make one with ENCODING 'UTF8'.")

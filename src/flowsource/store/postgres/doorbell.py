@@ -51,9 +51,9 @@ class PostgresDoorbell:
     Inside of a process ears hear without it.
     """
 
-    def __init__(self, address: str, watchdog: Watchdog) -> None:
+    def __init__(self, address: str) -> None:
         self._address = postgres_address(address)
-        self._watchdog = watchdog
+        self._watchdog = Watchdog()
 
     def open(self) -> None:
         """Be ready; nothing is connected before somebody rings or listens."""
@@ -81,6 +81,7 @@ class PostgresDoorbell:
             # The server says nothing any more. Where it is being connected to, that ends by itself.
             with suppress(psycopg.Error):
                 cut(connection.fileno())
+        self._watchdog.close()
 
     def ring(self, *topics: str) -> None:
         """Wake each ear that `topics` concern: those of this process at once, others soon."""

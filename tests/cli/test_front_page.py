@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from cyclopts import App
 
 import flowsource
 from flowsource.cli import exits
@@ -17,18 +19,22 @@ COMMANDS = [
     *("run", "logs", "demo", "runs ls", "runs show", "runs cancel", "deployments ls", "deployments show"),
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),
+    *(f"server {name}" for name in ("start", "token create", "token ls", "token revoke")),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
 ]
 
 
+def commands_below(app: App, *path: str) -> Iterator[str]:
+    """The commands that are no groups, as they are said."""
+    names = [name for name in app if not name.startswith("-")]
+    if not names:
+        yield " ".join(path)
+    for name in names:
+        yield from commands_below(app[name], *path, name)
+
+
 def test_the_front_page_names_each_command_there_is() -> None:
-    app = commands()
-    groups = [name for name in app if not name.startswith("-")]
-    there = {
-        f"{group} {name}".strip()
-        for group in groups
-        for name in [name for name in app[group] if not name.startswith("-")] or [""]
-    }
+    there = set(commands_below(commands()))
 
     assert there == set(COMMANDS)
     assert all(re.search(rf"^  {command}\b", FRONT_PAGE, re.MULTILINE) for command in there)

@@ -83,6 +83,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     with server_process(tmp_path / "server-home") as server:
         runner_token, person = server.token("fleet", "runner"), server.token("anna", "operator")
         said = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN_FILE": str(runner_token)}
+        said["FLOWSOURCE_TOKEN"] = runner_token.read_text().strip()
         with started(script, tmp_path / "runner-home", environ=said) as runner:
             runner.wait_until_said("Ask for a run:", within=50)
             yield Fleet(server, runner, person, tmp_path / "person-home")
@@ -92,7 +93,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet, tmp_path: Path) -> None:
     done = fleet("run", "work/remote", "--watch")
     assert done.code == 0, done.err
-    assert "done" in done.out + done.err
+    assert "knows of ['FLOWSOURCE_TOKEN_FILE']" in done.out
+    assert "done" in done.out
 
     gate = tmp_path / "gate"
     name = fleet.ask(gate=str(gate))

@@ -77,16 +77,21 @@ def ls(*, json: bool = False) -> int:
 
 
 @token.command
-def revoke(name: str, /) -> int:
+def revoke(name: str, /, *, json: bool = False) -> int:
     """Let a token count no more, from now on.
 
     Parameters
     ----------
     name
         Its name, as `server token ls` shows it.
+    json
+        Print the token as JSON.
     """
-    with_store(lambda store: store.revoke_token(name, now=datetime.now(UTC)))
-    say(f"The token {name!r} counts no more.")
+    revoked = with_store(lambda store: store.revoke_token(name, now=datetime.now(UTC)))
+    if json:
+        print_json(token_json(revoked))
+    else:
+        say(f"The token {name!r} counts no more.")
     return exits.OK
 
 

@@ -13,11 +13,13 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.errors import FlowsourceError
+from flowsource.deployments import Rejection
+from flowsource.errors import FlowsourceError, RevisionRejected
 from flowsource.hooks import OCCASION_OF
 from flowsource.runner.conversation import converse
 from flowsource.runner.emitted import event_from
 from flowsource.runner.hooking import call_hooks
+from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.nested import nested_from
 from flowsource.runner.orders import order_for_hook, order_for_run
 from flowsource.runner.outcomes import (
@@ -157,6 +159,7 @@ class Execution:
                     if self._freshen is not None and await self._is_outdated(self._freshen):
                         await self._record.release()
                         return
+                    await self._load_first()
                     place = await held.enter_async_context(workplace(self.run, self._served, self._shop))
             except anyio.get_cancelled_exc_class():
                 await self._record.release()
@@ -165,6 +168,20 @@ class Execution:
                 await self._leave_unbegun()
             else:
                 await self._execute_at(place)
+
+    async def _load_first(self) -> None:
+        """Have the revision loaded here, in a clean process, unless it was; raises RevisionRejected.
+
+        That is so for one that another server promoted, of an attempt that began elsewhere, or that nobody here knows.
+        """
+        source, revision, known = self._served.source, self.run.revision, self._served.loaded
+        if source.mount is not None or revision is None or revision in known:
+            return
+        snapshot = await self._shop.cache.ensure(source, revision)
+        found = await inspect_entrypoint(self._shop.server, self._shop.cache, snapshot, self._deployment.declared)
+        if isinstance(found, Rejection):
+            raise RevisionRejected(f"{source.label} at {revision.short} does not load here: {found.message}")
+        known.add(revision)
 
     async def _is_outdated(self, freshen: Freshen) -> bool:
         """Whether there is a newer revision than the one the run was claimed at, once its source was asked."""

@@ -13,9 +13,11 @@ from anyio.abc import TaskGroup
 
 from flowsource.deployments import Deployment, FlowFacts, Rejection
 from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.promotions import CarriedOut, Passed
 from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
+from flowsource.runner.own import as_declared_here
 from flowsource.runner.tidying import TIDY_EVERY, collect_garbage
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.snapshots.snapshot import Snapshot
@@ -104,8 +106,9 @@ class Following:
             while True:
                 try:
                     for deployment in await self._shop.store.deployments():
-                        if deployment.id in self._promoters:
-                            self._promoters[deployment.id].refresh(deployment)
+                        if (promoter := self._promoters.get(deployment.id)) is not None:
+                            here = self._served[deployment.id].deployment.declared
+                            promoter.refresh(as_declared_here(deployment, here))
                 except StoreUnavailable as error:
                     logger.warning("what others do with deployments waits for the store: %s", error)
                 await ear.wait(_LOOK_EVERY)
@@ -154,7 +157,10 @@ class Following:
         shop, declared = self._shop, entry.deployment.declared
 
         async def inspect(snapshot: Snapshot) -> FlowFacts | Rejection:
-            return await inspect_entrypoint(shop.server, shop.cache, snapshot, declared)
+            found = await inspect_entrypoint(shop.server, shop.cache, snapshot, declared)
+            if isinstance(found, FlowFacts):
+                entry.loaded.add(snapshot.revision)
+            return found
 
         async def compared(known: Revision, snapshot: Snapshot) -> Comparison:
             return await compare(shop.cache, known, snapshot, declared)
@@ -163,7 +169,9 @@ class Following:
             return await shop.cache.ensure(entry.source, revision)
 
         def on_change(before: Deployment, after: Deployment, outcome: Found | None) -> None:
-            entry.deployment = after
+            entry.deployment = as_declared_here(after, declared)
+            if isinstance(outcome, Passed | CarriedOut):
+                entry.loaded.add(outcome.loaded.revision)
             shop.terminal.deployment_changed(before, after, outcome, in_place=entry.source.mount is not None)
             if before.active != after.active:
                 self._one_promoted.set()

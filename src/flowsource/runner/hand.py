@@ -47,7 +47,11 @@ class Hand:
         return any(execution.may_run_again for execution in self._executions.values())
 
     def take(self, run: Run, tasks: TaskGroup) -> None:
-        """Execute a run that was claimed, in `tasks`."""
+        """Execute a run that was claimed, in `tasks`; one that is not of what is served here is left alone."""
+        if run.deployment_id not in self._served:
+            logger.warning("run %s is of %s, which is not served here: it is left alone", run.name, run.deployment)
+            self._slots.give_back(run.id)
+            return
         execution = Execution(
             run,
             self._served[run.deployment_id],

@@ -17,6 +17,7 @@ from flowsource.errors import InvalidDeployment, RevisionRejected, SourceError
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.origin import Origin
+from flowsource.runner.own import as_declared_here
 from flowsource.runner.presence import LEASE
 from flowsource.runner.tidying import collect_garbage
 from flowsource.runner.workshop import Served, Workshop
@@ -60,11 +61,12 @@ async def register(runner_id: UUID, declared: Sequence[tuple[Declaration, Origin
             )
     return [
         Served(
-            deployment=deployment,
+            deployment=as_declared_here(deployment, entry.registration.declared),
             source=entry.origin.source,
             latest=entry.latest,
             seen_at=entry.seen_at,
             directory=entry.origin.directory,
+            loaded={entry.registration.active},
         )
         for deployment, entry in zip(registered, checked, strict=True)
     ]

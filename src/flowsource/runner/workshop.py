@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flowsource.deployments import Deployment
 from flowsource.retention import Keeping
+from flowsource.revisions import Revision
 from flowsource.runner.output.terminal import Terminal
 from flowsource.runner.processes.starter import Starter
 from flowsource.runner.spool import Spool
@@ -22,7 +23,8 @@ from flowsource.watch.latest import Latest
 class Served:
     """A deployment as its runner carries it. Runs start in `directory`, by default at the top of their snapshot.
 
-    `seen_at` is when its source was asked for `latest`.
+    `seen_at` is when its source was asked for `latest`. `loaded` are the revisions that were loaded here, or have the
+    files of one that was: no other is executed.
     """
 
     deployment: Deployment
@@ -30,6 +32,7 @@ class Served:
     latest: Latest
     seen_at: datetime
     directory: Path | None = None
+    loaded: set[Revision] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,25 +60,43 @@ class Guard:
             # A websocket that is not taken: nothing here speaks it.
             await send({"type": "websocket.close", "code": 1008})
             return
-        has_begun = False
+        body = _Body(receive, largest=_largest(scope))
 
         async def send_on(message: Message) -> None:
-            nonlocal has_begun
+            # Whatever was made of a body that is refused, the refusal is the answer.
+            if body.refusal is not None:
+                return
             if message["type"] == "http.response.start":
-                has_begun = True
-                _add_headers(message)
-                if self._requests is not None:
-                    method = scope["method"] if scope["method"] in _METHODS else "other"
-                    self._requests.labels(method, message["status"]).inc()
+                self._complete(scope, message)
             await send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, _bounded(scope, receive), send_on)
+            await self._app(scope, body.receive, send_on)
         except _Refused as refusal:
-            if has_begun:
-                raise
-            await _refuse(send_on, refusal)
+            body.refusal = refusal
+        if body.refusal is not None:
+            await self._refuse(scope, send, body.refusal)
+
+    def _complete(self, scope: Scope, start: Message) -> None:
+        """Add to an answer what each has, and count it."""
+        _add_headers(start)
+        if self._requests is not None:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._requests.labels(method, start["status"]).inc()
+
+    async def _refuse(self, scope: Scope, send: Send, refusal: _Refused) -> None:
+        body = json.dumps({"type": "about:blank", "status": refusal.status, "detail": refusal.why}).encode()
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            # What is still to come is not read.
+            (b"connection", b"close"),
+        ]
+        start: Message = {"type": "http.response.start", "status": refusal.status, "headers": headers}
+        self._complete(scope, start)
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
 
     def _check(self, scope: Scope) -> None:
         hosts = _values(scope, b"host")
@@ -95,25 +113,31 @@ class Guard:
         return host in self._names or is_loopback(host)
 
 
-def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """What gives the body of a request, as long as it is no longer than may be and goes on coming."""
-    largest, size, is_whole = _largest(scope), 0, False
+class _Body:
+    """The body of a request, as long as it is no longer than may be and goes on coming; else there is a `refusal`."""
 
-    async def receive_some() -> Message:
-        nonlocal size, is_whole
-        if is_whole:
+    def __init__(self, receive: Receive, *, largest: int) -> None:
+        self._receive, self._largest = receive, largest
+        self._size, self._is_whole = 0, False
+        self.refusal: _Refused | None = None
+
+    async def receive(self) -> Message:
+        """The next part of it."""
+        if self._is_whole:
             # What comes now is that somebody hung up, and that may be waited for as long as an answer takes.
-            return await receive()
+            return await self._receive()
         with anyio.move_on_after(PATIENCE.total_seconds()):
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > largest:
-                raise _Refused(413, "the body is larger than is taken.")
-            is_whole = not message.get("more_body", False)
+            message = await self._receive()
+            self._size += len(message.get("body", b""))
+            if self._size > self._largest:
+                raise self._refused(413, "the body is larger than is taken.")
+            self._is_whole = not message.get("more_body", False)
             return message
-        raise _Refused(408, "the body did not come.")
+        raise self._refused(408, "the body did not come.")
 
-    return receive_some
+    def _refused(self, status: int, why: str) -> _Refused:
+        self.refusal = _Refused(status, why)
+        return self.refusal
 
 
 def _largest(scope: Scope) -> int:
@@ -136,15 +160,3 @@ def _add_headers(message: Message) -> None:
     there = {name for name, _ in message["headers"]}
     added = ((name.encode(), value.encode()) for name, value in _HEADERS.items())
     message["headers"] = [*message["headers"], *((name, value) for name, value in added if name not in there)]
-
-
-async def _refuse(send: Send, refusal: _Refused) -> None:
-    body = json.dumps({"type": "about:blank", "status": refusal.status, "detail": refusal.why}).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        # What is still to come is not read.
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

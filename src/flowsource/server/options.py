@@ -10,7 +10,7 @@ from pathlib import Path
 from flowsource.addresses import is_loopback
 from flowsource.errors import InvalidInput
 
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,8 @@ class HttpStore:
         raise self._strange(f"status {answer.status}")
 
     def _strange(self, what: str) -> StoreError:
-        return StoreError(f"the server {self._wire.url} gave {what}. Look whether it is of this version of flowsource.")
+        kind = StoreUnavailable if self._has_met else StoreError
+        return kind(f"the server {self._wire.url} gave {what}. Look whether it is of this version of flowsource.")
 
 
 def _method(call: Call) -> Callable[..., Awaitable[Any]]:

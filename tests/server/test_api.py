@@ -397,7 +397,8 @@ async def test_a_session_can_be_ended(server: Served) -> None:
         cookie = {"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
         csrf = (await browser.get("/api/v1/me")).json()["csrf"]
         assert (await browser.post("/session/end", headers={"x-csrf-token": csrf})).status_code == 204
-        assert (await httpx.AsyncClient().get(f"{server.url}/api/v1/me", headers=cookie)).status_code == 401
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as stranger:
+        assert (await stranger.get("/api/v1/me", headers=cookie)).status_code == 401
 
 
 def test_a_link_is_too_old_in_the_end() -> None:

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import pytest
 
+from flowsource.schedules import content_key
 from flowsource.store import open_store
 from tests.fire.checking import untrue
-from tests.store.words import HOUR, MINUTE, NOW, lines, registration, serve
+from tests.store.words import HOUR, HOURLY, MINUTE, NOW, lines, registration, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -26,12 +27,14 @@ async def test_each_thing_that_does_not_hold_is_told(tmp_path: Path) -> None:
     ledger.write_text("a 1\na 2\nb 1\na 1\n")
     missing = uuid4()
     async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
-        server = await serve(store, registration())
+        server = await serve(store, registration(schedules=(HOURLY,)))
         await server.ask()
         run = await server.start_one()
         await store.append_lines(run.id, lines(1, 3))
         await store.retire(server.id, now=NOW)
-        await store.create_scheduled(server.deployment.id, "key", [NOW, NOW + MINUTE], cursor=NOW, now=NOW)
+        await store.create_scheduled(
+            server.deployment.id, content_key(HOURLY), [NOW, NOW + MINUTE], cursor=NOW, now=NOW
+        )
         with left_below(home) as left:
             told = await untrue(
                 store,

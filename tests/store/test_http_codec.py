@@ -27,6 +27,7 @@ from flowsource.store.http.failures import error_from, error_json, status_of
 from flowsource.store.http.rules import RULES, things_in
 from flowsource.store.protocol import Store
 from flowsource.store.values import Page, Registration
+from flowsource.triggers import CompoundTrigger, EventTrigger, SequenceTrigger
 from tests.store.words import NOW, registration
 
 METHODS = [name for name, method in vars(Store).items() if inspect.iscoroutinefunction(method) and name[0] != "_"]
@@ -50,6 +51,17 @@ PLAIN: Mapping[Any, st.SearchStrategy[Any]] = {
     timedelta: st.timedeltas(),
     Interval: st.builds(Interval, st.timedeltas(timedelta(seconds=1), timedelta(days=9)), st.sampled_from([NOW, None])),
     Cron: st.builds(Cron, st.sampled_from(["* * * * *", "0 2 * * 1"]), slug=st.sampled_from([None, "early"])),
+    EventTrigger: st.builds(
+        EventTrigger,
+        expect=st.sampled_from([(), ("order.created",)]),
+        match=st.sampled_from([{}, {"flowsource.resource.id": "flow-run.*"}]),
+        threshold=st.integers(1, 9),
+        parameters=st.sampled_from([{}, {"order": "{{ event.payload.id }}"}]),
+    ),
+    CompoundTrigger: st.just(
+        CompoundTrigger(require=1, triggers=[EventTrigger(expect="a.b"), EventTrigger(expect="a.c")])
+    ),
+    SequenceTrigger: st.just(SequenceTrigger(triggers=[EventTrigger(expect="a.b"), EventTrigger(expect="a.c")])),
     RRule: st.just(RRule("FREQ=DAILY;BYHOUR=2", parameters={"day": 1})),
 }
 
@@ -162,7 +174,7 @@ def test_acts_that_look_alike_are_told_apart() -> None:
         (dict[UUID, int], [[1]], "should be a list of pairs"),
         (Literal["a", "b"], "c", "should be one of"),
         (Interval | Cron, {"is": "RRule", "value": {}}, "should be one of Interval, Cron"),
-        (Interval, {"kind": "cron"}, "should be a schedule"),
+        (Interval, {"kind": "cron"}, "should be as Interval is kept"),
         (FlowFacts, {"name": "etl", "owner": "me"}, "owner: is no field of FlowFacts"),
         (FlowFacts, {}, "a field of FlowFacts is missing"),
         (list[Registration], [{"declared": {"name": 1}}], "0.declared.name: should be str"),

@@ -40,7 +40,7 @@ def count(connection: Connection, query: Query) -> int:
     found = set[UUID]()
     for way in _ways(connection, query):
         # One way after the other, and a run may be found by several.
-        found.update(row.id for row in connection.execute(_in_order(way, before=None, limit=COUNTED)))
+        found |= set(connection.execute(_in_order(way, before=None, limit=COUNTED)).scalars())
         if len(found) >= COUNTED:
             return COUNTED
     return len(found)

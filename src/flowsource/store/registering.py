@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
-from flowsource.deployments import Declaration, Deployment
+from flowsource.deployments import Deployment
 from flowsource.errors import DeploymentNotFound, InvalidDeployment
 from flowsource.merging import merged_switch
 from flowsource.promotions import Author, HistoryEntry, Kind
-from flowsource.schedules import Schedule, content_key, schedule_from_json
+from flowsource.schedules import Schedule, schedule_from_json
 from flowsource.store import owning, presence, promoting, scheduling, telling
 from flowsource.store.returning import first_standing, standing_after
 from flowsource.store.rows import declaration_columns, deployment_from
@@ -144,20 +144,17 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
         deployment_id = old.id
         after, entries = standing_after(old, new, now=now)
         connection.execute(_CHANGE.values(**{**standing_columns(after), **columns}), {"which": deployment_id})
-        if _says(declared) != _says(old.declared):
-            telling.tell_of_deployments(connection, [deployment_id], "changed", at=now)
         # Also when its runner was killed and nobody has marked it stopped yet.
         was_held = old.paused or old.stopped or (old.declared.pause_on_shutdown and deployment_id not in served)
     promoting.remember(connection, deployment_id, entries)
     resumes = was_held and not columns["paused"]
-    scheduling.declare(connection, deployment_id, declared.schedules, resumes_at=now if resumes else None, now=now)
+    resumes_at = now if resumes else None
+    is_other = scheduling.declare(connection, deployment_id, declared.schedules, resumes_at=resumes_at, now=now)
     replace_triggers(connection, deployment_id, declared.triggers, now=now)
+    # Of schedules people may have made something else meanwhile.
+    if old is not None and (is_other or replace(declared, schedules=()) != replace(old.declared, schedules=())):
+        telling.tell_of_deployments(connection, [deployment_id], "changed", at=now)
     return deployment_id
-
-
-def _says(declared: Declaration) -> tuple[Declaration, Sequence[str]]:
-    """What is declared, without what a schedule was given when it was registered."""
-    return replace(declared, schedules=()), tuple(map(content_key, declared.schedules))
 
 
 def _called(connection: Connection, flow: str, name: str) -> Deployment | None:

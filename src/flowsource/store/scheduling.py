@@ -58,10 +58,11 @@ def declare(
     *,
     resumes_at: datetime | None,
     now: datetime,
-) -> None:
+) -> bool:
     """Bring the schedules up to what is declared now, with what people made of them meanwhile.
 
-    One that goes on keeps its anchor, and its cursor unless its deployment resumes.
+    One that goes on keeps its anchor, and its cursor unless its deployment resumes. Returns whether something else was
+    declared before.
     """
     rows = {row.key: row for row in connection.execute(_ROWS, {"which": deployment_id})}
     kept = {key: _item_from(row) for key, row in rows.items()}
@@ -82,6 +83,8 @@ def declare(
     if columns:
         connection.execute(insert(schedules), columns)
     telling.tell_of_schedules(connection, deployment_id, [one for one in columns if one["key"] not in rows], at=now)
+    before = {key: row.declared for key, row in rows.items() if row.declared is not None}
+    return before != {one["key"]: one["declared"] for one in columns if one["declared"] is not None}
 
 
 def add(

@@ -85,6 +85,15 @@ class Cancellation(BaseModel):
     killed_at: datetime | None
 
 
+class Cause(BaseModel):
+    """What had a run made: a trigger, and the event that made it fire, if one did; `chain` are the deployments whose
+    runs led to that."""
+
+    trigger: str
+    event: dict[str, Any] | None
+    chain: list[str]
+
+
 class Run(BaseModel):
     """One execution of a deployment."""
 
@@ -103,6 +112,7 @@ class Run(BaseModel):
     parameters: dict[str, Any]
     tags: list[str]
     schedule: str | None
+    cause: Cause | None
     parent_id: str | None
     is_nested: bool
     revision: Revision | None
@@ -181,6 +191,7 @@ class Deployment(BaseModel):
     parameters: dict[str, Any]
     parameter_schema: dict[str, Any]
     schedules: list[dict[str, Any]]
+    triggers: list[dict[str, Any]]
     next_at: datetime | None
     paused: bool
     stopped: bool

@@ -12,8 +12,11 @@ from functools import cache, cached_property
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+from flowsource.errors import FlowsourceError
 from flowsource.schedules import schedule_from_json
 from flowsource.schedules.options import ScheduleOptions
+from flowsource.triggers import trigger_from_json, trigger_to_json
+from flowsource.triggers.options import TriggerOptions
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -71,7 +74,9 @@ def _codec_of_class(kind: type[Any]) -> Codec:
     if kind in _AS_TEXT:
         return _Converted(kind.__name__, *_AS_TEXT[kind])
     if issubclass(kind, ScheduleOptions):
-        return _Schedule(kind)
+        return _Kept(kind, lambda value: value.to_json(), schedule_from_json)
+    if issubclass(kind, TriggerOptions):
+        return _Kept(kind, trigger_to_json, trigger_from_json)
     if issubclass(kind, Enum):
         return _Converted(f"{kind.__name__}{[one.value for one in kind]}", lambda value: value.value, kind)
     if is_dataclass(kind):
@@ -284,27 +289,27 @@ class _Dataclass(Codec):
             raise WrongType(f"a field of {self._kind.__name__} is missing") from None
 
 
-class _Schedule(Codec):
-    """A schedule in the form in which it is kept, which is read as it is whatever the clock says by now."""
+class _Kept(Codec):
+    """A schedule or a trigger, in the form in which it is kept."""
 
-    def __init__(self, kind: type[Any]) -> None:
-        self._kind = kind
+    def __init__(self, kind: type[Any], encode: Callable[[Any], Any], decode: Callable[[Any], Any]) -> None:
+        self._kind, self._encode, self._decode = kind, encode, decode
 
     @property
     def shape(self) -> str:
         return self._kind.__name__
 
     def encode(self, value: Any) -> Any:
-        return value.to_json()
+        return self._encode(value)
 
     def decode(self, data: Any) -> Any:
         try:
-            schedule = schedule_from_json(data)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise WrongType(f"should be a schedule ({self._kind.__name__})") from None
-        if not isinstance(schedule, self._kind):
-            raise WrongType(f"should be a schedule ({self._kind.__name__})")
-        return schedule
+            value = self._decode(data)
+        except (FlowsourceError, KeyError, TypeError, ValueError, OverflowError):
+            raise WrongType(f"should be as {self._kind.__name__} is kept") from None
+        if not isinstance(value, self._kind):
+            raise WrongType(f"should be as {self._kind.__name__} is kept")
+        return value
 
 
 def _filled(hint: Any, given: Mapping[Any, Any]) -> Any:

@@ -200,6 +200,7 @@ ERRORS: list[FlowsourceError] = [
     errors.InvalidTransition("completed", "running"),
     errors.Superseded("run 'brave-otter' was claimed again"),
     errors.SourceUnavailable("later", retry_after=1.5),
+    errors.InvalidQuery([errors.QueryProblem(1, "colour:red", "there is no key 'colour'")]),
     errors.EntrypointNotFound("f.py:g", "here", ["h"]),
     *(
         kind("said so")

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowsource import errors
-from flowsource.errors import FlowsourceError
+from flowsource.errors import FlowsourceError, QueryProblem
+from flowsource.store.http.codec import Codec, WrongType, codec_of
 
 _KINDS: Mapping[str, type[FlowsourceError]] = {
     name: kind
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, FlowsourceError) and kind.__module__ == errors.__name__
 }
+
+# Of the fields that are no JSON themselves.
+_CODECS: Mapping[tuple[str, str], Codec] = {("InvalidQuery", "problems"): codec_of(tuple[QueryProblem, ...])}
 
 # The first that fits counts, so what is special stands before what is general.
 _STATUSES: Mapping[type[FlowsourceError], int] = {
@@ -36,8 +40,9 @@ def status_of(error: FlowsourceError) -> int:
 
 def error_json(error: FlowsourceError) -> dict[str, Any]:
     """An error as JSON, from which `error_from` makes the same one."""
-    fields = {name: _plain(value) for name, value in vars(error).items()}
-    return {"type": type(error).__name__, "message": str(error), "fields": fields}
+    kind = type(error).__name__
+    fields = {name: _plain(value, _CODECS.get((kind, name))) for name, value in vars(error).items()}
+    return {"type": kind, "message": str(error), "fields": fields}
 
 
 def error_from(data: Any) -> FlowsourceError | None:
@@ -50,9 +55,21 @@ def error_from(data: Any) -> FlowsourceError | None:
     # Past `__init__`, which would make the message from fields of its own: the words are as they were said.
     error = kind.__new__(kind, message)
     error.args = (message,)
-    vars(error).update({name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    try:
+        said = {name: _value(data, _CODECS.get((kind.__name__, name))) for name, data in fields.items()}
+    except WrongType:
+        return None
+    vars(error).update(said)
     return error
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, codec: Codec | None) -> Any:
+    if codec is not None:
+        return codec.encode(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _value(data: Any, codec: Codec | None) -> Any:
+    if codec is not None:
+        return codec.decode(data)
+    return tuple(data) if isinstance(data, list) else data

@@ -17,7 +17,7 @@ from flowsource.runner.requests import request_run
 from flowsource.runs import Run, RunState
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
-from tests.fire.length import FULL
+from tests.fire.length import FULL, rounds
 from tests.support.live import processes_below, serving
 from tests.support.postgres import PostgresServer, postgres_server
 
@@ -50,15 +50,13 @@ if __name__ == "__main__":
 """
 DEPLOYMENTS = ("steady", "shaky")
 # How many runs of each there are to be for each stop.
-RUNS = 8
+RUNS = 8 if FULL else 4
 
 
-# Once in several times a wait of it takes minutes, for a reason that is still to be found.
-@pytest.mark.skipif(not FULL, reason="may take minutes; `make fire` has it")
 @pytest.mark.timeout(7200)
 async def test_through_every_stop_of_the_database_each_attempt_is_made_and_told_once(tmp_path: Path) -> None:
     chance = random.Random(11)
-    stops = 200
+    stops = rounds("stops of PostgreSQL", short=4, full=200)
     script, home = tmp_path / "flows.py", tmp_path / "home"
     script.write_text(SCRIPT)
     asked: list[Run] = []

@@ -32,15 +32,7 @@ _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
 # Held by each change: shared, or alone by one that decides by what many rows say.
 LOCK = 0x666C6F77
-_BEGIN = {
-    (alone, durable): text(
-        f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({LOCK})"
-        + ("" if durable else ", set_config('synchronous_commit', 'off', true)")
-    )
-    for alone in (False, True)
-    for durable in (False, True)
-}
-
+_BEGIN = {alone: text(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({LOCK})") for alone in (False, True)}
 
 # Tables with many rows take as long as they take.
 _TAKE_TIME = text(
@@ -117,12 +109,16 @@ class PostgresDatabase:
         return self._persistently(once)
 
     def write(self, change: Callable[[Connection], T], *, durable: bool, alone: bool = False) -> T:
-        """What `change` returns, once its writes are committed: all of them, or none when it raises."""
+        """What `change` returns, once its writes are committed: all of them, or none when it raises.
+
+        All are on the disk then: what PostgreSQL commits in any lesser way is lost when it crashes, and that is to
+        happen at most when its machine stops.
+        """
 
         def once() -> T:
             with self._engine.connect() as connection, self._watched(connection):
                 try:
-                    connection.execute(_BEGIN[alone, durable])
+                    connection.execute(_BEGIN[alone])
                 except DBAPIError as error:
                     if error.connection_invalidated:
                         raise _NotBegun from error
@@ -202,7 +198,7 @@ class PostgresDatabase:
         with self._engine.begin() as connection:
             connection.execute(_TAKE_TIME)
             # Several that start at once take turns, and all but the first find it done.
-            connection.execute(_BEGIN[True, True])
+            connection.execute(_BEGIN[True])
             at = schema.revision_of(connection)
             if at is None:
                 _require_utf8(connection, where)

@@ -109,6 +109,26 @@ async def test_a_beginning_is_recorded_by_itself_while_the_run_goes_on(store: St
         assert (await store.run(str(run.id))).started_at == NOW
 
 
+async def test_what_is_told_while_the_end_is_recorded_tells_no_second_beginning(store: Store, run: Run) -> None:
+    refusals = Refusals()
+    told = record_of(run, store, refusals)
+
+    async def finish() -> None:
+        assert await told.finish(Outcome(state=RunState.COMPLETED))
+
+    async def tell_late() -> None:
+        await told.settled()
+        told.renamed("too late")
+
+    async with anyio.create_task_group() as tasks:
+        told.open(tasks)
+        told.started(NOW)
+        tasks.start_soon(finish)
+        tasks.start_soon(tell_late)
+    assert (await store.run(str(run.id))).state is RunState.COMPLETED
+    assert refusals.count == 0
+
+
 async def test_a_run_that_is_not_ours_any_more_is_told_once_and_left_alone(store: Store, run: Run) -> None:
     await store.release(run.id, run.epoch, at=NOW, transition_id=uuid4())
     refusals = Refusals()

@@ -167,7 +167,8 @@ class RunRecord:
 
     def _write_soon(self) -> None:
         has_news = self._began_at is not None or self._waiting
-        if self._tasks is not None and has_news and self._settled is None:
+        # Whoever ends it writes what is told meanwhile: two at once would tell the same twice.
+        if self._tasks is not None and has_news and self._settled is None and not self._is_ending:
             self._settled = anyio.Event()
             self._tasks.start_soon(self._write_beside, self._settled)
 

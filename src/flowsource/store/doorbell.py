@@ -106,7 +106,7 @@ class Doorbell:
         return f"/proc/self/fd/{self._handle}/{name}"
 
     def _remove(self, name: str) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # Somebody else was first.
             (self._directory / name).unlink()
 
 

@@ -59,7 +59,7 @@ class Ear:
         """Read all that has come; whether any of it concerns us, or may have been lost."""
         heard: set[str] = set()
         count = 0
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError):  # That was all.
             while True:
                 heard.update(self._socket.recv(65536).decode().split("\n"))
                 count += 1

@@ -48,7 +48,7 @@ class DigestLoader(SourceFileLoader):
             if isinstance(code, CodeType):
                 return code
         code = self._compile(source, path)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # Then it is compiled again the next time.
             _write_whole(kept, marshal.dumps(code))
         return code
 

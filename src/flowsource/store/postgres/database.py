@@ -159,7 +159,8 @@ class PostgresDatabase:
                 is_fresh = True
             except _Unanswered as lost:
                 if self._was_carried_out(lost, deadline):
-                    return lost.answer  # type: ignore[no-any-return]
+                    answer: T = lost.answer
+                    return answer
             except DBAPIError as error:
                 if state_of(error) not in _AGAIN or tries == _TRIES:
                     raise as_store_error(error, self._address) from None

@@ -79,7 +79,7 @@ class PostgresDoorbell:
             os.close(self._waker)
         elif (connection := self._connection) is not None:
             # The server says nothing any more. Where it is being connected to, that ends by itself.
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error):  # It is closed already.
                 cut(connection.fileno())
         self._watchdog.close()
 
@@ -191,5 +191,5 @@ class PostgresDoorbell:
         for descriptor in (self._waker, *descriptors):
             waiting.register(descriptor, select.POLLIN)
         waiting.poll(None if timeout is None else timeout * 1000)
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError):  # Nobody did.
             os.eventfd_read(self._waker)

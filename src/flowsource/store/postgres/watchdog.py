@@ -60,5 +60,6 @@ class Watchdog:
 
 def cut(descriptor: int) -> None:
     """Cut the connection with that descriptor, which stays with its owner."""
+    # It may be cut already.
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         connection.shutdown(socket.SHUT_RDWR)

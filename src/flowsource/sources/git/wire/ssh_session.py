@@ -124,7 +124,7 @@ class SshSession:
     def _end(self, *, at_once: bool) -> None:
         process = self._process
         assert process.stdin is not None
-        with suppress(OSError):
+        with suppress(OSError):  # What was still to be sent has no reader any more.
             process.stdin.close()
         # One that was waited for already has given its number back.
         if process.poll() is None and (at_once or not self._ends_by_itself()):

@@ -162,6 +162,10 @@ def arguments(server: Server, run: Run) -> dict[str, dict[str, Any]]:
         "tokens": {},
         "revoke_token": {"name": "new", "now": NOW},
         "use_token": {"digest": "d", "now": NOW},
+        "create_login_link": {"digest": "d", "token_id": uuid4(), "until": NOW, "now": NOW},
+        "begin_session": {"link": "l", "digest": "d", "until": NOW, "now": NOW},
+        "use_session": {"digest": "d", "until": NOW, "now": NOW},
+        "end_session": {"digest": "d"},
         "not_owned": {"owner": "us", "things": Things()},
     }
 
@@ -212,6 +216,7 @@ EXPECTED = {
     **dict.fromkeys(("start", "rename", "finish", "release", "note_cancel", "nest"), "admin runner"),
     **dict.fromkeys(("append_lines", "report_sources"), "admin runner"),
     **dict.fromkeys(("create_token", "tokens", "revoke_token", "use_token", "not_owned"), "admin"),
+    **dict.fromkeys(("create_login_link", "begin_session", "use_session", "end_session"), "admin"),
 }
 
 

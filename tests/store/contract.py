@@ -19,8 +19,12 @@ from tests.store.promoting_contract import PromotingContract
 from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
 from tests.store.scheduling_contract import Scheduling
+from tests.store.sessions_contract import SessionsContract
+from tests.store.source_contract import SourceStoreContract
+from tests.store.tokens_contract import TokensContract
 from tests.store.triggering_contract import TriggeringContract
 from tests.store.turns_contract import TurnsContract
+from tests.store.waiting_contract import WaitingContract
 
 
 class StoreContract(
@@ -43,5 +47,9 @@ class StoreContract(
     PagingContract,
     PruningContract,
     TriggeringContract,
+    WaitingContract,
+    TokensContract,
+    SessionsContract,
+    SourceStoreContract,
 ):
     """All of it."""

@@ -12,9 +12,6 @@ from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from tests.server.serving import served
 from tests.store.contract import StoreContract
-from tests.store.source_contract import SourceStoreContract
-from tests.store.tokens_contract import TokensContract
-from tests.store.waiting_contract import WaitingContract
 
 pytestmark = pytest.mark.anyio
 
@@ -28,16 +25,4 @@ async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 class TestHttp(StoreContract):
-    pass
-
-
-class TestWaitingOverHttp(WaitingContract):
-    pass
-
-
-class TestTokensOverHttp(TokensContract):
-    pass
-
-
-class TestSourcesOverHttp(SourceStoreContract):
     pass

@@ -13,8 +13,6 @@ from flowsource.store import open_store
 from flowsource.store.postgres.database import PostgresDatabase
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
-from tests.store.source_contract import SourceStoreContract
-from tests.store.waiting_contract import WaitingContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve, start
 
 pytestmark = pytest.mark.anyio
@@ -27,14 +25,6 @@ async def store(postgres_address: str) -> AsyncIterator[Store]:
 
 
 class TestPostgres(StoreContract):
-    pass
-
-
-class TestWaitingInPostgres(WaitingContract):
-    pass
-
-
-class TestSourcesInPostgres(SourceStoreContract):
     pass
 
 

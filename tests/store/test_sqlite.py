@@ -17,9 +17,6 @@ from flowsource.errors import InvalidSettings, StoreError, StoreUnavailable, Sto
 from flowsource.store import open_store, sqlite
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
-from tests.store.source_contract import SourceStoreContract
-from tests.store.tokens_contract import TokensContract
-from tests.store.waiting_contract import WaitingContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve
 
 pytestmark = pytest.mark.anyio
@@ -39,18 +36,6 @@ async def store(file: Path) -> AsyncIterator[Store]:
 
 
 class TestSqlite(StoreContract):
-    pass
-
-
-class TestWaitingInSqlite(WaitingContract):
-    pass
-
-
-class TestTokensInSqlite(TokensContract):
-    pass
-
-
-class TestSourcesInSqlite(SourceStoreContract):
     pass
 
 

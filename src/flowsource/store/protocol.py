@@ -389,6 +389,21 @@ class Store(Protocol):
     async def use_token(self, digest: str, *, now: datetime) -> Token | None:
         """The token of that digest if it counts at `now`, and note that it was used."""
 
+    async def create_login_link(self, digest: str, token_id: UUID, *, until: datetime, now: datetime) -> None:
+        """Keep the digest of a link by which a browser may come in once before `until`, with the token of that id;
+        raises NotFound where there is none."""
+
+    async def begin_session(self, link: str, digest: str, *, until: datetime, now: datetime) -> Token | None:
+        """Use a link up, and keep the digest of the session that begins by it; the token that it came in with. None
+        where the link was used up before or is too old, or its token counts no more."""
+
+    async def use_session(self, digest: str, *, until: datetime, now: datetime) -> Token | None:
+        """The token of the session of that digest, if both count at `now`; the session lasts `until` then by then, to
+        a minute, and the token was used."""
+
+    async def end_session(self, digest: str) -> None:
+        """End the session of that digest, if there is one."""
+
     async def not_owned(self, owner: str, things: Things) -> Things:
         """Those of `things` that are there and are not the owner's; of sources, those that no deployment of his has.
 

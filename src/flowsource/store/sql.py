@@ -37,6 +37,7 @@ from flowsource.store import (
     pruning,
     registering,
     scheduling,
+    sessions,
     sources,
     steps,
     telling,
@@ -419,6 +420,24 @@ class SqlStore:
         if token.used_at is None or now - token.used_at >= tokens.USED_TO_THE:
             await self._write_soon(tokens.note_use, token.id, now=now)
         return token
+
+    async def create_login_link(self, digest: str, token_id: UUID, *, until: datetime, now: datetime) -> None:
+        await self._write(sessions.create_link, digest, token_id, until=until, now=now)
+
+    async def begin_session(self, link: str, digest: str, *, until: datetime, now: datetime) -> Token | None:
+        return await self._write(sessions.begin, link, digest, until=until, now=now)
+
+    async def use_session(self, digest: str, *, until: datetime, now: datetime) -> Token | None:
+        found = await self._read(sessions.of_digest, digest)
+        if found is None or found[1] <= now or not found[0].is_good(now):
+            return None
+        if until - found[1] >= sessions.PROLONGED_TO_THE:
+            await self._write_soon(sessions.prolong, digest, until=until)
+            await self._write_soon(tokens.note_use, found[0].id, now=now)
+        return found[0]
+
+    async def end_session(self, digest: str) -> None:
+        await self._write(sessions.end, digest)
 
     async def not_owned(self, owner: str, things: Things) -> Things:
         return await self._read(tokens.not_owned, owner, things)

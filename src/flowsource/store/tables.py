@@ -403,6 +403,24 @@ tokens = Table(
     Column("revoked_at", Instant),
 )
 
+# Browsers that came in, each by the digest of its cookie, for as long as the token counts that it came in with.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Plain, primary_key=True),
+    Column("token_id", ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+# By each of these a browser comes in once.
+login_links = Table(
+    "login_links",
+    metadata,
+    Column("digest", Plain, primary_key=True),
+    Column("token_id", ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
 
 def _is_one_of(*states: RunState) -> ColumnElement[bool]:
     # Literals, not bound parameters: a database uses a partial index only where it can see that the condition is the

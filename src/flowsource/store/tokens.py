@@ -25,7 +25,7 @@ _USE = update(tokens).where(tokens.c.id == bindparam("which")).values(used_at=bi
 def create(connection: Connection, token: Token, digest: str) -> Token:
     """Keep a new token; raises InConflict where one of that name counts."""
     row = connection.execute(_OF_NAME, {"called": token.name}).one_or_none()
-    if row is not None and _token_from(row).is_good(token.created_at):
+    if row is not None and token_from(row).is_good(token.created_at):
         raise InConflict(f"there is a token {token.name!r}. Give another name, or revoke it first.")
     if row is not None:
         # It has expired: the name is free.
@@ -44,7 +44,7 @@ def create(connection: Connection, token: Token, digest: str) -> Token:
 
 def everyone(connection: Connection) -> list[Token]:
     """All tokens, the oldest first, also those that do not count any more."""
-    return [_token_from(row) for row in connection.execute(_ALL)]
+    return [token_from(row) for row in connection.execute(_ALL)]
 
 
 def revoke(connection: Connection, name: str, *, now: datetime) -> Token:
@@ -53,13 +53,13 @@ def revoke(connection: Connection, name: str, *, now: datetime) -> Token:
     if row is None:
         raise NotFound(f"no token {name!r} that counts. `flowsource server token ls` lists those there are.")
     connection.execute(_REVOKE, {"which": row.id, "now": now})
-    return _token_from(connection.execute(select(tokens).where(tokens.c.id == row.id)).one())
+    return token_from(connection.execute(select(tokens).where(tokens.c.id == row.id)).one())
 
 
 def of_digest(connection: Connection, digest: str) -> Token | None:
     """The token of that digest."""
     row = connection.execute(_OF_DIGEST, {"of_digest": digest}).one_or_none()
-    return _token_from(row) if row is not None else None
+    return token_from(row) if row is not None else None
 
 
 def note_use(connection: Connection, token_id: UUID, *, now: datetime) -> None:
@@ -94,7 +94,8 @@ def _in_order(found: Sequence[UUID]) -> tuple[UUID, ...]:
     return tuple(sorted(found))
 
 
-def _token_from(row: AnyRow) -> Token:
+def token_from(row: AnyRow) -> Token:
+    """The token that `row` has the columns of."""
     return Token(
         id=row.id,
         name=row.name,

@@ -123,6 +123,10 @@ RULES: Mapping[str, Rule] = {
     "tokens": Rule(is_repeatable=True),
     "revoke_token": Rule(),
     "use_token": Rule(is_repeatable=True),
+    "create_login_link": Rule(),
+    "begin_session": Rule(),
+    "use_session": Rule(is_repeatable=True),
+    "end_session": Rule(is_repeatable=True),
     "not_owned": Rule(is_repeatable=True),
 }
 

@@ -24,6 +24,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "snapshots": frozenset({"snapshots"}),
     "sources": frozenset({"sources"}),
     "bulk acts": frozenset({"bulk"}),
+    "logins": frozenset({"logins"}),
     "store": frozenset({"store"}),
     "flow": frozenset(
         {
@@ -71,14 +72,15 @@ PARTS: Mapping[str, frozenset[str]] = {
 # What a part may import beside itself.
 BELOW: Mapping[str, frozenset[str]] = {
     "doors": frozenset(
-        {"runner", "sourced flows", "watch", "snapshots", "sources", "bulk acts", "store", "flow", "words"}
+        {"runner", "sourced flows", "watch", "snapshots", "sources", "bulk acts", "logins", "store", "flow", "words"}
     ),
-    "runner": frozenset({"sourced flows", "watch", "snapshots", "sources", "store", "flow", "words"}),
+    "runner": frozenset({"sourced flows", "logins", "watch", "snapshots", "sources", "store", "flow", "words"}),
     "sourced flows": frozenset({"watch", "snapshots", "sources", "flow", "words"}),
     "watch": frozenset({"snapshots", "sources", "store", "flow", "words"}),
     "snapshots": frozenset({"sources", "words"}),
     "sources": frozenset({"words"}),
     "bulk acts": frozenset({"store", "words"}),
+    "logins": frozenset({"store", "words"}),
     "store": frozenset({"words"}),
     "flow": frozenset({"words"}),
     "words": frozenset(),

@@ -313,15 +313,17 @@ class Flow(Generic[P, R]):
         name: str | None = None,
         *,
         print_starting_message: bool = True,
+        webserver: bool = True,
         log_format: str | None = None,
         store: str | None = None,
         **options: Unpack[DeploymentOptions],
     ) -> None:
         """Serve a deployment of this flow: schedule its runs and execute each in a process of its own, until stopped.
 
-        The options are those of `DeploymentOptions`. `log_format` ("text" or "json": how what happens is told on
-        standard error) and `store` (the address of the store) win over the settings of these names. Raises
-        InvalidInput, InvalidSettings, SourceError or EntrypointError before anything is registered.
+        The options are those of `DeploymentOptions`. With `webserver` there is a dashboard, for this machine alone.
+        `log_format` ("text" or "json": how what happens is told on standard error) and `store` (the address of the
+        store) win over the settings of these names. Raises InvalidInput, InvalidSettings, SourceError or
+        EntrypointError before anything is registered.
         """
         from flowsource.runner.serving import deployment_of, serve
 
@@ -330,6 +332,7 @@ class Flow(Generic[P, R]):
             deployment,
             limit=deployment.declared.limit or "cpus",
             print_starting_message=print_starting_message,
+            webserver=webserver,
             log_format=log_format,
             store=store,
         )
@@ -339,6 +342,7 @@ class Flow(Generic[P, R]):
         name: str | None = None,
         *,
         print_starting_message: bool = True,
+        webserver: bool = True,
         log_format: str | None = None,
         store: str | None = None,
         **options: Unpack[DeploymentOptions],
@@ -351,6 +355,7 @@ class Flow(Generic[P, R]):
             deployment,
             limit=deployment.declared.limit or "cpus",
             print_starting_message=print_starting_message,
+            webserver=webserver,
             log_format=log_format,
             store=store,
         )

@@ -20,6 +20,7 @@ from flowsource.server_access import ServerAccess
 LOG_FORMATS = ("text", "json")
 # How runs get their processes: forked from one that has imported what they need, or each a Python of its own.
 START_METHODS = ("fork-server", "spawn")
+DASHBOARD = 8786
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class Settings:
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store, which may hold a password.
     `start_method`, one of START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a
-    server says what happens. `keeping` is how long runs and their logs are kept.
+    server says what happens. `keeping` is how long runs and their logs are kept. `dashboard` is the port at
+    which a serving process has its dashboard on this machine, unless that is taken.
     """
 
     state: Path
@@ -47,6 +49,7 @@ class Settings:
     log_format: str = LOG_FORMATS[0]
     log_limits: LogLimits = LogLimits()
     keeping: Keeping = field(default_factory=Keeping)
+    dashboard: int = DASHBOARD
 
     @property
     def signs(self) -> Path:
@@ -69,6 +72,7 @@ class Settings:
             log_format=values["log_format"],
             log_limits=LogLimits(lines=values["log_lines"], size=values["log_mib"] << 20),
             keeping=Keeping(runs=values["keep_runs"], logs=values["keep_logs"]),
+            dashboard=values["dashboard"],
         )
 
     def as_variables(self) -> dict[str, str]:
@@ -84,6 +88,7 @@ class Settings:
             "log_mib": self.log_limits.size >> 20,
             "keep_runs": told_length(self.keeping.runs),
             "keep_logs": told_length(self.keeping.logs),
+            "dashboard": self.dashboard,
         }
         return {CONFIG: os.devnull, **{variable_of(name): str(value) for name, value in values.items()}}
 
@@ -148,6 +153,13 @@ def _number(given: str) -> int:
     return int(given)
 
 
+def _port(given: str) -> int:
+    port = _number(given)
+    if port > 65535:
+        raise InvalidSettings(f"{given!r} is not a port. Give a number up to 65535.")
+    return port
+
+
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
     def read(given: str) -> str:
         check(given)
@@ -188,5 +200,8 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "keep_logs": Setting(
         "how long the logs of runs are kept", kept_for, lambda values, given: Keeping().logs, told_length
+    ),
+    "dashboard": Setting(
+        "the port of the dashboard of `serve`, unless it is taken", _port, lambda values, given: DASHBOARD
     ),
 }

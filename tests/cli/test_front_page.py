@@ -24,6 +24,7 @@ COMMANDS = [
     *(f"schedules {name}" for name in ("ls", "next", "add", "pause", "resume", "remove")),
     *("store status", "store downgrade"),
     *(f"source {name}" for name in ("ls", "explain", "sync", "pause", "resume", "check", "gc", "listen")),
+    "dashboard",
     "server start",
     *(f"server token {name}" for name in ("create", "ls", "revoke")),
 ]

@@ -49,7 +49,7 @@ async def served(store: Store, *, port: int = 0) -> AsyncIterator[Served]:
 
         async def serve() -> None:
             options = ServerOptions(host="127.0.0.1", port=port)
-            await serve_store(store, options, on_ready=lambda url, _: addresses.append(url), stopping=stopping)
+            await serve_store(store, options, on_ready=addresses.append, stopping=stopping)
 
         tasks.start_soon(serve)
         await until(lambda: bool(addresses))

@@ -283,7 +283,7 @@ async def test_a_server_is_believed_by_its_certificate_alone(
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:
-            await serve_store(behind, options, on_ready=lambda url, _: found.append(url), stopping=stopping)
+            await serve_store(behind, options, on_ready=found.append, stopping=stopping)
 
         tasks.start_soon(run)
         await until(lambda: bool(found))

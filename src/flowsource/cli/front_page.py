@@ -44,6 +44,7 @@ Commands:
   source listen                  Take webhooks, so that a push is looked at at once.
   store prune                    Remove runs and logs that were kept long enough.
   config show                    The settings: the value of each, and where it is from.
+  dashboard                      A link by which a browser comes into the dashboard.
   server start                   Let runners and people on other machines use this store.
   server token create NAME       Make a token for a runner, a person or a script.
   server token ls                All tokens: what they may do, and when they were used.

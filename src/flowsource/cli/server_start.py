@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 
 from flowsource.addresses import kind_of
@@ -12,14 +12,13 @@ from flowsource.cli import exits
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import say
 from flowsource.errors import InvalidInput
-from flowsource.server.doormat import PATH
+from flowsource.logins import local_link
+from flowsource.runner.announcing import announced
 from flowsource.server.first_token import ensure_first_token
 from flowsource.server.options import checked_options
 from flowsource.server.serving import serve_store
-from flowsource.server.sessions import Sessions
 from flowsource.settings import Settings
 from flowsource.store.protocol import Store
-from flowsource.tokens import digest_of
 
 
 def start(
@@ -75,16 +74,23 @@ def start(
     async def serve(store: Store) -> int:
         if await ensure_first_token(store, token_file):
             say(f"A token of an administrator is in {token_file}; keep it, and make others with it.")
-        await serve_store(store, options, on_ready=partial(_say_ready, token_file))
+        # For a screen alone: what is kept, as a log is, is not to be a way in.
+        link = await local_link(store) if sys.stderr.isatty() else None
+        with ExitStack() as told:
+
+            def on_ready(address: str) -> None:
+                told.enter_context(announced(settings.signs, address))
+                _say_ready(address, link)
+
+            await serve_store(store, options, on_ready=on_ready)
         say("Stopped.")
         return exits.OK
 
     return with_store(serve)
 
 
-def _say_ready(token_file: Path, address: str, sessions: Sessions) -> None:
+def _say_ready(address: str, link: str | None) -> None:
     say(f"Serving the store at {address}; Ctrl-C stops it.")
     say(f"Elsewhere, use it with FLOWSOURCE_STORE={address} and a token in FLOWSOURCE_TOKEN_FILE.")
-    if token_file.is_file():
-        code = sessions.link(digest_of(token_file.read_text(encoding="utf-8").strip()))
-        say(f"A browser on this machine comes in by {address}{PATH}?code={code}, once, within ten minutes.")
+    if link is not None:
+        say(f"A browser comes in by {address}{link}, once, within ten minutes.")

@@ -36,8 +36,8 @@ def alive(directory: Path, runner_id: UUID, *, group: Path | None = None) -> Ite
     """
     path = directory / str(runner_id)
     try:
-        _make_private(directory)
-        descriptor = _locked(path)
+        make_private(directory)
+        descriptor = locked(path)
         os.write(descriptor, os.fsencode(group or ""))
     except OSError as error:
         raise StoreUnavailable(
@@ -104,13 +104,15 @@ async def _bury(store: Store, directory: Path) -> None:
         await bury_the_dead(store, directory)
 
 
-def _make_private(directory: Path) -> None:
+def make_private(directory: Path) -> None:
+    """Have `directory` be there, for our user alone; raises OSError."""
     if not directory.parent.exists():
-        _make_private(directory.parent)
+        make_private(directory.parent)
     directory.mkdir(mode=0o700, exist_ok=True)
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
+    """A descriptor of the file at `path`, which is made if need be, that holds its lock; raises OSError."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

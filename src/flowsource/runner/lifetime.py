@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ import anyio.to_thread
 
 from flowsource.addresses import secret_variables
 from flowsource.deployments import Declaration
+from flowsource.runner.dashboard import Dashboard, open_dashboard
 from flowsource.runner.instances import sweep_instances
 from flowsource.runner.lifesigns import alive, bury_the_dead, spool_of
 from flowsource.runner.origin import Origin
@@ -44,7 +46,9 @@ class _Signals:
     on_hint: Callable[[], None] = lambda: None
 
 
-async def serve_until_stopped(declared: Declared, settings: Settings, terminal: Terminal, *, limit: int | None) -> None:
+async def serve_until_stopped(
+    declared: Declared, settings: Settings, terminal: Terminal, *, limit: int | None, webserver: bool
+) -> None:
     """Register and serve until a signal, in the main thread, or cancellation; raises what keeps it from being served.
 
     The first SIGINT or SIGTERM waits for runs that are going on, the second ends them; SIGHUP looks at the sources.
@@ -57,7 +61,7 @@ async def serve_until_stopped(declared: Declared, settings: Settings, terminal: 
                 tasks.start_soon(_listen_for_signals, signals)
             if fall_to_us():
                 tasks.start_soon(reap_orphans)
-            await _open_and_serve(declared, settings, terminal, signals, limit=limit)
+            await _open_and_serve(declared, settings, terminal, signals, limit=limit, webserver=webserver)
         tasks.cancel_scope.cancel()
 
 
@@ -68,7 +72,13 @@ async def _listen_for_signals(signals: _Signals) -> None:
 
 
 async def _open_and_serve(
-    declared: Declared, settings: Settings, terminal: Terminal, signals: _Signals, *, limit: int | None
+    declared: Declared,
+    settings: Settings,
+    terminal: Terminal,
+    signals: _Signals,
+    *,
+    limit: int | None,
+    webserver: bool,
 ) -> None:
     runner_id = uuid4()
     secrets = SECRET_VARIABLES.union(*(origin.source.secret_variables for _, origin in declared))
@@ -100,16 +110,28 @@ async def _open_and_serve(
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))
                 await anyio.to_thread.run_sync(partial(sweep_instances, settings.cache, now=datetime.now(UTC)))
-                await _serve(runner_id, declared, shop, signals, limit=limit)
+                async with open_dashboard(settings) if webserver else nullcontext() as dashboard:
+                    await _serve(runner_id, declared, shop, signals, limit=limit, dashboard=dashboard)
 
 
-async def _serve(runner_id: UUID, declared: Declared, shop: Workshop, signals: _Signals, *, limit: int | None) -> None:
+async def _serve(
+    runner_id: UUID,
+    declared: Declared,
+    shop: Workshop,
+    signals: _Signals,
+    *,
+    limit: int | None,
+    dashboard: Dashboard | None,
+) -> None:
     served: list[Served] = []
     try:
         served = await register(runner_id, declared, shop)
         runner = Runner(runner_id, served, shop, limit=limit)
         signals.on_stop, signals.on_hint = runner.stop, runner.look_now
-        shop.terminal.started([entry.deployment for entry in served])
+        shop.terminal.started(
+            [entry.deployment for entry in served],
+            dashboard=await _link(dashboard, shop) if dashboard is not None else None,
+        )
         await runner.run()
     finally:
         with anyio.CancelScope(shield=True):
@@ -119,3 +141,8 @@ async def _serve(runner_id: UUID, declared: Declared, shop: Workshop, signals: _
                 await shop.spool.close()
         if served:
             shop.terminal.stopped(paused)
+
+
+async def _link(dashboard: Dashboard, shop: Workshop) -> str:
+    # What is kept, as a log is, is not to be a way in.
+    return await dashboard.link(shop.store) if shop.terminal.is_for_a_person else dashboard.url

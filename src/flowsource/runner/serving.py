@@ -107,6 +107,7 @@ def serve(
     limit: Limit = "cpus",
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
+    webserver: bool = True,
     log_format: str | None = None,
     store: str | None = None,
 ) -> None:
@@ -114,10 +115,10 @@ def serve(
 
     `limit` is how many runs may go on at once in this process, by default as many as there are CPUs; None means any
     number. `pause_on_shutdown` overrides what the deployments say. The first SIGINT or SIGTERM waits for runs that
-    are going on, the second ends them. `log_format` ("text" or "json": how what happens is told on standard error) and
-    `store` (the address of the store) win over the settings of these names. Raises InvalidInput, InvalidSettings,
-    SourceError or EntrypointError before anything is registered; RuntimeError in a running event loop, where `aserve`
-    is to be used.
+    are going on, the second ends them. With `webserver` there is a dashboard, for this machine alone. `log_format`
+    ("text" or "json": how what happens is told on standard error) and `store` (the address of the store) win over the
+    settings of these names. Raises InvalidInput, InvalidSettings, SourceError or EntrypointError before anything is
+    registered; RuntimeError in a running event loop, where `aserve` is to be used.
     """
     import asyncio
 
@@ -136,6 +137,7 @@ def serve(
         limit=limit,
         pause_on_shutdown=pause_on_shutdown,
         print_starting_message=print_starting_message,
+        webserver=webserver,
         log_format=log_format,
         store=store,
     )
@@ -153,6 +155,7 @@ async def aserve(
     limit: Limit = "cpus",
     pause_on_shutdown: bool | None = None,
     print_starting_message: bool = True,
+    webserver: bool = True,
     log_format: str | None = None,
     store: str | None = None,
 ) -> None:
@@ -179,7 +182,7 @@ async def aserve(
     try:
         with telling_records(terminal) if settings.log_format == "json" else nullcontext():
             most = (os.cpu_count() or 1) if limit == "cpus" else limit
-            await serve_until_stopped(declared, settings, terminal, limit=most)
+            await serve_until_stopped(declared, settings, terminal, limit=most, webserver=webserver)
     except BaseExceptionGroup as group:
         raise first_error(group) from None
     finally:

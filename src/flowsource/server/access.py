@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from flowsource.addresses import is_loopback
 from flowsource.errors import NotAllowed
+from flowsource.logins import session_of
 from flowsource.server.authentication import token_of_digest, token_shown
-from flowsource.server.sessions import COOKIE, Sessions
 from flowsource.store.protocol import Store
 from flowsource.tokens import Scope, Token
 
 _SAFE = ("GET", "HEAD")
+_COOKIE = "flowsource-session"
 CSRF_HEADER = "x-csrf-token"
 
 
@@ -21,13 +25,13 @@ def the_store(request: Request) -> Store:
     return cast(Store, request.app.state.store)
 
 
-def the_sessions(request: Request) -> Sessions:
-    """The sessions of browsers."""
-    return cast(Sessions, request.app.state.sessions)
-
-
 TheStore = Annotated[Store, Depends(the_store)]
-TheSessions = Annotated[Sessions, Depends(the_sessions)]
+
+
+def cookie_of(request: Request) -> str:
+    """The name of the cookie of sessions. Browsers give a cookie to every port of a machine, where others may serve."""
+    host, port = request.url.hostname, request.url.port
+    return f"{_COOKIE}-{port}" if host is not None and is_loopback(host) and port else _COOKIE
 
 
 class Shown:
@@ -50,15 +54,23 @@ class Shown:
 
     async def _token(self, request: Request) -> Token:
         store = the_store(request)
-        if "authorization" in request.headers or COOKIE not in request.cookies:
-            token, request.state.digest = await token_shown(store, request.headers)
+        cookie = request.cookies.get(cookie_of(request))
+        if "authorization" in request.headers or cookie is None:
+            token, digest = await token_shown(store, request.headers)
+            request.state.still = partial(token_of_digest, store, digest)
             return token
-        session = the_sessions(request).of(request.cookies[COOKIE])
+        session = await session_of(store, cookie)
         # A cookie comes along with what a page of somebody else sends as well; this does not.
         if request.method not in _SAFE and not session.is_csrf(request.headers.get(CSRF_HEADER, "")):
             raise NotAllowed(f"the header {CSRF_HEADER} is missing or wrong: reload the page.")
-        request.state.csrf, request.state.digest = session.csrf, session.digest
-        return await token_of_digest(store, session.digest)
+        request.state.csrf = session.csrf
+        request.state.still = partial(session_of, store, session.cookie)
+        return session.token
+
+
+def still_in(request: Request) -> Callable[[], Awaitable[object]]:
+    """What raises NotAuthenticated once what a request showed counts no more, for answers that take long."""
+    return cast(Callable[[], Awaitable[object]], request.state.still)
 
 
 class Anybody:

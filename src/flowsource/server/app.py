@@ -15,7 +15,6 @@ from flowsource.server.api import deployments, others, runs, sources
 from flowsource.server.api.answers import answer
 from flowsource.server.metrics import Metrics
 from flowsource.server.problems import MEDIA_TYPE, tell_problems
-from flowsource.server.sessions import Sessions
 from flowsource.server.store_door import StoreDoor
 from flowsource.server.streams import Streams
 from flowsource.server.switchboard import Switchboard
@@ -38,7 +37,7 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
-def make_app(store: Store, switchboard: Switchboard, sessions: Sessions, *, prefix: str = "") -> FastAPI:
+def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> FastAPI:
     """The application over `store`, at the path `prefix` of wherever it is served."""
     # No pages of its own about the API: they would fetch what they show from elsewhere.
     app = FastAPI(
@@ -51,7 +50,7 @@ def make_app(store: Store, switchboard: Switchboard, sessions: Sessions, *, pref
         generate_unique_id_function=_name_of,
         redirect_slashes=False,
     )
-    app.state.store, app.state.sessions = store, sessions
+    app.state.store = store
     app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
     api = APIRouter(prefix=API)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from datetime import timedelta
 
 import anyio
 import uvicorn
 from anyio.abc import TaskStatus
 
 from flowsource.server.app import make_app
-from flowsource.server.guard import Guard
+from flowsource.server.attendance import Attendance
+from flowsource.server.guard import Application, Guard
 from flowsource.server.listening import HttpServer, address_of, listening, until_signalled
 from flowsource.server.options import ServerOptions
 from flowsource.server.reaping import reap_the_lost
-from flowsource.server.sessions import Sessions
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.protocol import Store
 
@@ -25,41 +27,65 @@ async def serve_store(
     store: Store,
     options: ServerOptions,
     *,
-    on_ready: Callable[[str, Sessions], None],
+    on_ready: Callable[[str], None],
     stopping: anyio.Event | None = None,
 ) -> None:
     """Serve `store` until SIGINT or SIGTERM, or until `stopping` is set where that is given; requests that are going
-    on have some seconds to end.
+    on have some seconds to end. Runners that are out of sight are found out meanwhile.
 
-    `on_ready` is given the address, and the sessions of browsers. Raises InvalidInput where it cannot listen there.
+    `on_ready` is given the address. Raises InvalidInput where it cannot listen there.
     """
-    switchboard = Switchboard(store)
-    sessions = Sessions()
-    app = make_app(store, switchboard, sessions, prefix=options.prefix)
     with listening(options.host, options.port) as listener:
-        server = HttpServer(_config(Guard(app, options.names, app.state.metrics.requests), options))
-
-        async def stop_when_told(*, task_status: TaskStatus[None]) -> None:
-            if stopping is None:
-                await until_signalled(task_status=task_status)
-            else:
-                task_status.started()
-                await stopping.wait()
-            # Those who wait for news go, so that nobody has to be cut off.
-            switchboard.close()
-            server.should_exit = True
-
         async with anyio.create_task_group() as tasks:
-            await tasks.start(stop_when_told)
-            tasks.start_soon(switchboard.run)
+            if stopping is None:
+                stopping = anyio.Event()
+                await tasks.start(_set_when_signalled, stopping)
             tasks.start_soon(reap_the_lost, store)
             scheme = "https" if options.certificate is not None else "http"
-            on_ready(address_of(listener, options.host, scheme=scheme) + options.prefix, sessions)
-            await server.serve(sockets=[listener])
+            on_ready(address_of(listener, options.host, scheme=scheme) + options.prefix)
+            await serve_at(listener, store, options, stopping=stopping)
             tasks.cancel_scope.cancel()
 
 
-def _config(app: Guard, options: ServerOptions) -> uvicorn.Config:
+async def serve_at(
+    listener: socket.socket,
+    store: Store,
+    options: ServerOptions,
+    *,
+    stopping: anyio.Event,
+    alone_for: timedelta | None = None,
+) -> None:
+    """Serve `store` at `listener` until `stopping` is set, or until nobody has come for so long."""
+    switchboard = Switchboard(store)
+    app = make_app(store, switchboard, prefix=options.prefix)
+    attendance = Attendance(Guard(app, options.names, app.state.metrics.requests))
+    server = HttpServer(_config(attendance, options))
+
+    async def stop_when_told() -> None:
+        await stopping.wait()
+        # Those who wait for news go, so that nobody has to be cut off.
+        switchboard.close()
+        server.should_exit = True
+
+    async def stop_when_alone(length: timedelta) -> None:
+        await attendance.until_alone(length)
+        stopping.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(switchboard.run)
+        tasks.start_soon(stop_when_told)
+        if alone_for is not None:
+            tasks.start_soon(stop_when_alone, alone_for)
+        await server.serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
+
+
+async def _set_when_signalled(stopping: anyio.Event, *, task_status: TaskStatus[None]) -> None:
+    await until_signalled(task_status=task_status)
+    stopping.set()
+
+
+def _config(app: Application, options: ServerOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="h11",

@@ -16,9 +16,8 @@ from starlette.responses import Response, StreamingResponse
 
 from flowsource.cli.json_shapes import line_json, step_json
 from flowsource.errors import FlowsourceError, InvalidInput, NotAllowed
-from flowsource.server.access import Shown, TheStore
+from flowsource.server.access import Shown, TheStore, still_in
 from flowsource.server.api.places import line_place, place_text
-from flowsource.server.authentication import token_of_digest
 from flowsource.store.protocol import Store
 from flowsource.store.values import about
 from flowsource.tokens import Token
@@ -94,7 +93,7 @@ def _stream(request: Request, store: Store, token: Token, run_id: UUID, look: _L
     streams: Streams = request.app.state.streams
     counted = streams.one_of(token)
     counted.__enter__()
-    events = _events(store, request.state.digest, run_id, look, last)
+    events = _events(store, still_in(request), run_id, look, last)
 
     async def bounded() -> AsyncIterator[str]:
         try:
@@ -106,7 +105,9 @@ def _stream(request: Request, store: Store, token: Token, run_id: UUID, look: _L
     return StreamingResponse(bounded(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
-async def _events(store: Store, digest: str, run_id: UUID, look: _Look, last: str | None) -> AsyncIterator[str]:
+async def _events(
+    store: Store, is_still_in: Callable[[], Awaitable[object]], run_id: UUID, look: _Look, last: str | None
+) -> AsyncIterator[str]:
     try:
         async with store.changes(about(run_id)) as ear:
             while True:
@@ -120,7 +121,7 @@ async def _events(store: Store, digest: str, run_id: UUID, look: _Look, last: st
                     continue
                 if not await ear.wait(ALIVE_EVERY):
                     yield ": alive\n\n"
-                await token_of_digest(store, digest)
+                await is_still_in()
     except FlowsourceError as error:
         # Whoever is cut off comes again, and hears why as the answer to that.
         yield f": {type(error).__name__}\n\n"

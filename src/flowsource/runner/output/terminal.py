@@ -44,13 +44,20 @@ class Terminal:
         """Write what was said and is not written yet; for a second at most."""
         self._writer.close()
 
-    def started(self, deployments: Sequence[Deployment]) -> None:
-        """What is served, from where, and how to ask for a run."""
+    @property
+    def is_for_a_person(self) -> bool:
+        """Whether what is said goes to a screen, and is not kept."""
+        return self._shape is self._people and _is_screen(self._stream)
+
+    def started(self, deployments: Sequence[Deployment], *, dashboard: str | None = None) -> None:
+        """What is served, from where, and how to ask for a run; and the URL of the dashboard."""
         if self._is_quiet:
             return
         if self._shape is not self._people:
             for deployment in deployments:
                 self.tell(_served(deployment))
+            if dashboard is not None:
+                self.tell(_dashboard(dashboard))
             return
         count = "1 deployment" if len(deployments) == 1 else f"{len(deployments)} deployments"
         self._writer.write(f"{self._people.painted('flowsource', '1')} serves {count}; Ctrl-C stops it.\n")
@@ -61,6 +68,8 @@ class Terminal:
             self._writer.write(f"  {'':<{width}}  {serves}  from {deployment.declared.source_label}")
             for told in standing_news(deployment):
                 self._tell(told, deployment)
+        if dashboard is not None:
+            self._writer.write(f"\nDashboard:      {dashboard}")
         self._writer.write(f"\nAsk for a run:  flowsource run '{deployments[0].full_name}' --watch\n")
 
     def tell(self, notice: Notice) -> None:
@@ -198,6 +207,24 @@ def _served(deployment: Deployment) -> Notice:
         deployment=deployment.full_name,
         fields=fields,
     )
+
+
+def _dashboard(url: str) -> Notice:
+    return Notice(
+        event="server.dashboard",
+        text=f"its dashboard is at {url}",
+        mark="✔",
+        colour="32",
+        at=datetime.now(UTC),
+        fields={"url": url},
+    )
+
+
+def _is_screen(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False  # As below.
 
 
 def _shows_colour(stream: TextIO) -> bool:

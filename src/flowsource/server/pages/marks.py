@@ -47,6 +47,8 @@ _SOURCES: Mapping[SourceState, Mark] = {
     SourceState.MISSING: Mark("✖", "missing", "bad", "what is followed is not there"),
     SourceState.PAUSED: Mark("⊘", "paused", "off", "a person wants nothing new from it"),
 }
+HELD = Mark("‖", "held", "off")
+READY = Mark("✔", "ready", "good")
 _NOT_SERVED = Mark("⊘", "not served", "off", "no server follows it now; this is what was told last")
 
 
@@ -74,4 +76,4 @@ def deployment_mark(deployment: Deployment) -> Mark:
         return Mark("⧖", "held", "warn", "the newest revision changes its dependencies, and waits for a person")
     if deployment.rolled_back:
         return Mark("↶", "rolled back", "warn", "a person went back to what served before")
-    return Mark("✔", "ready", "good")
+    return READY

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from flowsource.cli.planned import next_instants
 from flowsource.cli.source_names import follows
-from flowsource.cli.times import duration
 from flowsource.deployments import Deployment
 from flowsource.queries.deployments import parse_deployments
 from flowsource.runs import RunState
@@ -22,23 +21,13 @@ from flowsource.server.pages.entry import Visitor
 from flowsource.server.pages.links import commit_link, deployment_path, quoted
 from flowsource.server.pages.marks import Mark, deployment_mark
 from flowsource.server.pages.showing import page
+from flowsource.server.pages.strips import Bar, strip
 from flowsource.store.values import KnownSource, RunGlimpse
 
 router = APIRouter(include_in_schema=False)
 
 _AT_ONCE = 100
 _LAST = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    """A run in the strip of the last ones."""
-
-    id: UUID
-    name: str
-    state: RunState
-    seconds: float
-    took: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +39,7 @@ class _Row:
     link: str | None
     next_at: datetime | None
     otherwise: str
-    runs: Sequence[_Bar]
+    runs: Sequence[Bar]
 
 
 @router.get("/")
@@ -93,7 +82,7 @@ def _row(
         link=commit_link(address, deployment.active.commit or deployment.active.id),
         next_at=instants.get(deployment.id),
         otherwise=_otherwise(deployment),
-        runs=[_bar(run, now) for run in runs],
+        runs=strip(runs, now=now),
     )
 
 
@@ -101,12 +90,6 @@ def _otherwise(deployment: Deployment) -> str:
     if deployment.paused:
         return "paused"
     return "on events" if deployment.declared.triggers else "on request"
-
-
-def _bar(run: RunGlimpse, now: datetime) -> _Bar:
-    took = (run.ended_at or now) - run.started_at if run.started_at is not None else None
-    seconds = max(took.total_seconds(), 0) if took is not None else 0
-    return _Bar(run.id, run.name, run.state, seconds, duration(took) if took is not None and seconds else "")
 
 
 def _told(deployments: Sequence[Deployment], sources: Sequence[KnownSource]) -> str:

@@ -77,7 +77,7 @@ async def claim_runs(
     store: Store, runner_id: UUID, deployment_ids: Sequence[UUID], slots: Slots, on_claim: Callable[[Run], None]
 ) -> None:
     """Claim runs of these deployments, and hand each to `on_claim` with a slot of its own, until cancelled."""
-    claim_id = uuid4()
+    claim_id, last = uuid4(), None
     async with store.changes(WORK) as ear:
         while True:
             wanted = slots.free
@@ -89,10 +89,10 @@ async def claim_runs(
                 # A claim that was made is always acted on, even if we are told to stop meanwhile.
                 with anyio.CancelScope(shield=True):
                     claimed = await store.claim(
-                        runner_id, deployment_ids, limit=wanted, now=now, transition_id=claim_id
+                        runner_id, deployment_ids, limit=wanted, now=now, transition_id=claim_id, after=last
                     )
                     # Until then it is the same claim, of which the answer may have been lost.
-                    claim_id = uuid4()
+                    claim_id, last = uuid4(), claimed.last
                     for run in claimed.runs:
                         slots.take(run.id)
                         on_claim(run)

@@ -223,7 +223,7 @@ async def test_lines_that_found_no_room_are_counted(store: Store, claimed: Run, 
 
 async def test_what_hooks_wrote_last_is_kept_while_the_store_is_away(store: Store, claimed: Run, path: Path) -> None:
     away, spool = Away(store), Spool(path)
-    log = RunLog(claimed, store=away, terminal=Terminal(StringIO()), limits=LogLimits(), spool=spool)  # type: ignore[arg-type]
+    log = RunLog(claimed, store=away, terminal=Terminal(StringIO()), limits=LogLimits(), spool=spool)
     words = log.of_process()
     words.printed(b"one\ntwo\n")
     words.close()

@@ -16,10 +16,15 @@ from flowsource.events import Event
 from flowsource.promotions import Author
 from flowsource.runner.requests import request_run
 from flowsource.runs import Run, RunState
+from flowsource.server_access import TOKEN_FILE
+from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from flowsource.store.values import BEFORE_ALL
+from flowsource.tokens import Scope
 from tests.fire.checking import ALL, SIGN
+from tests.server.serving import make_token
 from tests.support.live import Serving
+from tests.support.servers import ServerProcess
 
 T = TypeVar("T")
 
@@ -71,6 +76,19 @@ if __name__ == "__main__":
     serve(*[one.to_deployment("x") for one in (steady, shaky, nests, tells, asks, endless)], limit=6)
 """
 FLOWS = ("steady", "shaky", "nests", "tells", "asks", "endless")
+
+
+async def token_of(server: ServerProcess, name: str, *scopes: Scope) -> str:
+    """The secret of a new token, made beside the server."""
+    async with open_store(server.store) as store:
+        return await make_token(store, name, *scopes)
+
+
+async def token_file(server: ServerProcess, at: Path) -> dict[str, str]:
+    """The environment of a runner that reads its token from a file in the directory `at`."""
+    file = at / "token"
+    file.write_text(await token_of(server, "fleet", "runner"))
+    return {TOKEN_FILE: str(file)}
 
 
 async def ask_for_all(runner: Serving, count: int, *, key: str = "") -> list[Run]:

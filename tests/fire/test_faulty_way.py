@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.server_access import TOKEN, TOKEN_FILE
+from flowsource.server_access import TOKEN
 from flowsource.store import open_store
 from tests.fire.checking import untrue
 from tests.fire.length import FULL, rounds
-from tests.fire.mixture import SCRIPT, ask_for_all, is_exact, until_all_have_ended
+from tests.fire.mixture import SCRIPT, ask_for_all, is_exact, token_file, token_of, until_all_have_ended
 from tests.support.http_faults import FAULTS, Faults
 from tests.support.http_way import http_way
 from tests.support.live import processes_below, serving
@@ -31,9 +31,8 @@ async def test_whatever_the_way_does_to_requests_each_attempt_is_made_and_told_o
     script.write_text(SCRIPT)
     way = Faults(seed=5)
     with server_process(tmp_path / "server") as server, http_way(server.port, way) as url:
-        token = server.token("fleet", "runner")
-        monkeypatch.setenv(TOKEN, server.token("anna", "operator").read_text().strip())
-        environ = {TOKEN_FILE: str(token), "LEDGER": str(ledger)}
+        environ = {**await token_file(server, tmp_path), "LEDGER": str(ledger)}
+        monkeypatch.setenv(TOKEN, await token_of(server, "anna", "operator"))
         async with serving(script, home, address=url, environ=environ) as runner:
             way.rate = RATE
             asked = await ask_for_all(runner, count)
@@ -43,7 +42,7 @@ async def test_whatever_the_way_does_to_requests_each_attempt_is_made_and_told_o
         assert way.happened.keys() >= (set(FAULTS) if FULL else set()), way.happened
         assert way.happened.total() > 10, way.requests
         print(f"{way.requests} requests, of which {way.happened.total()} met a fault: {dict(way.happened)}")
-        async with open_store(f"sqlite:///{server.home / 'flowsource.db'}") as store:
+        async with open_store(server.store) as store:
             wrong = await untrue(store, home, acknowledged=[run.id for run in asked], ledger=ledger)
             assert wrong == [], runner.said[-4000:]
             await is_exact(store, asked, count, ledger)

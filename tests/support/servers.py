@@ -62,6 +62,11 @@ class ServerProcess:
         return self.process.wait(within)
 
     @property
+    def store(self) -> str:
+        """The address of its store, for who opens that beside it."""
+        return self.address or f"sqlite:///{self.home / 'flowsource.db'}"
+
+    @property
     def _environ(self) -> dict[str, str]:
         return environ(self.home, **({} if self.address is None else {"FLOWSOURCE_STORE": self.address}))
 

@@ -106,6 +106,12 @@ def said(body: bytes, *headers: tuple[str, str]) -> Callable[[Answer], Answer]:
     return lambda answer: replace(answer, body=body, headers=[*answer.headers, *headers])
 
 
+def told_as_error(kind: str) -> Callable[[Answer], Answer]:
+    """That something went wrong, in words that are meant for a terminal."""
+    error = {"type": kind, "message": "\x1b]0;evil\x07", "fields": {}}
+    return lambda answer: replace(answer, status=500, body=json.dumps({"error": error}).encode())
+
+
 def redirects(status: int, where: str) -> Callable[[Answer], Answer]:
     """To somewhere else."""
     return lambda answer: Answer(status, [*answer.headers, ("Location", where)], b"")
@@ -190,6 +196,8 @@ async def test_whatever_a_server_answers_nothing_else_is_executed_and_its_truth_
             "other types": told(other_types),
             "odd values": told(odd_values),
             "very many runs": told(many_times),
+            "errors that steer": told_as_error("StoreUnavailable"),
+            "refusals": told_as_error("NotAllowed"),
             "deep JSON": said(b"[" * 1_000_000),
             "very many values": said(b'{"result": [' + b"[]," * 20_000_000 + b"[]]}"),
             "a flood": lambda answer: replace(answer, body=(b" " * 1_000_000 for _ in range(100_000))),

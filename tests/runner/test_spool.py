@@ -219,3 +219,15 @@ async def test_lines_that_found_no_room_are_counted(store: Store, claimed: Run, 
     [told] = [text for text in kept if "left out" in text]
     assert told.startswith("... 5,000 lines left out: the store was away")
     assert kept.count("much") == 1000
+
+
+async def test_what_hooks_wrote_last_is_kept_while_the_store_is_away(store: Store, claimed: Run, path: Path) -> None:
+    away, spool = Away(store), Spool(path)
+    log = RunLog(claimed, store=away, terminal=Terminal(StringIO()), limits=LogLimits(), spool=spool)
+    words = log.of_process()
+    words.printed(b"one\ntwo\n")
+    words.close()
+    await log.save_rest()
+
+    await spool.deliver_lines(store)
+    assert [line.text for line in await store.lines(claimed.id)] == ["one", "two"]

@@ -219,6 +219,12 @@ def test_an_error_arrives_as_what_it_is(error: FlowsourceError) -> None:
     assert 400 <= status_of(error) < 600
 
 
+def test_what_an_error_says_steers_no_terminal_and_has_an_end() -> None:
+    arrived = error_from({"type": "NotFound", "message": "\x1b]0;evil\x07" + "x" * 1_000_000, "fields": {}})
+    assert str(arrived).startswith("\\x1b]0;evil\\x07x")
+    assert len(str(arrived)) < 11_000
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"type": "OSError", "message": "x", "fields": {}}, {"type": 1}])
 def test_what_is_no_error_of_ours_is_none(data: Any) -> None:
     assert error_from(data) is None

@@ -100,7 +100,31 @@ class TokensContract:
 
         assert first == again
         assert len(first) == 2
-        assert len(await self._claim(server, uuid4())) == 1
+        assert len(await self._claim(server, uuid4(), after=claim_id)) == 1
+
+    async def test_a_claim_that_comes_late_takes_no_runs_of_which_nobody_hears(self, store: Store) -> None:
+        server = await serve(store, registration())
+        await server.ask()
+        first, second = uuid4(), uuid4()
+        [run] = await self._claim(server, first)
+        await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
+        later = await server.ask()
+
+        assert await self._claim(server, first) == [], "it was answered, and its run has begun"
+        assert [one.id for one in await self._claim(server, second, after=first)] == [later.id]
+
+    async def test_what_a_claim_took_that_came_late_is_given_to_the_next(self, store: Store) -> None:
+        server = await serve(store, registration())
+        late, following = uuid4(), uuid4()
+        assert await self._claim(server, late) == []
+        run = await server.ask()
+        assert [one.id for one in await self._claim(server, late)] == [run.id], "nobody hears of this one"
+        await server.ask()
+
+        ids = [one.id for one in server.deployments]
+        claimed = await store.claim(server.id, ids, limit=2, now=NOW, transition_id=following)
+        assert ([one.id for one in claimed.runs], claimed.last) == ([run.id], late)
+        assert len(await self._claim(server, following, after=late)) == 1
 
     async def test_a_run_that_began_is_not_given_again(self, store: Store) -> None:
         server = await serve(store, registration())
@@ -111,7 +135,7 @@ class TokensContract:
 
         assert await self._claim(server, claim_id) == []
 
-    async def _claim(self, server: Server, claim_id: UUID) -> list[Run]:
+    async def _claim(self, server: Server, claim_id: UUID, *, after: UUID | None = None) -> list[Run]:
         ids = [one.id for one in server.deployments]
-        claimed = await server.store.claim(server.id, ids, limit=2, now=NOW, transition_id=claim_id)
+        claimed = await server.store.claim(server.id, ids, limit=2, now=NOW, transition_id=claim_id, after=after)
         return list(claimed.runs)

@@ -268,8 +268,7 @@ class Execution:
             if self._running_hooks is not None:
                 await self._running_hooks.wait()
         self._saving.cancel()
-        if lines := self._log.unsaved:
-            await self._shop.store.append_lines(self.run.id, lines)
+        await self._log.save_rest()
 
     async def _call_hooks(self, hook: str, run: Run, place: Workplace) -> None:
         words = self._log.of_process()

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.deployments import Deployment, FlowFacts, Rejection
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError
 from flowsource.promotions import CarriedOut, Passed
 from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
@@ -109,7 +109,7 @@ class Following:
                         if (promoter := self._promoters.get(deployment.id)) is not None:
                             here = self._served[deployment.id].deployment.declared
                             promoter.refresh(as_declared_here(deployment, here))
-                except StoreUnavailable as error:
+                except FlowsourceError as error:
                     logger.warning("what others do with deployments waits for the store: %s", error)
                 await ear.wait(_LOOK_EVERY)
 

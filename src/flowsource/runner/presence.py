@@ -10,7 +10,7 @@ from uuid import UUID
 
 import anyio
 
-from flowsource.errors import NotFound, StoreUnavailable
+from flowsource.errors import FlowsourceError, NotFound
 from flowsource.runner.fencing import Pulse
 from flowsource.runner.lifesigns import bury_the_dead
 from flowsource.store.protocol import Store
@@ -48,7 +48,7 @@ async def stay_present(
                 moved += await store.reap(now=now)
             for run in moved:
                 logger.warning("run %s of %s is %s: its server is gone", run.name, run.deployment, run.state)
-        except StoreUnavailable as error:
+        except FlowsourceError as error:
             logger.warning("the store does not answer: %s", error)
             # Nobody else can have renewed either.
             patience = _ROUNDS_OF_PATIENCE

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from flowsource.errors import NotAllowed, StoreUnavailable
+from flowsource.errors import FlowsourceError, NotAllowed
 from flowsource.retention import Keeping, Limits, Pruned, limits
 from flowsource.store.protocol import Store
 
@@ -29,7 +29,7 @@ async def prune_now_and_then(store: Store, keeping: Keeping) -> None:
                     await prune(store, limits(keeping, now=now))
         except NotAllowed:
             return  # The server whose store it is does so itself.
-        except StoreUnavailable as error:
+        except FlowsourceError as error:
             logger.warning("what was kept long enough stays until the store is back: %s", error)
         await anyio.sleep(PRUNE_EVERY.total_seconds())
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import anyio
 
 from flowsource.deployments import Deployment
-from flowsource.errors import InvalidParameters, Outdated, StoreUnavailable
+from flowsource.errors import FlowsourceError, InvalidParameters, Outdated, StoreUnavailable
 from flowsource.events import Event
 from flowsource.runner.requests import check_parameters
 from flowsource.store.protocol import Store
@@ -40,7 +40,7 @@ async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
             delay, began_at = LOOK_EVERY, anyio.current_time()
             try:
                 delay = await eyes.look(now=datetime.now(UTC))
-            except StoreUnavailable as error:
+            except FlowsourceError as error:
                 logger.warning("triggers wait for the store: %s", error)
             took = anyio.current_time() - began_at
             if await ear.wait(delay):

@@ -209,6 +209,7 @@ class Store(Protocol):
         limit: int,
         now: datetime,
         transition_id: UUID | None = None,
+        after: UUID | None = None,
     ) -> Claimed:
         """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
         the first attempt the active revision of their deployment fixed on them.
@@ -220,7 +221,9 @@ class Store(Protocol):
         else of its deployment, is skipped. Neither happens to one that was begun before. A run is given to one claim
         only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
 
-        Repeated with the same `transition_id`, it gives the runs that it took the first time and that have not begun.
+        With a `transition_id` it says `after` which claim it comes: the `last` of the answer before. Where its runner
+        was given runs since, by this claim or by one of which the answer was lost, it gives those of them that have
+        not begun, and takes none: neither what is repeated nor what comes late takes runs of which nobody hears.
         """
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:

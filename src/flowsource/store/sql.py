@@ -245,14 +245,18 @@ class SqlStore:
         limit: int,
         now: datetime,
         transition_id: UUID | None = None,
+        after: UUID | None = None,
     ) -> Claimed:
         def take(connection: Connection) -> tuple[Claimed, list[Run]]:
+            missed = claiming.missed_by(connection, runner_id, after, now=now) if transition_id is not None else None
+            if missed is not None:
+                return missed, []
             taken, given_up = claiming.claim(
                 connection, runner_id, deployment_ids, limit=limit, now=now, transition_id=transition_id
             )
             is_all = len(taken) < limit
             next_due = claiming.next_due(connection, deployment_ids, after=now) if is_all else None
-            return Claimed(taken, next_due), given_up
+            return Claimed(taken, next_due, transition_id if taken else after), given_up
 
         claimed, given_up = await self._write(take)
         if claimed.runs or given_up:

@@ -87,10 +87,12 @@ class NewRun:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """The runs that a claim was given. `next_due` is when the first of those comes due that are not due yet, where
-    there was nothing more to be given."""
+    there was nothing more to be given. `last` is the claim by which its runner was last given any, where claims are
+    told apart by ids."""
 
     runs: Sequence[Run]
     next_due: datetime | None
+    last: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

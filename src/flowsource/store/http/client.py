@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 DOOR = "/api/store"
 DIGEST_HEADER = "flowsource-call"
 PATIENCE = timedelta(seconds=30)
+# In an answer; each takes a hundred bytes or so in memory, however short it is.
+_MOST_VALUES = 2_000_000
 _AGAIN_AFTER = (timedelta(0), timedelta(milliseconds=200))
 
 
@@ -126,10 +128,7 @@ class HttpStore:
                 f"{self._wire.url} is no flowsource server: it answered with status {answer.status}. "
                 "Correct the address in FLOWSOURCE_STORE."
             )
-        try:
-            data = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            data = None
+        data = _parsed(answer.body)
         if answer.status == 200 and isinstance(data, dict):
             return data
         if (error := error_from(data.get("error") if isinstance(data, dict) else None)) is not None:
@@ -148,6 +147,16 @@ class HttpStore:
     def _strange(self, what: str) -> StoreError:
         kind = StoreUnavailable if self._has_met else StoreError
         return kind(f"the server {self._wire.url} gave {what}. Look whether it is of this version of flowsource.")
+
+
+def _parsed(body: bytes) -> Any:
+    """What JSON says; None for what is no JSON, or would take very many times its length once it is read."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _method(call: Call) -> Callable[..., Awaitable[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -117,7 +117,7 @@ async def request_run(
     """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
     deployment = await store.deployment(name)
     parameters = check_parameters(deployment, parameters)
-    now = datetime.now(UTC)
+    now = store.now()
     new = NewRun(
         deployment_id=deployment.id,
         scheduled_at=at or now,

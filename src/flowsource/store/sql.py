@@ -110,6 +110,9 @@ class SqlStore:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._close, limiter=anyio.CapacityLimiter(1))
 
+    def now(self) -> datetime:
+        return self._database.now()
+
     async def register(
         self,
         runner_id: UUID,

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -69,6 +69,9 @@ class HttpStore:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._wire.__aexit__()
+
+    def now(self) -> datetime:
+        return self._wire.clock.now()
 
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._ear(*topics)

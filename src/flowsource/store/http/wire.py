@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import httpx
 
 from flowsource.errors import InvalidSettings, NotAuthenticated, StoreUnavailable
 from flowsource.server_access import ServerAccess
+from flowsource.store.clock import Clock
 
-# What a server says of itself, in a header of each answer.
+# What a server says of itself, in headers of each answer.
 VERSION_HEADER = "flowsource-version"
+TIME_HEADER = "flowsource-time"
 OUR_VERSION = version("flowsource")
 _CONNECT = timedelta(seconds=5)
 _MOST_CONNECTIONS = 100
@@ -34,10 +37,11 @@ class Answer:
 
 
 class Wire:
-    """Connections to the server at `url`, open while its context is."""
+    """Connections to the server at `url`, open while its context is. `clock` is that of the server."""
 
     def __init__(self, url: str, access: ServerAccess) -> None:
         self.url, self._access = url, access
+        self.clock = Clock()
 
     async def __aenter__(self) -> Wire:
         # Raises for what is wrong with it, while there is somebody to tell.
@@ -60,6 +64,7 @@ class Wire:
         """The answer to a POST; raises NotReached when none comes, each part of it within `patience`."""
         seconds = patience.total_seconds()
         limits = httpx.Timeout(seconds, connect=_CONNECT.total_seconds())
+        asked_at = datetime.now(UTC)
         try:
             answer = await self._client.post(path, content=body, headers=headers, timeout=limits)
         except InvalidSettings as error:
@@ -67,7 +72,17 @@ class Wire:
             raise NotAuthenticated(str(error)) from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise NotReached(f"the server {self.url} does not answer ({_said(error)}).") from None
+        if (said := _time(answer.headers.get(TIME_HEADER, ""))) is not None:
+            self.clock.hear(said, asked_at=asked_at)
         return Answer(answer.status_code, answer.content, answer.headers.get(VERSION_HEADER))
+
+
+def _time(text: str) -> datetime | None:
+    """What a server says that the time is; None where it says nothing that is one."""
+    with suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo is not None else None
+    return None
 
 
 class _Bearer(httpx.Auth):

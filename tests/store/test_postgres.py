@@ -14,6 +14,7 @@ from flowsource.store.postgres.database import PostgresDatabase
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
 from tests.store.source_contract import SourceStoreContract
+from tests.store.tokens_contract import TokensContract
 from tests.store.waiting_contract import WaitingContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve, start
 
@@ -31,6 +32,10 @@ class TestPostgres(StoreContract):
 
 
 class TestWaitingInPostgres(WaitingContract):
+    pass
+
+
+class TestTokensInPostgres(TokensContract):
     pass
 
 

@@ -407,7 +407,7 @@ class SqlStore:
         return await self._read(telling.newest_events, names=names, limit=limit)
 
     async def create_token(self, token: Token, digest: str) -> Token:
-        return await self._write(tokens.create, token, digest)
+        return await self._write_alone(tokens.create, token, digest)
 
     async def tokens(self) -> list[Token]:
         return await self._read(tokens.everyone)

@@ -21,6 +21,7 @@ from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from tests.fire.checking import SIGN, untrue
 from tests.fire.length import FULL, rounds
+from tests.fire.short_leases import LEASE, SERVER, SHORT
 from tests.support.fleets import Fleet, stop, written
 from tests.support.git_hosts import git_host
 from tests.support.hosts import Host, hosts
@@ -32,31 +33,6 @@ CUTS = rounds("seeded cuts between hosts", short=0, full=60)
 RUNNERS = 5 if FULL else 2
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 115)]
 
-LEASE = 6.0
-# A tenth of what it is; what waits for an answer is as much shorter.
-SHORT = """
-from datetime import timedelta
-from flowsource.runner import presence, service, startup
-from flowsource.server import reaping, store_door
-from flowsource.store import presence as rows
-from flowsource.store.http import client, listening
-
-for module in (presence, service, startup, reaping):
-    module.LEASE = timedelta(seconds=6)
-for module in (presence, reaping):
-    module.RENEW_EVERY = timedelta(seconds=1.5)
-for module in (client, listening, store_door):
-    module.LISTEN_FOR = timedelta(seconds=3)
-service.FENCE_AFTER = timedelta(seconds=4)
-rows.RERUN_AFTER = timedelta(seconds=1.5)
-client.PATIENCE = client.HttpStore._post.__kwdefaults__["patience"] = timedelta(seconds=3)
-"""
-SERVER = f"""{SHORT}
-import sys
-from flowsource.cli import main
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-"""
 # Every attempt holds a lock for as long as its process is there, which those on all hosts see.
 FLOWS = f"""
 import fcntl, os, time

@@ -23,6 +23,7 @@ class ServerProcess:
     log: Path
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "flowsource")
 
     @property
     def url(self) -> str:
@@ -39,7 +40,7 @@ class ServerProcess:
         before = len(self.said)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flowsource", "server", "start", "--port", str(self.port), *options],
+                [sys.executable, *self.program, "server", "start", "--port", str(self.port), *options],
                 env=environ(self.home),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

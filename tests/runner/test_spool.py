@@ -32,10 +32,10 @@ COMPLETED = Outcome(state=RunState.COMPLETED, has_result=True, result={"half": "
 
 
 class Away:
-    """A store that may be away: each method raises then."""
+    """A store that may be away: each method raises then. What it knows of the time it knows without asking."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.is_away = store, True
+        self.store, self.is_away, self.now = store, True, store.now
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.store, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import anyio
 import pytest
 
 from flowsource.errors import InConflict, NotAllowed, NotFound
@@ -54,6 +55,21 @@ class TokensContract:
 
         of_that_name = [token for token in await store.tokens() if token.name == "fleet"]
         assert [token.is_good(NOW + HOUR) for token in of_that_name] == [False, False, True]
+
+    async def test_of_several_of_one_name_that_are_made_at_once_one_is(self, store: Store) -> None:
+        refused: list[InConflict] = []
+
+        async def create(number: int) -> None:
+            one = Token(id=uuid4(), name="fleet", scopes=("runner",), created_at=NOW)
+            try:
+                await store.create_token(one, digest_of(str(number)))
+            except InConflict as error:
+                refused.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(8):
+                tasks.start_soon(create, number)
+        assert len(refused) == 7
 
     async def test_what_is_registered_with_a_token_is_its_own_and_nobody_elses(self, store: Store) -> None:
         server = await serve(store, registration("daily", source_key="mine"), owner="fleet")

@@ -45,6 +45,10 @@ class PostgresServer:
         """The address of one of its databases, with user and password."""
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
+    def local_address(self, database: str) -> str:
+        """The address of one of its databases by way of a socket in its directory, from any network of ours."""
+        return f"postgresql://{USER}:{PASSWORD}@/{database}?host={self.directory}&port={self.port}"
+
     def start(self) -> None:
         """Start it, and return once it answers."""
         given = [word for option in (*self.options, f"port={self.port}") for word in ("-c", option)]

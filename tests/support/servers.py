@@ -24,6 +24,7 @@ class ServerProcess:
     address: str | None = None
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "flowsource")
 
     @property
     def url(self) -> str:
@@ -40,7 +41,7 @@ class ServerProcess:
         before = len(self.said)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flowsource", "server", "start", "--port", str(self.port), *options],
+                [sys.executable, *self.program, "server", "start", "--port", str(self.port), *options],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import anyio
@@ -89,7 +89,7 @@ async def claim_runs(
             if wanted <= 0:
                 await slots.wait_until_freed()
                 continue
-            now = datetime.now(UTC)
+            now = store.now()
             try:
                 # A claim that was made is always acted on, even if we are told to stop meanwhile.
                 with anyio.CancelScope(shield=True):

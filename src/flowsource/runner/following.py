@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import anyio
@@ -124,7 +124,7 @@ class Following:
                 if (candidate := self._promoters[entry.deployment.id].candidate) is not None
             ]
             try:
-                await collect_garbage(self._shop.store, self._shop.cache, offered, now=datetime.now(UTC))
+                await collect_garbage(self._shop.store, self._shop.cache, offered, now=self._shop.store.now())
             except FlowsourceError as error:
                 logger.warning("old snapshots are left for the next time: %s", error)
             await anyio.sleep(TIDY_EVERY.total_seconds())
@@ -148,7 +148,7 @@ class Following:
         }
 
     async def _offer(self, source: Source, snapshot: Snapshot) -> None:
-        candidate = Candidate(snapshot, on_the_clock(self._watchers[source.key].asked_at))
+        candidate = Candidate(snapshot, on_the_clock(self._watchers[source.key].asked_at, now=self._shop.store.now()))
         for entry in self._served.values():
             if (entry.source.key, entry.source.selector) == (source.key, source.selector):
                 self._promoters[entry.deployment.id].offer(candidate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import anyio
 
@@ -23,7 +23,7 @@ async def prune_now_and_then(store: Store, keeping: Keeping) -> None:
     """Remove what may go, every `PRUNE_EVERY`, unless another process does; until cancelled, or not allowed to."""
     while True:
         try:
-            now = datetime.now(UTC)
+            now = store.now()
             if await store.take_turn(CHORE, now=now, length=PRUNE_EVERY):
                 with anyio.move_on_after(PRUNE_EVERY.total_seconds()):
                     await prune(store, limits(keeping, now=now))

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -132,7 +132,7 @@ async def request_run(
     """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
     deployment = await store.deployment(name)
     parameters = check_parameters(deployment, parameters)
-    now = datetime.now(UTC)
+    now = store.now()
     new = NewRun(
         deployment_id=deployment.id,
         scheduled_at=at or now,

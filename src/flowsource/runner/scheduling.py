@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flowsource.catching_up import JUST_NOW, Plan, plan
@@ -26,7 +26,7 @@ async def create_scheduled(store: Store, deployment_ids: Sequence[UUID]) -> None
         while True:
             delay = LOOK_EVERY
             try:
-                delay = await create_due(store, deployment_ids, now=datetime.now(UTC), broken=broken)
+                delay = await create_due(store, deployment_ids, now=store.now(), broken=broken)
             except FlowsourceError as error:
                 logger.warning("schedules wait for the store: %s", error)
             await ear.wait(delay)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import anyio
@@ -39,7 +39,7 @@ async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
         while True:
             delay, began_at = LOOK_EVERY, anyio.current_time()
             try:
-                delay = await eyes.look(now=datetime.now(UTC))
+                delay = await eyes.look(now=store.now())
             except FlowsourceError as error:
                 logger.warning("triggers wait for the store: %s", error)
             took = anyio.current_time() - began_at

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from uuid import uuid4
 
 import anyio
 from anyio.abc import TaskGroup
@@ -33,11 +33,15 @@ class _Line:
 
 
 class Switchboard:
-    """Counts what is heard of each topic. The counts of two lives of a server, or of a topic, are never the same."""
+    """Counts what is heard of each topic. `life` names this life of a server: the counts of another are other counts.
+
+    Those of two lives of a topic are never the same.
+    """
 
     def __init__(self, store: Store) -> None:
+        self.life = uuid4().hex
         self._store = store
-        self._numbers = count(time.time_ns())
+        self._numbers = count(1)
         self._lines: dict[str, _Line] = {}
         self._is_closed = False
         self._tasks: TaskGroup | None = None
@@ -53,14 +57,14 @@ class Switchboard:
         for line in self._lines.values():
             line.wake()
 
-    async def listen(self, seen: Mapping[str, int | None], wait: timedelta) -> dict[str, int]:
-        """The counts of these topics, once one differs from what was seen (None is like any), or after `wait`."""
-        lines = {topic: await self._line(topic) for topic in seen}
+    async def listen(self, topics: Collection[str], seen: Mapping[str, int], wait: timedelta) -> dict[str, int]:
+        """The counts of these topics, once one is other than was seen here (if that was), or after `wait`."""
+        lines = {topic: await self._line(topic) for topic in topics}
         rung = anyio.Event()
         for line in lines.values():
             line.waiters.add(rung)
         try:
-            if all(seen[topic] in (None, line.count) for topic, line in lines.items()) and not self._is_closed:
+            if all(seen.get(topic) == line.count for topic, line in lines.items()) and not self._is_closed:
                 with anyio.move_on_after(wait.total_seconds()):
                     await rung.wait()
         finally:

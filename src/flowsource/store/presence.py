@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, null, select, update
+from sqlalchemy import Connection, Update, bindparam, case, delete, exists, insert, null, select, update
 
 from flowsource.errors import NotFound
 from flowsource.events import resource
@@ -18,7 +18,9 @@ from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_lost
 from flowsource.store.values import LOST_FOR, RERUN_AFTER
 
 _LEASE = select(runners.c.lease_until).where(runners.c.id == bindparam("runner"))
-_RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=bindparam("until"))
+# Never earlier than it was: one that was under way for long comes after a younger one, and must not undo it.
+_LATER = case((runners.c.lease_until > bindparam("until"), runners.c.lease_until), else_=bindparam("until"))
+_RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=_LATER)
 _RESUME = (
     update(deployments)
     .where(

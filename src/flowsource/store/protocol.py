@@ -54,9 +54,16 @@ class Store(Protocol):
     """What flowsource remembers. Every implementation passes `StoreContract` in the tests.
 
     Each method is one transaction. Those that take `transition_id` may be repeated with the same one: a lost reply and
-    a retry give the same answer. `now` and `at` are the caller's clock, UTC-aware. Methods raise StoreUnavailable when
-    a later try may succeed.
+    a retry give the same answer. `now`, `at` and the like are times of the clock of the store, UTC-aware. Methods raise
+    StoreUnavailable when a later try may succeed.
     """
+
+    def now(self) -> datetime:
+        """The time by the clock of the store, as far as it is known here; nothing is asked for it.
+
+        That clock is the database's where that is a server, and else that of the machine with the file: who shares a
+        store agrees on the time, whatever the clocks of their machines say.
+        """
 
     async def __aenter__(self) -> Self: ...
 
@@ -87,7 +94,8 @@ class Store(Protocol):
         """
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
-        """Prolong the presence of a runner; raises NotFound when it was given up for lost, and its runs with it.
+        """Prolong the presence of a runner, which is never shortened by it; raises NotFound when it was given up for
+        lost, and its runs with it.
 
         What it serves is not `stopped`: that is lifted where another took leave while this lease had run out.
         """
@@ -104,8 +112,8 @@ class Store(Protocol):
         since: then they are `crashed`. Where the deployment says `on_lost="rerun"` they get another attempt instead:
         at once for the dead, and `RERUN_AFTER` the end of the lease for others.
 
-        The store has no clock of its own, and while a machine sleeps every lease on it runs out. Whoever finds that its
-        own clock has jumped must renew, and reap no sooner than the others had time to renew as well.
+        While a machine sleeps every lease on it runs out. Whoever finds that the clock has jumped must renew, and reap
+        no sooner than the others had time to renew as well.
         """
 
     async def runners(self) -> list[UUID]:

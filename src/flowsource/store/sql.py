@@ -111,6 +111,9 @@ class SqlStore:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._close, limiter=anyio.CapacityLimiter(1))
 
+    def now(self) -> datetime:
+        return self._database.now()
+
     async def register(
         self,
         runner_id: UUID,
@@ -409,7 +412,7 @@ class SqlStore:
         return await self._read(telling.newest_events, names=names, limit=limit)
 
     async def create_token(self, token: Token, digest: str) -> Token:
-        return await self._write(tokens.create, token, digest)
+        return await self._write_alone(tokens.create, token, digest)
 
     async def tokens(self) -> list[Token]:
         return await self._read(tokens.everyone)

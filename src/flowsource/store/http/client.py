@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -15,9 +15,9 @@ import anyio
 from flowsource.errors import NotAuthenticated, StoreError, StoreUnavailable, StoreVersionMismatch
 from flowsource.server_access import ServerAccess
 from flowsource.store.http.calls import CALLS, Call
-from flowsource.store.http.codec import WrongType
+from flowsource.store.http.codec import WrongType, codec_of
 from flowsource.store.http.failures import error_from
-from flowsource.store.http.listening import LISTEN_FOR, Listening
+from flowsource.store.http.listening import LISTEN_FOR, Heard, Listening
 from flowsource.store.http.rules import is_repeatable
 from flowsource.store.http.wire import OUR_VERSION, Answer, NotReached, Wire
 from flowsource.store.protocol import Changes, Store
@@ -29,6 +29,7 @@ DIGEST_HEADER = "flowsource-call"
 PATIENCE = timedelta(seconds=30)
 # In an answer; each takes a hundred bytes or so in memory, however short it is.
 _MOST_VALUES = 2_000_000
+_HEARD = codec_of(Heard)
 _AGAIN_AFTER = (timedelta(0), timedelta(milliseconds=200))
 
 
@@ -72,6 +73,9 @@ class HttpStore:
             with anyio.CancelScope(shield=True):
                 await self._wire.__aexit__()
 
+    def now(self) -> datetime:
+        return self._wire.clock.now()
+
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._ear(*topics)
 
@@ -91,13 +95,14 @@ class HttpStore:
                 await anyio.sleep(pause.total_seconds())
         return self._result(call, await self._post(call.name, body, call.digest))
 
-    async def _listen(self, seen: dict[str, int | None], wait: timedelta) -> dict[str, int]:
-        body = json.dumps({"seen": seen, "wait": wait.total_seconds()}).encode()
+    async def _listen(self, topics: list[str], seen: Mapping[str, Mapping[str, int]], wait: timedelta) -> Heard:
+        body = json.dumps({"topics": topics, "seen": seen, "wait": wait.total_seconds()}).encode()
         answer = self._checked(await self._post("changes", body, patience=LISTEN_FOR + PATIENCE))
-        counts = answer.get("counts")
-        if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
-            raise self._strange("an answer that nobody understands")
-        return counts
+        try:
+            heard: Heard = _HEARD.decode(answer)
+        except WrongType:
+            raise self._strange("an answer that nobody understands") from None
+        return heard
 
     async def _post(self, name: str, body: bytes, digest: str = "", *, patience: timedelta = PATIENCE) -> Answer:
         headers = {DIGEST_HEADER: digest} if digest else {}

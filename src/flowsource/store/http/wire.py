@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 
@@ -14,9 +15,11 @@ import httpx
 
 from flowsource.errors import InvalidSettings, NotAuthenticated, StoreUnavailable
 from flowsource.server_access import ServerAccess
+from flowsource.store.clock import Clock
 
-# What a server says of itself, in a header of each answer.
+# What a server says of itself, in headers of each answer.
 VERSION_HEADER = "flowsource-version"
+TIME_HEADER = "flowsource-time"
 OUR_VERSION = version("flowsource")
 _CONNECT = timedelta(seconds=5)
 _MOST_CONNECTIONS = 100
@@ -40,10 +43,11 @@ class Answer:
 
 
 class Wire:
-    """Connections to the server at `url`, open while its context is."""
+    """Connections to the server at `url`, open while its context is. `clock` is that of the server."""
 
     def __init__(self, url: str, access: ServerAccess) -> None:
         self.url, self._access = url, access
+        self.clock = Clock()
 
     async def __aenter__(self) -> Wire:
         # Raises for what is wrong with it, while there is somebody to tell.
@@ -73,6 +77,7 @@ class Wire:
         """The answer to a POST; raises NotReached when none comes, each part of it within `patience`."""
         seconds = patience.total_seconds()
         limits = httpx.Timeout(seconds, connect=_CONNECT.total_seconds())
+        asked_at = datetime.now(UTC)
         try:
             with anyio.fail_after((patience + _WHOLE).total_seconds()):
                 async with self._client.stream("POST", path, content=body, headers=headers, timeout=limits) as answer:
@@ -84,6 +89,8 @@ class Wire:
             raise NotAuthenticated(str(error)) from None
         except httpx.TransportError as error:
             raise NotReached(f"the server {self.url} does not answer ({_said(error)}).") from None
+        if (told := _time(answer.headers.get(TIME_HEADER, ""))) is not None:
+            self.clock.hear(told, asked_at=asked_at)
         return Answer(answer.status_code, said, answer.headers.get(VERSION_HEADER))
 
     async def _read(self, answer: httpx.Response) -> bytes:
@@ -93,6 +100,14 @@ class Wire:
             if len(said) > LARGEST_ANSWER:
                 raise StoreUnavailable(f"the server {self.url} answers with more than anything of ours takes.")
         return bytes(said)
+
+
+def _time(text: str) -> datetime | None:
+    """What a server says that the time is; None where it says nothing that is one."""
+    with suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo is not None else None
+    return None
 
 
 class _Bearer(httpx.Auth):

@@ -15,12 +15,12 @@ from flowsource.store.http.codec import WrongType
 from flowsource.store.http.listening import LISTEN_FOR
 from flowsource.store.http.wire import OUR_VERSION
 from flowsource.store.protocol import Store
+from flowsource.store.values import is_topic
 from flowsource.tokens import Token
 
 # Of a request: the lines of a log that are sent at once fit, whatever is in them.
 LARGEST_BODY = 64 * 1024 * 1024
 _MOST_TOPICS = 2000
-_LONGEST_TOPIC = 200
 
 
 class StoreDoor:
@@ -55,9 +55,14 @@ class StoreDoor:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidInput("the body of the request is not JSON.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and the infinities are no JSON: whoever reads them again may not take them."""
+    raise ValueError(name)
 
 
 def _listening(data: Any) -> tuple[Mapping[str, int | None], timedelta]:
@@ -66,6 +71,7 @@ def _listening(data: Any) -> tuple[Mapping[str, int | None], timedelta]:
     if not isinstance(seen, dict) or len(seen) > _MOST_TOPICS or not isinstance(wait, int | float):
         raise InvalidInput("changes: give the topics that were seen, and how long to wait.")
     for topic, count in seen.items():
-        if len(topic) > _LONGEST_TOPIC or not (count is None or isinstance(count, int)):
-            raise InvalidInput("changes: a topic is short, and what was seen of it a number.")
+        # An ear has its topic in the name of a file.
+        if not is_topic(topic) or not (count is None or isinstance(count, int)):
+            raise InvalidInput("changes: there is no such topic, or what was seen of it is no number.")
     return seen, timedelta(seconds=min(max(wait, 0), LISTEN_FOR.total_seconds()))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -11,10 +13,13 @@ from itertools import count
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.store.protocol import Store
+from flowsource.store.ears import Deaf
+from flowsource.store.protocol import Changes, Store
 
 # For how long a topic that nobody asks for is still listened to: between two polls nothing is missed.
 IDLE_FOR = timedelta(seconds=90)
+# An ear takes one or two, and at most half of all are for ears.
+_DESCRIPTORS_FOR_EACH = 4
 
 
 @dataclass(eq=False, slots=True)
@@ -33,10 +38,15 @@ class _Line:
 
 
 class Switchboard:
-    """Counts what is heard of each topic. The counts of two lives of a server, or of a topic, are never the same."""
+    """Counts what is heard of each topic. The counts of two lives of a server, or of a topic, are never the same.
+
+    Of as many topics as leave this process descriptors for all else; of those beyond nothing is heard, so that whoever
+    asks for them looks for himself.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_FOR_EACH
         self._numbers = count(time.time_ns())
         self._lines: dict[str, _Line] = {}
         self._is_closed = False
@@ -78,7 +88,7 @@ class Switchboard:
         return line
 
     async def _hear(self, topic: str, line: _Line) -> None:
-        async with self._store.changes(topic) as ear:
+        async with self._ear(topic) as ear:
             line.opened.set()
             while line.was_asked_for or line.waiters:
                 line.was_asked_for = False
@@ -87,3 +97,6 @@ class Switchboard:
                     line.wake()
             # Before the ear is closed, which may take a while: nobody may find a line that hears nothing.
             del self._lines[topic]
+
+    def _ear(self, topic: str) -> AbstractAsyncContextManager[Changes]:
+        return self._store.changes(topic) if len(self._lines) <= self._most else nullcontext(Deaf())

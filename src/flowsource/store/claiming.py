@@ -11,10 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Update, bindparam, func, null, select, update
 
 from flowsource.runs import Failure, Run, RunState
-from flowsource.store import steps
+from flowsource.store import presence, steps
 from flowsource.store.awaiting import waits_for_another
 from flowsource.store.database import has_other_writers
-from flowsource.store.presence import require_runner
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runs
 
@@ -146,7 +145,8 @@ def claim(
     Returns them, and those that were given up instead: too late, or one too many. Looks at no more than `limit` runs
     of each deployment, however many are waiting.
     """
-    require_runner(connection, runner_id)
+    # A claim that is asked for again while it goes on waits for itself, and then finds what it took.
+    presence.hold(connection, runner_id)
     if limit < 1 or not deployment_ids:
         return [], []
     if transition_id is not None and (before := _taken_by(connection, runner_id, deployment_ids, transition_id)):

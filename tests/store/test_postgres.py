@@ -16,6 +16,7 @@ from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
 from tests.store.source_contract import SourceStoreContract
 from tests.store.test_doorbell import GENEROUS, open_as_many_as_may_be
+from tests.store.tokens_contract import TokensContract
 from tests.store.waiting_contract import WaitingContract
 from tests.store.words import HOUR, NOW, end, lines, registration, serve, start
 
@@ -33,6 +34,10 @@ class TestPostgres(StoreContract):
 
 
 class TestWaitingInPostgres(WaitingContract):
+    pass
+
+
+class TestTokensInPostgres(TokensContract):
     pass
 
 

@@ -21,6 +21,8 @@ from flowsource.tokens import Token
 # Of a request: the lines of a log that are sent at once fit, whatever is in them.
 LARGEST_BODY = 64 * 1024 * 1024
 _MOST_TOPICS = 2000
+# In one answer, which is made in memory.
+_MOST_ITEMS = 10_000
 
 
 class StoreDoor:
@@ -48,6 +50,10 @@ class StoreDoor:
             arguments = call.decode_arguments(data)
         except WrongType as error:
             raise InvalidInput(f"{name}: {error}") from None
+        if not 0 <= arguments.get("limit", 0) <= _MOST_ITEMS:
+            raise InvalidInput(
+                f"{name}: the limit is no number from 0 to {_MOST_ITEMS:,}; ask for the rest after that."
+            )
         arguments = await permitted(self._store, token, name, arguments)
         answer = await getattr(self._store, name)(**arguments)
         return {"result": call.gives.encode(await visible(self._store, token, name, answer))}

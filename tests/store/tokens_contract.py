@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -56,20 +57,26 @@ class TokensContract:
         of_that_name = [token for token in await store.tokens() if token.name == "fleet"]
         assert [token.is_good(NOW + HOUR) for token in of_that_name] == [False, False, True]
 
-    async def test_of_several_of_one_name_that_are_made_at_once_one_is(self, store: Store) -> None:
-        refused: list[InConflict] = []
+    async def test_of_several_made_at_once_by_one_name_one_counts_and_the_others_are_refused(
+        self, store: Store
+    ) -> None:
+        outcomes = Counter[str]()
 
-        async def create(number: int) -> None:
-            one = Token(id=uuid4(), name="fleet", scopes=("runner",), created_at=NOW)
+        async def make(name: str, which: int) -> None:
+            token = Token(id=uuid4(), name=name, scopes=("viewer",), created_at=NOW)
             try:
-                await store.create_token(one, digest_of(str(number)))
-            except InConflict as error:
-                refused.append(error)
+                await store.create_token(token, digest_of(f"{name} {which}"))
+            except InConflict:
+                outcomes["refused"] += 1
+            else:
+                outcomes["made"] += 1
 
-        async with anyio.create_task_group() as tasks:
-            for number in range(8):
-                tasks.start_soon(create, number)
-        assert len(refused) == 7
+        for number in range(20):
+            async with anyio.create_task_group() as tasks:
+                for which in range(4):
+                    tasks.start_soon(make, f"token {number}", which)
+
+        assert outcomes == {"made": 20, "refused": 60}
 
     async def test_what_is_registered_with_a_token_is_its_own_and_nobody_elses(self, store: Store) -> None:
         server = await serve(store, registration("daily", source_key="mine"), owner="fleet")

@@ -101,7 +101,7 @@ async def _open_and_serve(
                     cache=cache,
                     server=server,
                     terminal=terminal,
-                    scratch=settings.cache / "scratch",
+                    scratch=settings.scratch,
                     signs=settings.signs,
                     log_limits=settings.log_limits,
                     keeping=settings.keeping,

@@ -11,10 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Update, bindparam, func, null, select, update
 
 from flowsource.runs import Failure, Run, RunState
-from flowsource.store import steps
+from flowsource.store import presence, steps
 from flowsource.store.awaiting import waits_for_another
 from flowsource.store.database import has_other_writers
-from flowsource.store.presence import require_runner
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runners, runs
 from flowsource.store.values import Claimed
@@ -138,7 +137,7 @@ def missed_by(connection: Connection, runner_id: UUID, after: UUID | None, *, no
 
     The runner can make no other claim before this transaction ends. Raises NotFound for one that is not registered.
     """
-    require_runner(connection, runner_id)
+    presence.hold(connection, runner_id)
     last: UUID | None = connection.execute(_LAST_CLAIM, {"runner": runner_id}).scalar()
     # One that was given up and is back has no claim behind it here, whatever it knows of.
     if last is None or last == after:
@@ -162,7 +161,8 @@ def claim(
     Returns them, and those that were given up instead: too late, or one too many. Looks at no more than `limit` runs
     of each deployment, however many are waiting.
     """
-    require_runner(connection, runner_id)
+    # A claim that is asked for again while it goes on waits for itself, and then finds what it took.
+    presence.hold(connection, runner_id)
     if limit < 1 or not deployment_ids:
         return [], []
     asked = {"served": list(deployment_ids), "runner": runner_id, "now": now}

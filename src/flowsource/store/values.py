@@ -292,6 +292,20 @@ WAITS = "waits"
 EVENTS = "events"
 
 
+_ABOUT = "run:"
+_TOPICS = frozenset({WORK, CANCELS, DEPLOYMENTS, SOURCES, WISHES, WAITS, EVENTS})
+
+
 def about(run_id: UUID) -> str:
     """The topic of what happens to one run."""
-    return f"run:{run_id}"
+    return f"{_ABOUT}{run_id}"
+
+
+def is_topic(text: str) -> bool:
+    """Whether anything may ever be told under that name."""
+    if text in _TOPICS:
+        return True
+    try:
+        return text == about(UUID(text.removeprefix(_ABOUT)))
+    except ValueError:
+        return False

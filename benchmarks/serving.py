@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,12 +63,13 @@ class Server:
     def usage(self) -> Usage:
         """What it has used so far. Of runs that have ended this is exact to a hundredth of a second in all."""
         guardian = self.fork_server
-        return Usage(_own_cpu(self.pid), _own_cpu(guardian) + _cpu_of_ended_children(guardian))
+        return Usage(cpu_of(self.pid), cpu_of(guardian) + _cpu_of_ended_children(guardian))
 
 
 @contextmanager
-def serving(script: str, home: Path) -> Iterator[Server]:
-    """Run the script, which calls `serve`, with its memory and its cache in `home`, until the block ends.
+def serving(script: str, home: Path, said: Mapping[str, str] = {}) -> Iterator[Server]:
+    """Run the script, which calls `serve`, with its cache in `home`, and its memory unless the variables that are
+    `said` name another, until the block ends.
 
     Raises RuntimeError, with what it wrote, when it does not become ready or does not stop in order.
     """
@@ -78,7 +79,11 @@ def serving(script: str, home: Path) -> Iterator[Server]:
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, str(file)], env=_environment(home), stdout=output, stderr=output, process_group=0
+            [sys.executable, str(file)],
+            env={**_environment(home), **said},
+            stdout=output,
+            stderr=output,
+            process_group=0,
         )
     try:
         while READY not in log.read_bytes():
@@ -92,6 +97,38 @@ def serving(script: str, home: Path) -> Iterator[Server]:
     finally:
         process.kill()
         process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpServer:
+    """`flowsource server start`, and the secret of a token that may do everything there."""
+
+    pid: int
+    url: str
+    token: str
+
+
+@contextmanager
+def server_started(home: Path, store: str) -> Iterator[HttpServer]:
+    """A server in front of the store at that address, until the block ends."""
+    home.mkdir(parents=True)
+    log, ready = home / "server.log", "Serving the store at "
+    command = [sys.executable, "-m", "flowsource", "server", "start", "--port", "0"]
+    environment = {**_environment(home), "FLOWSOURCE_STORE": store}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, process_group=0)
+    try:
+        began = time.perf_counter()
+        while ready not in log.read_text():
+            if process.poll() is not None or time.perf_counter() - began > START_WITHIN:
+                raise RuntimeError(f"the server did not become ready; it wrote:\n{log.read_text()}")
+            time.sleep(0.01)
+        url = log.read_text().partition(ready)[2].split(";")[0]
+        file = home / "server-token"
+        yield HttpServer(process.pid, url, file.read_text().strip() if file.exists() else "")
+    finally:
+        process.terminate()
+        process.wait(STOP_WITHIN)
 
 
 class Asker:
@@ -158,7 +195,8 @@ def _environment(home: Path) -> dict[str, str]:
     return {**ours, "FLOWSOURCE_HOME": str(home)}
 
 
-def _own_cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that the process itself has used so far."""
     # The clock of another process, to the nanosecond and with its ended threads; clock_getcpuclockid(3) makes it so.
     return time.clock_gettime((~pid << 3) | 2)
 

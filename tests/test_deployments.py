@@ -135,6 +135,7 @@ def test_a_deployment_that_is_named_by_a_file_has_the_name_of_that_without_its_e
         ({"max_lateness": -1}, "max_lateness: -1 is not a length of time"),
         ({"max_lateness": float("nan")}, "max_lateness: nan is not a length of time"),
         ({"max_lateness": True}, "max_lateness: True is not a length of time"),
+        ({"max_lateness": timedelta.max}, "max_lateness: .* up to a hundred years"),
         ({"on_lost": "repeat"}, "on_lost: 'repeat' is none of 'crash', 'rerun'"),
         ({"workdir": "/tmp"}, "workdir: '/tmp' is none of 'snapshot', 'private'"),
         ({"freshness": []}, r"freshness: \[\] is none of 'poll', 'every_run'"),

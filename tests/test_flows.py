@@ -219,6 +219,7 @@ def test_a_bad_name_is_refused_at_once() -> None:
         ({"timeout_seconds": 0}, "timeout_seconds: 0 is not a number above 0"),
         ({"timeout_seconds": float("nan")}, "timeout_seconds: nan is not"),
         ({"timeout_seconds": 10**400}, "timeout_seconds: 1000"),
+        ({"timeout_seconds": 1e15}, "timeout_seconds: .* up to a hundred years"),
         ({"on_failure": print}, "on_failure: .* is not a list of functions"),
         ({"on_running": ["notify"]}, r"on_running: \['notify'\] is not a list of functions"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,6 +35,12 @@ def test_jitter_makes_a_delay_longer_and_never_shorter() -> None:
     policy = retry_policy(1, 10, 0.5, None)
     assert delays_of(policy, chance=0.0) == [10, None]
     assert delays_of(policy, chance=0.5) == [12.5, None]
+
+
+def test_a_delay_that_no_calendar_holds_is_the_longest_there_is() -> None:
+    century = timedelta(days=36525).total_seconds()
+    for policy in (retry_policy(1, 1e300, None, None), retry_policy(1, 1e200, 1e200, None)):
+        assert delays_of(policy, chance=0.5) == [century, None]
 
 
 def test_types_of_exceptions_say_what_is_worth_another_attempt() -> None:

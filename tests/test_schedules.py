@@ -371,6 +371,8 @@ def test_an_interval_is_made_of_a_length_and_an_aware_instant() -> None:
         ({"jitter": 10**400}, "jitter: 1000"),
         ({"max_lateness": -1}, "max_lateness: -1 is not a length of time"),
         ({"max_lateness": True}, "max_lateness: True is not"),
+        ({"max_lateness": timedelta.max}, "up to a hundred years"),
+        ({"jitter": timedelta(days=40_000)}, "jitter: .* is not a length of time"),
         ({"catchup": "some"}, "catchup: 'some' is none of 'latest', 'all', 'none'"),
     ],
 )

@@ -26,6 +26,15 @@ def test_each_place_can_be_given_on_its_own(tmp_path: Path) -> None:
     assert Settings.load(given) == Settings(state=Path("/home"), cache=Path("/cache"), store=f"sqlite:///{tmp_path}/x")
 
 
+def test_runs_of_two_stores_work_apart_where_they_share_a_cache() -> None:
+    places = [
+        Settings.load({"FLOWSOURCE_HOME": "/home", "FLOWSOURCE_STORE": store}).scratch
+        for store in ("sqlite:////a/x.db", "sqlite:////b/x.db", "postgresql://anna:secret@h/d", "https://h")
+    ]
+    assert len(set(places)) == len(places)
+    assert {place.parent for place in places} == {Path("/home/cache/scratch")}
+
+
 def test_what_is_empty_counts_as_not_given() -> None:
     empty = {"FLOWSOURCE_HOME": "", "FLOWSOURCE_CACHE": "", "FLOWSOURCE_STORE": ""}
     assert Settings.load(empty) == Settings.load({})

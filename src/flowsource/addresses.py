@@ -146,5 +146,5 @@ def signs_of(address: str, state: Path) -> Path:
 
 
 def short_name(address: str) -> str:
-    """A name for what is kept on this machine about the store at `address`, which is elsewhere."""
+    """A name for what is kept on this machine about the store at `address`, beside what is kept about others."""
     return hashlib.sha256(shown(address).encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ from flowsource.deployments import (
 from flowsource.errors import InvalidDeployment
 from flowsource.json_values import json_problems
 from flowsource.schedules import Catchup
-from flowsource.schedules.options import length_of
+from flowsource.schedules.options import LENGTHS_THERE_ARE, length_of
 
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "on_dependency_change": get_args(DependencyPolicy),
@@ -111,7 +111,7 @@ def check_global_limit(
 def check_length(length: object, *, name: str) -> timedelta:
     """The length of time that was given as `name`, in seconds or as a timedelta; raises InvalidDeployment."""
     if (wanted := length_of(length)) is None:
-        raise InvalidDeployment(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+        raise InvalidDeployment(f"{name}: {length!r} is not a length of time; {LENGTHS_THERE_ARE}.")
     return wanted
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from flowsource.deployments import check_name
 from flowsource.errors import InvalidInput
 from flowsource.hooks import OCCASIONS
 from flowsource.json_values import is_number
-from flowsource.retries import retry_policy
+from flowsource.retries import LONGEST_SECONDS, retry_policy
 
 
 def check_flow_options(options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -68,5 +67,7 @@ def _check_run_name(given: object) -> None:
 
 
 def _check_timeout(given: object) -> None:
-    if given is not None and (not is_number(given) or not 0 < given <= sys.float_info.max):
-        raise InvalidInput(f"timeout_seconds: {given!r} is not a number above 0; give one, or None for no limit.")
+    if given is not None and (not is_number(given) or not 0 < given <= LONGEST_SECONDS):
+        raise InvalidInput(
+            f"timeout_seconds: {given!r} is not a number above 0, up to a hundred years; give one, or None for none."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID, uuid4
 
@@ -41,7 +41,7 @@ class Session:
 
 async def link_for(store: Store, token_id: UUID) -> str:
     """The path, with its code, by which a browser comes in once with that token."""
-    code, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    code, now = secrets.token_urlsafe(32), store.now()
     await store.create_login_link(_digest(code), token_id, until=now + LINK_FOR, now=now)
     return f"{PATH}?code={code}"
 
@@ -54,7 +54,7 @@ async def local_link(store: Store) -> str:
 
 async def begin(store: Store, code: str) -> Session:
     """The session that begins by a link; raises NotAuthenticated where that is used up or too old."""
-    cookie, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    cookie, now = secrets.token_urlsafe(32), store.now()
     token = await store.begin_session(_digest(code), _digest(cookie), until=now + SESSION_FOR, now=now)
     if token is None:
         raise NotAuthenticated("this link was used before, or is too old. `flowsource dashboard` makes another.")
@@ -63,7 +63,7 @@ async def begin(store: Store, code: str) -> Session:
 
 async def session_of(store: Store, cookie: str) -> Session:
     """The session of that cookie, which goes on from now; raises NotAuthenticated where there is none."""
-    now = datetime.now(UTC)
+    now = store.now()
     token = await store.use_session(_digest(cookie), until=now + SESSION_FOR, now=now)
     if token is None:
         raise NotAuthenticated("the session is over. `flowsource dashboard` makes a link to another.")
@@ -76,7 +76,7 @@ async def end(store: Store, cookie: str) -> None:
 
 
 async def _local_token(store: Store) -> Token:
-    now = datetime.now(UTC)
+    now = store.now()
     for token in await store.tokens():
         if token.name == LOCAL and token.is_good(now):
             return token

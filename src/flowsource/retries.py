@@ -11,6 +11,8 @@ from flowsource.errors import InvalidInput
 from flowsource.json_values import is_number
 
 MOST_RETRIES = 1000
+# Longer than anybody waits, and short enough that no sum of instants leaves the calendar.
+LONGEST_SECONDS = 36525 * 86400.0
 Condition = Callable[..., object]
 
 
@@ -30,7 +32,7 @@ class RetryPolicy:
     def delay_after(self, attempt: int, *, chance: float) -> float | None:
         """How many seconds after the failure of `attempt` (counted from 1) the next one is to begin; None for never.
 
-        `chance`, in [0, 1), is how much of the jitter it gets.
+        No more than LONGEST_SECONDS; `chance`, in [0, 1), is how much of the jitter it gets.
 
         >>> policy = RetryPolicy(retries=3, delays=(1.0, 10.0), jitter_factor=0.5)
         >>> [policy.delay_after(attempt, chance=0.5) for attempt in (1, 2, 3, 4)]
@@ -39,7 +41,7 @@ class RetryPolicy:
         if attempt > self.retries:
             return None
         delay = self.delays[min(attempt, len(self.delays)) - 1]
-        return delay * (1 + self.jitter_factor * chance)
+        return min(delay * (1 + self.jitter_factor * chance), LONGEST_SECONDS)
 
     @property
     def condition(self) -> Condition | None:

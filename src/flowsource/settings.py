@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import platformdirs
 
-from flowsource.addresses import SQLITE, check_address, shown, signs_of
+from flowsource.addresses import SQLITE, check_address, short_name, shown, signs_of
 from flowsource.configuration import CONFIG, Given, read_given, variable_of
 from flowsource.errors import InvalidSettings
 from flowsource.retention import Keeping, kept_for, told_length
@@ -55,6 +55,11 @@ class Settings:
     def signs(self) -> Path:
         """The directory in which the servers of this store on this host show that they live."""
         return signs_of(self.store, self.state)
+
+    @property
+    def scratch(self) -> Path:
+        """The directory below which runs of this store work: of those of another nobody here knows whether they do."""
+        return self.cache / "scratch" / short_name(self.store)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, **arguments: str | None) -> Self:

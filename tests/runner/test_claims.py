@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import anyio
 import pytest
 
+from flowsource.errors import InvalidInput, NotAllowed
 from flowsource.runner.claims import Slots, claim_runs, lend_slots
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
@@ -108,3 +109,26 @@ async def test_the_slot_of_a_run_that_waits_for_another_is_lent_to_that(store: S
         slots.give_back(child.id)
         assert slots.free == 0
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("refusal", [NotAllowed("no"), InvalidInput("no")])
+async def test_a_store_that_refuses_or_gives_too_much_harms_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    runner, deployment = await serving(store)
+    await ask_for(store, deployment, 10)
+    monkeypatch.setattr("flowsource.runner.claims.LOOK_EVERY", timedelta(milliseconds=10))
+    claim, refusals = store.claim, [refusal]
+
+    async def lying(runner_id: UUID, ids: list[UUID], *, limit: int, **said: Any) -> Claimed:
+        if refusals:
+            raise refusals.pop()
+        return await claim(runner_id, ids, limit=10, **said)
+
+    monkeypatch.setattr(store, "claim", lying)
+    slots, taken = Slots(2), list[Run]()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(claim_runs, store, runner, [deployment], slots, taken.append)
+        await until(lambda: slots.free == 0)
+        tasks.cancel_scope.cancel()
+    assert len(taken) == 2

@@ -15,6 +15,7 @@ import pytest
 from flowsource.deployments import Declaration, Deployment, FlowFacts
 from flowsource.revisions import Revision
 from flowsource.runner.claims import Slots
+from flowsource.runner.execution import Execution
 from flowsource.runner.following import Following
 from flowsource.runner.hand import Hand
 from flowsource.runner.origin import Origin
@@ -117,6 +118,25 @@ async def test_a_run_of_a_deployment_that_is_not_served_here_is_left_alone(
         hand.take(run, tasks)
     assert slots.free == 1
     assert (await store.run(str(run.id))).state is RunState.CLAIMED
+
+
+async def test_a_run_that_is_given_twice_is_executed_once(
+    served: Served, shop: Workshop, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed: list[Execution] = []
+
+    async def execute(self: Execution) -> None:
+        executed.append(self)
+        await anyio.sleep(0.01)
+
+    monkeypatch.setattr(Execution, "execute", execute)
+    entries = {served.deployment.id: served}
+    hand = Hand(uuid4(), entries, shop, Slots(4), Following(entries, shop))
+    ours = replace(run, deployment_id=served.deployment.id)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            hand.take(ours, tasks)
+    assert len(executed) == 1
 
 
 def _deployment() -> Any:

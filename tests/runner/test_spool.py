@@ -32,10 +32,10 @@ COMPLETED = Outcome(state=RunState.COMPLETED, has_result=True, result={"half": "
 
 
 class Away:
-    """A store that may be away: each method raises then."""
+    """A store that may be away: each method raises then. What it knows of the time it knows without asking."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.is_away = store, True
+        self.store, self.is_away, self.now = store, True, store.now
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.store, name)
@@ -219,3 +219,15 @@ async def test_lines_that_found_no_room_are_counted(store: Store, claimed: Run, 
     [told] = [text for text in kept if "left out" in text]
     assert told.startswith("... 5,000 lines left out: the store was away")
     assert kept.count("much") == 1000
+
+
+async def test_what_hooks_wrote_last_is_kept_while_the_store_is_away(store: Store, claimed: Run, path: Path) -> None:
+    away, spool = Away(store), Spool(path)
+    log = RunLog(claimed, store=away, terminal=Terminal(StringIO()), limits=LogLimits(), spool=spool)
+    words = log.of_process()
+    words.printed(b"one\ntwo\n")
+    words.close()
+    await log.save_rest()
+
+    await spool.deliver_lines(store)
+    assert [line.text for line in await store.lines(claimed.id)] == ["one", "two"]

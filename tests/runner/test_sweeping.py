@@ -12,7 +12,8 @@ from flowsource.runner.sweeping import sweep_workplaces
 from flowsource.runs import RunState
 from flowsource.store import open_store
 from flowsource.store.values import NewRun, Outcome
-from tests.store.words import registration
+from tests.server.serving import served
+from tests.store.words import registration, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -38,3 +39,19 @@ async def test_only_the_places_of_runs_that_ended_long_ago_are_removed(tmp_path:
         assert sorted(path.name for path in scratch.iterdir()) == sorted([*places[:3], places[4]])
         await sweep_workplaces(store, scratch, now=LATER)
         assert sorted(path.name for path in scratch.iterdir()) == sorted([places[2], places[4]])
+
+
+async def test_the_place_of_a_run_that_another_token_owns_is_left_to_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as memory, served(memory) as server:
+        theirs = await serve(memory, registration(), owner="them")
+        await theirs.ask()
+        run = await theirs.start_one()
+        monkeypatch.setenv("FLOWSOURCE_TOKEN", await server.token("us", "runner"))
+        (tmp_path / "scratch" / f"{run.id}-{run.epoch}").mkdir(parents=True)
+
+        async with open_store(server.url) as store:
+            await sweep_workplaces(store, tmp_path / "scratch", now=LATER)
+
+        assert [path.name for path in (tmp_path / "scratch").iterdir()] == [f"{run.id}-{run.epoch}"]

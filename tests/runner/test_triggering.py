@@ -168,4 +168,13 @@ async def test_a_trigger_that_cannot_be_used_holds_up_no_other_and_is_told_once(
         await tell(store, number)
         await look_at_all(eyes)
     assert len(await made(store)) == 2
+    # So many that they are not read at once.
+    await tell(store, *range(1200))
+    with anyio.fail_after(20):
+        await look_at_all(eyes)
+    assert len(await made(store)) == 1202
     assert caplog.text.count("it is broken") == 1
+
+    monkeypatch.undo()
+    await look_at_all(eyes)
+    assert len(await made(store)) == 2 * 1202

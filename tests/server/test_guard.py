@@ -52,7 +52,9 @@ async def test_two_names_are_none(server: Served) -> None:
         assert (await raw.receive()).split(b" ")[1] in (b"400", b"421")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.test", "null", "http://localhost:1", "http://127.0.0.1.evil.test"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.test", "null", "http://[", "http://localhost:1", "http://127.0.0.1.evil.test"]
+)
 async def test_a_page_of_another_site_gets_no_answer(client: httpx.AsyncClient, origin: str) -> None:
     pause, runs = "/api/v1/deployments/a/b/pause", "/api/v1/runs"
     for method, path in (("POST", pause), ("GET", runs), ("OPTIONS", runs)):

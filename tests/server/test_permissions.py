@@ -198,14 +198,14 @@ async def is_let_in(scene: Scene, who: Token, name: str, server: Server, run: Ru
 TRIGGER = EventTrigger(expect={"order.created"})
 READ = "viewer operator admin"
 # What happens may be what the deployments of others wait for: all who run something see it.
-SEEN_BY_ALL = {"events"}
+SEEN_BY_ALL = {"events", "event"}
 EXPECTED = {
     **dict.fromkeys(("deployments", "deployment", "served", "history", "schedules"), f"{READ} runner"),
     **dict.fromkeys(("run", "runs", "lines", "attempts", "transitions"), f"{READ} runner"),
     **dict.fromkeys(("runners", "waiting", "to_cancel", "source_wishes", "revisions_of_runs"), f"{READ} runner"),
-    **dict.fromkeys(("events", "triggers", "firings"), f"{READ} runner"),
+    **dict.fromkeys(("events", "event", "triggers", "firings"), f"{READ} runner"),
     **dict.fromkeys(("sources", "find_deployments", "find_runs", "count_runs", "prunable"), READ),
-    **dict.fromkeys(("newest_events", "event"), READ),
+    "newest_events": READ,
     **dict.fromkeys(("add_schedule", "set_schedule_active", "remove_schedule"), "operator admin"),
     "emit": "operator admin runner",
     "move_trigger": "admin runner",

@@ -305,7 +305,7 @@ class AwayStore:
     """A store that is away at first, as far as hints need one."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self.is_away = store, True
+        self._store, self.is_away, self.now = store, True, store.now
 
     async def sources(self, *, now: datetime) -> list[KnownSource]:
         if self.is_away:

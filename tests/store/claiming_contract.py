@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import anyio
 
 from flowsource.deployments import FlowFacts
 from flowsource.runs import RunState
@@ -41,6 +43,23 @@ class Claiming:
             changed_at=NOW,
         )
         assert await store.run(str(claimed.id)) == claimed
+
+    async def test_a_claim_that_arrives_several_times_at_once_is_one(self, store: Store) -> None:
+        server = await serve(store, registration())
+        for _ in range(40):
+            await server.ask()
+        claim_id, given = uuid4(), set[frozenset[UUID]]()
+
+        async def claim() -> None:
+            claimed = await store.claim(server.id, [server.deployment.id], limit=3, now=NOW, transition_id=claim_id)
+            given.add(frozenset(run.id for run in claimed.runs))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(claim)
+
+        assert [len(ids) for ids in given] == [3]
+        assert {run.id for run in await store.runs(states=[RunState.CLAIMED])} in given
 
     async def test_a_server_claims_only_for_its_own_deployments(self, store: Store) -> None:
         server, other = await serve(store, registration()), await serve(store, registration("weekly"))

@@ -48,6 +48,12 @@ class Presence:
         [schedule] = await store.schedules([stopped.id])
         assert (schedule.cursor, schedule.is_held) == (NOW, False)
 
+    async def test_a_renewal_that_comes_late_shortens_no_lease(self, store: Store) -> None:
+        server = await serve(store, registration(), lease=HOUR)
+        await store.renew(server.id, lease_until=NOW + SECOND)
+        assert await store.reap(now=NOW + MINUTE) == []
+        assert await store.served(now=NOW + MINUTE) == {server.deployment.id}
+
     async def test_a_server_that_is_back_lifts_no_pause(self, store: Store) -> None:
         server = await serve(store, registration())
         await store.set_paused(server.deployment.id, True, now=NOW)

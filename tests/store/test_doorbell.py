@@ -13,6 +13,8 @@ import anyio
 import pytest
 
 from flowsource.store.doorbell import Doorbell
+from flowsource.store.ears import Bell, Deaf
+from tests.support.descriptors import few_descriptors
 
 pytestmark = pytest.mark.anyio
 
@@ -96,3 +98,20 @@ async def test_a_wait_that_is_cancelled_leaves_no_ear_behind(tmp_path: Path) -> 
             async with bell.listen("work") as ear:
                 await ear.wait(GENEROUS)
         assert os.listdir(tmp_path) == []
+
+
+async def test_an_ear_for_which_there_is_no_descriptor_hears_nothing_and_harms_nobody(tmp_path: Path) -> None:
+    async with opened(tmp_path / "bells") as bell:
+        await open_as_many_as_may_be(bell)
+        async with bell.listen("work") as ear:
+            bell.ring("work")
+            assert await ear.wait(GENEROUS)
+
+
+async def open_as_many_as_may_be(bell: Bell) -> None:
+    """Open ears until there is no descriptor for one more, and close them again."""
+    async with contextlib.AsyncExitStack() as ears:
+        with few_descriptors(20):
+            while not isinstance(await ears.enter_async_context(bell.listen("work")), Deaf):
+                pass
+            bell.ring("work")

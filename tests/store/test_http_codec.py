@@ -41,7 +41,7 @@ JSON = st.recursive(
 PLAIN: Mapping[Any, st.SearchStrategy[Any]] = {
     Any: JSON,
     str: TEXT,
-    int: st.integers(),
+    int: st.integers(1 - 2**63, 2**63 - 1),
     float: st.floats(allow_nan=False),
     bool: st.booleans(),
     UUID: st.uuids(),
@@ -217,6 +217,12 @@ def test_an_error_arrives_as_what_it_is(error: FlowsourceError) -> None:
     assert type(arrived) is type(error)
     assert (str(arrived), vars(arrived)) == (str(error), vars(error))
     assert 400 <= status_of(error) < 600
+
+
+def test_what_an_error_says_steers_no_terminal_and_has_an_end() -> None:
+    arrived = error_from({"type": "NotFound", "message": "\x1b]0;evil\x07" + "x" * 1_000_000, "fields": {}})
+    assert str(arrived).startswith("\\x1b]0;evil\\x07x")
+    assert len(str(arrived)) < 11_000
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"type": "OSError", "message": "x", "fields": {}}, {"type": 1}])

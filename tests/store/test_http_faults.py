@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -20,13 +21,15 @@ from flowsource.errors import InvalidSettings, NotAuthenticated, StoreError, Sto
 from flowsource.server_access import TOKEN, TOKEN_FILE, ServerAccess
 from flowsource.store import open_store
 from flowsource.store.http import listening
-from flowsource.store.http.wire import OUR_VERSION, VERSION_HEADER
+from flowsource.store.http import wire as wire_module
+from flowsource.store.http.wire import OUR_VERSION, VERSION_HEADER, Wire
 from flowsource.store.protocol import Store
 from flowsource.store.values import WORK
 from flowsource.tokens import new_secret
 from tests.server.serving import Served, served
 from tests.store.words import GENEROUS, NOW, Server, end, registration, serve
 from tests.support.faulty_wire import FaultyWire, faulty_wire
+from tests.support.http_way import Answer, Ask, Request, http_way
 
 pytestmark = pytest.mark.anyio
 
@@ -171,6 +174,7 @@ OURS = {VERSION_HEADER: OUR_VERSION}
         (404, b"{}", {VERSION_HEADER: "0.0.1"}, StoreVersionMismatch, "is flowsource 0.0.1, this is"),
         (401, b"{}", OURS, NotAuthenticated, "wants another token"),
         (200, b"[" * 100_000, OURS, StoreError, "gave status 200"),
+        (200, b'{"result": [' + b"[]," * 3_000_000 + b"[]]}", OURS, StoreError, "gave status 200"),
     ],
 )
 async def test_what_is_no_server_of_ours_is_told_in_one_sentence(
@@ -294,3 +298,37 @@ async def test_a_server_is_believed_by_its_certificate_alone(
         async with open_store(url) as store:
             assert await store.deployments() == []
         stopping.set()
+
+
+@pytest.mark.parametrize("bytes_at_once", [1, 1 << 20])
+async def test_an_answer_without_an_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, bytes_at_once: int) -> None:
+    monkeypatch.setattr(wire_module, "_WHOLE", timedelta(milliseconds=300))
+    monkeypatch.setattr(wire_module, "LARGEST_ANSWER", 3 << 20)
+    ended = Event()
+
+    def parts() -> Iterator[bytes]:
+        while not ended.is_set():
+            yield b" " * bytes_at_once
+            ended.wait(0.02 if bytes_at_once == 1 else 0)
+
+    with http_way(0, lambda _request, _ask: Answer(200, [], parts())) as url:
+        async with Wire(url, ServerAccess({})) as wire:
+            with pytest.raises(StoreUnavailable, match=r"the end of its answer|more than anything of ours"):
+                await wire.post("/", b"", patience=timedelta(milliseconds=200), headers={})
+        ended.set()
+
+
+async def test_cookies_are_not_kept_and_nothing_is_unpacked() -> None:
+    seen: list[Mapping[str, str]] = []
+    packed = gzip.compress(bytes(1 << 20))
+
+    def pass_on(request: Request, _: Ask) -> Answer:
+        seen.append({name.lower(): value for name, value in request.headers.items()})
+        return Answer(200, [("Set-Cookie", "a=1; Path=/"), ("Content-Encoding", "gzip")], packed)
+
+    with http_way(0, pass_on) as url:
+        async with Wire(url, ServerAccess({})) as wire:
+            for _ in range(2):
+                answer = await wire.post("/", b"", patience=GENEROUS, headers={})
+                assert answer.body == packed
+    assert [(one["accept-encoding"], one.get("cookie")) for one in seen] == [("identity", None)] * 2

@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 from flowsource.errors import InvalidSettings
 from flowsource.store import open_store
 from flowsource.store.postgres.database import PostgresDatabase
+from flowsource.store.postgres.doorbell import PostgresDoorbell
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
+from tests.store.test_doorbell import GENEROUS, open_as_many_as_may_be
 from tests.store.words import HOUR, NOW, end, lines, registration, serve, start
 
 pytestmark = pytest.mark.anyio
@@ -53,3 +55,15 @@ async def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("flowsource.store.find_spec", lambda name: None)
     with pytest.raises(InvalidSettings, match=r"pip install 'flowsource\[postgres\]'"):
         open_store("postgresql://h/d")
+
+
+async def test_an_ear_for_which_there_is_no_descriptor_hears_nothing_and_harms_nobody(postgres_address: str) -> None:
+    bell = PostgresDoorbell(postgres_address)
+    bell.open()
+    try:
+        async with bell.listen("work") as ear:
+            await open_as_many_as_may_be(bell)
+            bell.ring("work")
+            assert await ear.wait(GENEROUS)
+    finally:
+        bell.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import anyio
 import pytest
 
 from flowsource.errors import InConflict, NotAllowed, NotFound
@@ -55,6 +57,27 @@ class TokensContract:
         of_that_name = [token for token in await store.tokens() if token.name == "fleet"]
         assert [token.is_good(NOW + HOUR) for token in of_that_name] == [False, False, True]
 
+    async def test_of_several_made_at_once_by_one_name_one_counts_and_the_others_are_refused(
+        self, store: Store
+    ) -> None:
+        outcomes = Counter[str]()
+
+        async def make(name: str, which: int) -> None:
+            token = Token(id=uuid4(), name=name, scopes=("viewer",), created_at=NOW)
+            try:
+                await store.create_token(token, digest_of(f"{name} {which}"))
+            except InConflict:
+                outcomes["refused"] += 1
+            else:
+                outcomes["made"] += 1
+
+        for number in range(20):
+            async with anyio.create_task_group() as tasks:
+                for which in range(4):
+                    tasks.start_soon(make, f"token {number}", which)
+
+        assert outcomes == {"made": 20, "refused": 60}
+
     async def test_what_is_registered_with_a_token_is_its_own_and_nobody_elses(self, store: Store) -> None:
         server = await serve(store, registration("daily", source_key="mine"), owner="fleet")
         run = await server.ask()
@@ -100,7 +123,31 @@ class TokensContract:
 
         assert first == again
         assert len(first) == 2
-        assert len(await self._claim(server, uuid4())) == 1
+        assert len(await self._claim(server, uuid4(), after=claim_id)) == 1
+
+    async def test_a_claim_that_comes_late_takes_no_runs_of_which_nobody_hears(self, store: Store) -> None:
+        server = await serve(store, registration())
+        await server.ask()
+        first, second = uuid4(), uuid4()
+        [run] = await self._claim(server, first)
+        await store.start(run.id, run.epoch, at=NOW, transition_id=uuid4())
+        later = await server.ask()
+
+        assert await self._claim(server, first) == [], "it was answered, and its run has begun"
+        assert [one.id for one in await self._claim(server, second, after=first)] == [later.id]
+
+    async def test_what_a_claim_took_that_came_late_is_given_to_the_next(self, store: Store) -> None:
+        server = await serve(store, registration())
+        late, following = uuid4(), uuid4()
+        assert await self._claim(server, late) == []
+        run = await server.ask()
+        assert [one.id for one in await self._claim(server, late)] == [run.id], "nobody hears of this one"
+        await server.ask()
+
+        ids = [one.id for one in server.deployments]
+        claimed = await store.claim(server.id, ids, limit=2, now=NOW, transition_id=following)
+        assert ([one.id for one in claimed.runs], claimed.last) == ([run.id], late)
+        assert len(await self._claim(server, following, after=late)) == 1
 
     async def test_a_run_that_began_is_not_given_again(self, store: Store) -> None:
         server = await serve(store, registration())
@@ -111,7 +158,7 @@ class TokensContract:
 
         assert await self._claim(server, claim_id) == []
 
-    async def _claim(self, server: Server, claim_id: UUID) -> list[Run]:
+    async def _claim(self, server: Server, claim_id: UUID, *, after: UUID | None = None) -> list[Run]:
         ids = [one.id for one in server.deployments]
-        claimed = await server.store.claim(server.id, ids, limit=2, now=NOW, transition_id=claim_id)
+        claimed = await server.store.claim(server.id, ids, limit=2, now=NOW, transition_id=claim_id, after=after)
         return list(claimed.runs)

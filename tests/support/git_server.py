@@ -119,9 +119,11 @@ class GitServer:
 
 
 @contextmanager
-def git_server(root: Path, *, login: Login | None = None, tls: ssl.SSLContext | None = None) -> Iterator[GitServer]:
-    """Serve the bare repositories below `root` on a free port of 127.0.0.1, to `login` only if one is given."""
-    server = _Threads(("127.0.0.1", 0), _Handler)
+def git_server(
+    root: Path, *, login: Login | None = None, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[GitServer]:
+    """Serve the bare repositories below `root` on a free port of `host`, to `login` only if one is given."""
+    server = _Threads((host, 0), _Handler)
     if tls is not None:
         # Shaken hands in the thread of the connection: who is refused there must not end the server.
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.support.parts import forbids, requires
 
@@ -27,6 +28,11 @@ class Host:
     def command(self, *words: str) -> Sequence[str]:
         """The command that does `words` there."""
         return ("ip", "netns", "exec", self.namespace, *words)
+
+    @property
+    def network(self) -> int:
+        """The number by which a process there knows its network: that of the file /proc/self/ns/net."""
+        return Path("/run/netns", self.namespace).stat().st_ino
 
     @contextmanager
     def deaf(self) -> Iterator[None]:

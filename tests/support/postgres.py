@@ -45,6 +45,10 @@ class PostgresServer:
         """The address of one of its databases, with user and password."""
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
+    def local_address(self, database: str) -> str:
+        """The address of one of its databases by way of a socket in its directory, from any network of ours."""
+        return f"postgresql://{USER}:{PASSWORD}@/{database}?host={self.directory}&port={self.port}"
+
     def start(self) -> None:
         """Start it, and return once it answers."""
         given = [word for option in (*self.options, f"port={self.port}") for word in ("-c", option)]
@@ -132,6 +136,39 @@ def postgres_server(*options: str, place: Path | None = None) -> Iterator[Postgr
             yield server
         finally:
             server.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A server that has all that `primary` acknowledges, and takes its place when it is told to (`SELECT
+    pg_promote()`), until the block ends."""
+    directory = Path(tempfile.mkdtemp(prefix="flowsource-standby-"))
+    try:
+        _give_away(directory)
+        source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", USER]
+        copied = subprocess.run(
+            [_binary("pg_basebackup"), *source, "-D", directory / "data", "-R", "--checkpoint=fast", "--no-sync"],
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+            capture_output=True,
+            check=False,
+            **_as_user(),
+        )
+        assert copied.returncode == 0, copied.stderr.decode()
+        standby = PostgresServer(directory, _free_port(), primary.options)
+        standby.start()
+        try:
+            # From now on nothing is acknowledged that is not there as well.
+            primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            primary.ask("SELECT pg_reload_conf()")
+            deadline = monotonic() + _WITHIN
+            while primary.ask("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
+                assert monotonic() < deadline, (directory / "log").read_text()
+                sleep(0.02)
+            yield standby
+        finally:
+            standby.stop()
     finally:
         shutil.rmtree(directory)
 

@@ -17,12 +17,14 @@ _READY = "Serving the store at "
 
 @dataclass
 class ServerProcess:
-    """A server with its memory in `home`; it can be killed and started again at the same address."""
+    """A server with its memory in `home`, or at an `address`; it can be killed and started again at the same port."""
 
     home: Path
     log: Path
+    address: str | None = None
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "flowsource")
 
     @property
     def url(self) -> str:
@@ -39,8 +41,8 @@ class ServerProcess:
         before = len(self.said)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flowsource", "server", "start", "--port", str(self.port), *options],
-                env=environ(self.home),
+                [sys.executable, *self.program, "server", "start", "--port", str(self.port), *options],
+                env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -60,11 +62,20 @@ class ServerProcess:
         self.process.send_signal(number)
         return self.process.wait(within)
 
+    @property
+    def store(self) -> str:
+        """The address of its store, for who opens that beside it."""
+        return self.address or f"sqlite:///{self.home / 'flowsource.db'}"
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return environ(self.home, **({} if self.address is None else {"FLOWSOURCE_STORE": self.address}))
+
     def token(self, name: str, *scopes: str) -> Path:
         """A file with the secret of a new token, made where the server is."""
         words = [word for scope in scopes for word in ("--scope", scope)]
         command = [sys.executable, "-m", "flowsource", "server", "token", "create", name, *words]
-        done = subprocess.run(command, env=environ(self.home), capture_output=True, text=True, timeout=50, check=True)
+        done = subprocess.run(command, env=self._environ, capture_output=True, text=True, timeout=50, check=True)
         file = self.home.parent / f"{name}.token"
         file.write_text(done.stdout)
         return file
@@ -77,10 +88,10 @@ def environ(home: Path, **said: str) -> dict[str, str]:
 
 
 @contextmanager
-def server_process(home: Path) -> Iterator[ServerProcess]:
-    """A server that has started; it is killed with the context at the latest."""
+def server_process(home: Path, address: str | None = None) -> Iterator[ServerProcess]:
+    """A started server of a store in `home`, or at an `address`; it is killed with the context at the latest."""
     home.mkdir(mode=0o700, parents=True)
-    server = ServerProcess(home, home.with_name(f"{home.name}.server.log"))
+    server = ServerProcess(home, home.with_name(f"{home.name}.server.log"), address)
     try:
         server.start()
         yield server

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +58,19 @@ def serving(script: Path, home: Path, *, environ: Mapping[str, str] | None = Non
 
 
 @contextmanager
-def started(script: Path, home: Path, *, environ: Mapping[str, str] | None = None) -> Iterator[ServingScript]:
-    """Run `script` in its directory, with FLOWSOURCE_HOME at `home`; it is killed with the context at the latest."""
+def started(
+    script: Path, home: Path, *, environ: Mapping[str, str] | None = None, through: Sequence[str] = ()
+) -> Iterator[ServingScript]:
+    """Run `script` in its directory, with FLOWSOURCE_HOME at `home`; it is killed with the context at the latest.
+
+    `through` are the words before a command that have it done elsewhere, as by `Host.command`.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = home.with_name(f"{home.name}.{script.stem}.log")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWSOURCE_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(script)],
+            [*through, sys.executable, str(script)],
             cwd=script.parent,
             env={**kept, "FLOWSOURCE_HOME": str(home), **(environ or {})},
             stdin=subprocess.DEVNULL,

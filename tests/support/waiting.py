@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -12,3 +12,10 @@ async def until(condition: Callable[[], bool], *, within: float = 10.0) -> None:
     with anyio.fail_after(within):
         while not condition():  # noqa: ASYNC110 - the condition is not ours to set an event on
             await anyio.sleep(0.005)
+
+
+async def until_true(condition: Callable[[], Awaitable[bool]], *, within: float = 10.0) -> None:
+    """As `until`, for what is asked of a store."""
+    with anyio.fail_after(within):
+        while not await condition():  # noqa: ASYNC110 - the condition is not ours to set an event on
+            await anyio.sleep(0.05)

@@ -107,6 +107,8 @@ def test_what_is_said_as_in_prefect_means_the_same_here() -> None:
         ({"name": " "}, "name"),
         ({"enabled": 1}, "enabled"),
         ({"schedule_after": -1}, "schedule_after"),
+        ({"schedule_after": 1e13}, "schedule_after"),
+        ({"within": timedelta.max}, "within"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_name(said: dict[str, Any], field: str) -> None:

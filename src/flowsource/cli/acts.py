@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import anyio
@@ -114,9 +114,9 @@ def _do(name: str, decide: Decide, who: Author, *, json: bool) -> int:
         before = await store.deployment(name)
         act = decide(before, await store.history(before.id))
         async with store.changes(DEPLOYMENTS) as ear:
-            acted = await store.act(before.id, act, who, now=datetime.now(UTC))
+            acted = await store.act(before.id, act, who, now=store.now())
             is_done = _is_done(acted, act)
-            is_served = acted.id in await store.served(now=datetime.now(UTC))
+            is_served = acted.id in await store.served(now=store.now())
             seen = acted
             with anyio.move_on_after(_PATIENCE.total_seconds()):
                 while is_served and not is_done(seen):
@@ -174,7 +174,7 @@ def _set_paused(name: str, paused: bool, who: Author, *, dry_run: bool, yes: boo
                 return None
             raise
         refuse_for_one(dry_run=dry_run, yes=yes)
-        after = await store.set_paused(found.id, paused, author=who, now=datetime.now(UTC))
+        after = await store.set_paused(found.id, paused, author=who, now=store.now())
         return after, await _next_at(store, after)
 
     done = with_store(work)
@@ -186,7 +186,7 @@ def _set_paused(name: str, paused: bool, who: Author, *, dry_run: bool, yes: boo
 
 
 async def _next_at(store: Store, deployment: Deployment) -> datetime | None:
-    return (await next_instants(store, [deployment], datetime.now(UTC))).get(deployment.id)
+    return (await next_instants(store, [deployment], store.now())).get(deployment.id)
 
 
 def _tell(deployment: Deployment, next_at: datetime | None, text: str, *, json: bool) -> int:

@@ -66,7 +66,7 @@ def cancel(
         refuse_for_one(dry_run=dry_run, yes=yes)
         if found.state.is_final and found.state is not RunState.CANCELLED:
             raise _ended_otherwise(found)
-        asked = await store.ask_cancel(found.id, who, now=datetime.now(UTC))
+        asked = await store.ask_cancel(found.id, who, now=store.now())
         return await _follow(store, asked) if wait or sys.stdout.isatty() else asked
 
     after = with_store(ask)
@@ -97,7 +97,7 @@ def _cancel_several(text: str, who: Author, *, dry_run: bool, yes: bool, json: b
         return exits.OK
     act = f"cancel {said_count(count)} run{'s' if count != 1 else ''}"
     if go_on(act, count, lambda: print_runs(first.items, now), dry_run=dry_run, yes=yes or not count, json=json):
-        done = with_store(lambda store: cancel_runs(store, query, who, now=lambda: datetime.now(UTC)))
+        done = with_store(lambda store: cancel_runs(store, query, who, now=store.now))
         tell(done, count, json=json)
     return exits.OK
 

@@ -52,7 +52,7 @@ def ls(*query: Words, limit: int = 1000, cursor: str | None = None, json: bool =
     wanted = parse_deployments(" ".join(query), now=now, zone=None)
 
     async def find(store: Store) -> tuple[Page[Deployment], Mapping[UUID, datetime]]:
-        found = await store.find_deployments(wanted, cursor=cursor, limit=limit, now=now)
+        found = await store.find_deployments(wanted, cursor=cursor, limit=limit, now=store.now())
         return found, await next_instants(store, found.items, now)
 
     found, next_at = with_store(find)

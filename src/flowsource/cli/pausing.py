@@ -37,6 +37,6 @@ def set_several_paused(text: str, paused: bool, who: Author, *, dry_run: bool, y
     count = len(found)
     act = f"{'pause' if paused else 'resume'} {count} deployment{'s' if count != 1 else ''}"
     if go_on(act, count, show, dry_run=dry_run, yes=yes or not count, json=json):
-        done = with_store(lambda store: pause_deployments(store, query, paused, who, now=lambda: datetime.now(UTC)))
+        done = with_store(lambda store: pause_deployments(store, query, paused, who, now=store.now))
         tell(done, count, json=json)
     return exits.OK

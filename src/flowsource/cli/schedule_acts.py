@@ -84,7 +84,7 @@ def add(
         given = parameters_from(params, param, found.facts.parameter_schema)
         values = check_parameters(found, given) if given else {}
         schedule = schedule_from(when, **options, parameters=values) if values else checked
-        return found, await store.add_schedule(found.id, schedule, who, now=datetime.now(UTC))
+        return found, await store.add_schedule(found.id, schedule, who, now=store.now())
 
     return _tell(do, "is added", json=json)
 
@@ -106,7 +106,7 @@ def remove(deployment: Name, schedule: Which, /, *, reason: Reason = None, by: B
     async def do(store: Store) -> tuple[Deployment, ScheduleState]:
         found = await store.deployment(deployment)
         key = pick(schedule, await store.schedules([found.id])).key
-        return found, await store.remove_schedule(found.id, key, who, now=datetime.now(UTC))
+        return found, await store.remove_schedule(found.id, key, who, now=store.now())
 
     return _tell(do, "is removed", json=json, goes_on=False)
 
@@ -117,7 +117,7 @@ def _set_active(deployment: str, schedule: str, active: bool, reason: str | None
     async def do(store: Store) -> tuple[Deployment, ScheduleState]:
         found = await store.deployment(deployment)
         key = pick(schedule, await store.schedules([found.id])).key
-        return found, await store.set_schedule_active(found.id, key, active, who, now=datetime.now(UTC))
+        return found, await store.set_schedule_active(found.id, key, active, who, now=store.now())
 
     return _tell(do, "goes on" if active else "is held", json=json)
 

@@ -87,7 +87,7 @@ def revoke(name: str, /, *, json: bool = False) -> int:
     json
         Print the token as JSON.
     """
-    revoked = with_store(lambda store: store.revoke_token(name, now=datetime.now(UTC)))
+    revoked = with_store(lambda store: store.revoke_token(name, now=store.now()))
     if json:
         print_json(token_json(revoked))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from flowsource.cli import exits
@@ -46,7 +46,7 @@ def gc(
     cache = SnapshotCache(Settings.load().cache)
 
     async def tidy(store: Store) -> tuple[list[tuple[str, Revision]], dict[str, str]]:
-        now = datetime.now(UTC)
+        now = store.now()
         labels = {source.report.key: source.report.status.label for source in await store.sources(now=now)}
         in_use = await revisions_in_use(store)
         await cache.sweep()

@@ -63,7 +63,7 @@ def ls(*, json: Json = False) -> int:
     now = datetime.now(UTC)
 
     async def find(store: Store) -> tuple[list[KnownSource], list[Deployment]]:
-        return await store.sources(now=now), await store.deployments()
+        return await store.sources(now=store.now()), await store.deployments()
 
     known, deployments = with_store(find)
     if json:
@@ -82,7 +82,7 @@ def explain(name: Name, /, *, json: Json = False) -> int:
 
     async def find(store: Store) -> tuple[list[KnownSource], list[Deployment]]:
         deployments = await store.deployments()
-        return pick(name, await store.sources(now=now), deployments), deployments
+        return pick(name, await store.sources(now=store.now()), deployments), deployments
 
     found, deployments = with_store(find)
     if json:
@@ -115,7 +115,7 @@ def sync(name: str | None = None, /, *, wait: bool = False, timeout: float = 60,
 
     async def ask(store: Store) -> int:
         deployments = await store.deployments()
-        known = await store.sources(now=datetime.now(UTC))
+        known = await store.sources(now=store.now())
         meant = pick(name, known, deployments) if name is not None else known
         ready = [one for one in meant if one.is_served and one.wish.paused_at is None]
         if not ready:
@@ -130,7 +130,7 @@ def sync(name: str | None = None, /, *, wait: bool = False, timeout: float = 60,
                     while not await _are_answered(store, wishes):
                         await ear.wait(_LOOK_ANYWAY)
                 answered = not patience.cancelled_caught
-        now = datetime.now(UTC)
+        now = store.now()
         names = {(one.report.key, one.report.selector) for one in ready}
         after = [one for one in await store.sources(now=now) if (one.report.key, one.report.selector) in names]
         if json:
@@ -161,7 +161,7 @@ def resume(name: Name, /, *, json: Json = False) -> int:
 
 def _set_paused(name: str, paused: bool, json: bool) -> int:
     async def write(store: Store) -> int:
-        now, deployments = datetime.now(UTC), await store.deployments()
+        now, deployments = store.now(), await store.deployments()
         [key] = {one.report.key for one in pick(name, await store.sources(now=now), deployments)}
         await store.set_source_paused(key, paused, now=now)
         after = [one for one in await store.sources(now=now) if one.report.key == key]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import anyio
 import anyio.lowlevel
 
-from flowsource.errors import NotFound, StoreUnavailable
+from flowsource.errors import FlowsourceError
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
 from flowsource.store.values import WAITS, WORK
@@ -30,6 +30,11 @@ class Slots:
         self._taken: set[UUID] = set()
         self._lent: Set[UUID] = frozenset()
         self._freed = anyio.Event()
+
+    @property
+    def most(self) -> int:
+        """How many runs may be claimed at once."""
+        return _MOST_AT_ONCE if self._limit is None else min(self._limit, _MOST_AT_ONCE)
 
     @property
     def free(self) -> int:
@@ -68,7 +73,7 @@ async def lend_slots(store: Store, runner_id: UUID, slots: Slots) -> None:
         while True:
             try:
                 slots.lend(await store.waiting(runner_id))
-            except StoreUnavailable as error:
+            except FlowsourceError as error:
                 logger.warning("which runs wait for others is looked for again: %s", error)
             await ear.wait(LOOK_EVERY)
 
@@ -77,29 +82,30 @@ async def claim_runs(
     store: Store, runner_id: UUID, deployment_ids: Sequence[UUID], slots: Slots, on_claim: Callable[[Run], None]
 ) -> None:
     """Claim runs of these deployments, and hand each to `on_claim` with a slot of its own, until cancelled."""
-    claim_id = uuid4()
+    claim_id, last = uuid4(), None
     async with store.changes(WORK) as ear:
         while True:
             wanted = slots.free
             if wanted <= 0:
                 await slots.wait_until_freed()
                 continue
-            now = datetime.now(UTC)
+            now = store.now()
             try:
                 # A claim that was made is always acted on, even if we are told to stop meanwhile.
                 with anyio.CancelScope(shield=True):
                     claimed = await store.claim(
-                        runner_id, deployment_ids, limit=wanted, now=now, transition_id=claim_id
+                        runner_id, deployment_ids, limit=wanted, now=now, transition_id=claim_id, after=last
                     )
                     # Until then it is the same claim, of which the answer may have been lost.
-                    claim_id = uuid4()
-                    for run in claimed.runs:
+                    claim_id, last = uuid4(), claimed.last
+                    # Never more than may go on at once, whoever says what is ours.
+                    for run in claimed.runs[: slots.most]:
                         slots.take(run.id)
                         on_claim(run)
                 if len(claimed.runs) < wanted:
                     due = claimed.next_due
                     await ear.wait(LOOK_EVERY if due is None else min(due - now, LOOK_EVERY))
-            except (StoreUnavailable, NotFound) as error:
+            except FlowsourceError as error:
                 logger.warning("claims wait for the store: %s", error)
                 await ear.wait(LOOK_EVERY)
             await anyio.lowlevel.checkpoint()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flowsource.events import NewEvent, new_event
 
 
-def event_from(message: Mapping[str, Any], run_id: UUID) -> NewEvent:
-    """The event of a message of that run; raises ValueError, KeyError or TypeError for what is none."""
+def event_from(message: Mapping[str, Any], run_id: UUID, *, ahead: timedelta = timedelta(0)) -> NewEvent:
+    """The event of a message of that run, by the clock of the store, which is so much `ahead` of that of this machine.
+
+    Raises ValueError, KeyError or TypeError for what is none.
+    """
     at = datetime.fromisoformat(message["at"])
     if at.utcoffset() is None:
         raise ValueError(f"{at} is no instant")
@@ -20,7 +23,7 @@ def event_from(message: Mapping[str, Any], run_id: UUID) -> NewEvent:
         message["payload"],
         resource=message["resource"],
         related=message["related"],
-        at=at.astimezone(UTC),
+        at=at.astimezone(UTC) + ahead,
         event_id=UUID(message["id"]),
         run_id=run_id,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -62,4 +63,4 @@ async def _keep(event: NewEvent) -> None:
     from flowsource.store import open_store
 
     async with open_store(Settings.load().store) as store:
-        await store.emit([event])
+        await store.emit([replace(event, at=store.now())])

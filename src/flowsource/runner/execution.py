@@ -195,7 +195,7 @@ class Execution:
         if why is None or why is SHUTDOWN:
             await self._record.release()
         else:
-            await self._record.finish(outcome_of_stop(why, now=datetime.now(UTC)))
+            await self._record.finish(outcome_of_stop(why, now=self._shop.store.now()))
 
     async def _execute_at(self, place: Workplace) -> None:
         async with anyio.create_task_group() as beside:
@@ -206,7 +206,7 @@ class Execution:
                 outcome = await self._converse(place)
             except anyio.get_cancelled_exc_class():
                 stop = self._stopper.reason or SHUTDOWN
-                await self._end(outcome_of(self._answer, Exit(0), stop=stop, now=datetime.now(UTC)), place)
+                await self._end(outcome_of(self._answer, Exit(0), stop=stop, now=self._shop.store.now()), place)
                 raise
             if await self._end(outcome, place):
                 await self._follow_up(place)
@@ -215,7 +215,7 @@ class Execution:
     async def _converse(self, place: Workplace) -> Outcome:
         def on_start(process: RunProcess) -> None:
             self._process = process
-            self._record.started(datetime.now(UTC))
+            self._record.started(self._shop.store.now())
             assert self._beside is not None, "tasks go on beside the run"
             self._stopper.watch(process, self._beside)
 
@@ -239,7 +239,7 @@ class Execution:
             return Outcome(state=RunState.CRASHED, failure=lost)
         if how.left_behind and self._stopper.reason is None:
             self._log.say(logging.WARNING, f"{left_behind_text(how.left_behind).capitalize()}.")
-        return outcome_of(self._answer, how, stop=self._stopper.reason, now=datetime.now(UTC))
+        return outcome_of(self._answer, how, stop=self._stopper.reason, now=self._shop.store.now())
 
     async def _end(self, outcome: Outcome, place: Workplace) -> bool:
         """Record how it ended, with its last lines; whether that was taken."""
@@ -268,8 +268,7 @@ class Execution:
             if self._running_hooks is not None:
                 await self._running_hooks.wait()
         self._saving.cancel()
-        if lines := self._log.unsaved:
-            await self._shop.store.append_lines(self.run.id, lines)
+        await self._log.save_rest()
 
     async def _call_hooks(self, hook: str, run: Run, place: Workplace) -> None:
         words = self._log.of_process()
@@ -304,7 +303,7 @@ class Execution:
 
     def _note(self, phase: CancelPhase) -> None:
         if self._wish is not None:
-            self._record.noted(phase, datetime.now(UTC))
+            self._record.noted(phase, self._shop.store.now())
 
     def _on_message(self, place: Workplace, message: dict[str, Any]) -> None:
         match message["type"]:
@@ -317,7 +316,8 @@ class Execution:
             case "nested":
                 self._record.nested(nested_from(message))
             case "event":
-                self._record.emitted(event_from(message, self.run.id))
+                ahead = self._shop.store.now() - datetime.now(UTC)
+                self._record.emitted(event_from(message, self.run.id, ahead=ahead))
 
     def _on_loaded(self, message: dict[str, Any], place: Workplace) -> None:
         """The flow is about to be called: its time counts from here."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.deployments import Deployment, FlowFacts, Rejection
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError
 from flowsource.promotions import CarriedOut, Passed
 from flowsource.promotions import Outcome as Found
 from flowsource.revisions import Revision
@@ -109,7 +109,7 @@ class Following:
                         if (promoter := self._promoters.get(deployment.id)) is not None:
                             here = self._served[deployment.id].deployment.declared
                             promoter.refresh(as_declared_here(deployment, here))
-                except StoreUnavailable as error:
+                except FlowsourceError as error:
                     logger.warning("what others do with deployments waits for the store: %s", error)
                 await ear.wait(_LOOK_EVERY)
 
@@ -124,7 +124,7 @@ class Following:
                 if (candidate := self._promoters[entry.deployment.id].candidate) is not None
             ]
             try:
-                await collect_garbage(self._shop.store, self._shop.cache, offered, now=datetime.now(UTC))
+                await collect_garbage(self._shop.store, self._shop.cache, offered, now=self._shop.store.now())
             except FlowsourceError as error:
                 logger.warning("old snapshots are left for the next time: %s", error)
             await anyio.sleep(TIDY_EVERY.total_seconds())
@@ -148,7 +148,7 @@ class Following:
         }
 
     async def _offer(self, source: Source, snapshot: Snapshot) -> None:
-        candidate = Candidate(snapshot, on_the_clock(self._watchers[source.key].asked_at))
+        candidate = Candidate(snapshot, on_the_clock(self._watchers[source.key].asked_at, now=self._shop.store.now()))
         for entry in self._served.values():
             if (entry.source.key, entry.source.selector) == (source.key, source.selector):
                 self._promoters[entry.deployment.id].offer(candidate)

@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError
 from flowsource.runner.claims import Slots
 from flowsource.runner.execution import SHORT_GRACE, Execution, Freshen
 from flowsource.runner.following import Following
@@ -52,6 +52,9 @@ class Hand:
             logger.warning("run %s is of %s, which is not served here: it is left alone", run.name, run.deployment)
             self._slots.give_back(run.id)
             return
+        if (known := self._executions.get(run.id)) is not None and known.run.epoch == run.epoch:
+            logger.warning("run %s was given to this server twice, and is executed once", run.name)
+            return
         execution = Execution(
             run,
             self._served[run.deployment_id],
@@ -91,7 +94,7 @@ class Hand:
             while True:
                 try:
                     self._cancel(await store.to_cancel(self._runner_id))
-                except StoreUnavailable as error:
+                except FlowsourceError as error:
                     logger.warning("what is to be cancelled waits for the store: %s", error)
                 await ear.wait(LOOK_EVERY)
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -66,7 +66,7 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
             # First what they knew of the ends of their runs: whoever is buried without that, has crashed.
             await deliver_left(store, spool_of(directory, one))
         registered = dead.keys() & set(await store.runners())
-        moved = await store.reap(now=datetime.now(UTC), dead=registered) if registered else []
+        moved = await store.reap(now=store.now(), dead=registered) if registered else []
         for path in dead.values():
             path.unlink(missing_ok=True)
         return moved

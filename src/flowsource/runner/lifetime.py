@@ -101,14 +101,14 @@ async def _open_and_serve(
                     cache=cache,
                     server=server,
                     terminal=terminal,
-                    scratch=settings.cache / "scratch",
+                    scratch=settings.scratch,
                     signs=settings.signs,
                     log_limits=settings.log_limits,
                     keeping=settings.keeping,
                     spool=Spool(spool_of(settings.signs, runner_id)),
                 )
                 await bury_the_dead(store, settings.signs)
-                await sweep_workplaces(store, shop.scratch, now=datetime.now(UTC))
+                await sweep_workplaces(store, shop.scratch, now=store.now())
                 await anyio.to_thread.run_sync(partial(sweep_instances, settings.cache, now=datetime.now(UTC)))
                 async with open_dashboard(settings) if webserver else nullcontext() as dashboard:
                     await _serve(runner_id, declared, shop, signals, limit=limit, dashboard=dashboard)
@@ -135,7 +135,7 @@ async def _serve(
         await runner.run()
     finally:
         with anyio.CancelScope(shield=True):
-            paused = await shop.store.retire(runner_id, now=datetime.now(UTC))
+            paused = await shop.store.retire(runner_id, now=shop.store.now())
             if shop.spool is not None:
                 await shop.spool.deliver_lines(shop.store)
                 await shop.spool.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import anyio
 
-from flowsource.errors import NotAllowed, StoreUnavailable
+from flowsource.errors import FlowsourceError, NotAllowed
 from flowsource.retention import Keeping, Limits, Pruned, limits
 from flowsource.store.protocol import Store
 
@@ -23,13 +23,13 @@ async def prune_now_and_then(store: Store, keeping: Keeping) -> None:
     """Remove what may go, every `PRUNE_EVERY`, unless another process does; until cancelled, or not allowed to."""
     while True:
         try:
-            now = datetime.now(UTC)
+            now = store.now()
             if await store.take_turn(CHORE, now=now, length=PRUNE_EVERY):
                 with anyio.move_on_after(PRUNE_EVERY.total_seconds()):
                     await prune(store, limits(keeping, now=now))
         except NotAllowed:
             return  # The server whose store it is does so itself.
-        except StoreUnavailable as error:
+        except FlowsourceError as error:
             logger.warning("what was kept long enough stays until the store is back: %s", error)
         await anyio.sleep(PRUNE_EVERY.total_seconds())
 

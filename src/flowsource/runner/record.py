@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -112,7 +112,7 @@ class RunRecord:
 
         While the store is away it is kept in the spool, so that it is told by others should we die before.
         """
-        ended_at = datetime.now(UTC)
+        ended_at = self._store.now()
 
         def said(transition_id: UUID) -> dict[str, Any]:
             return {
@@ -138,7 +138,7 @@ class RunRecord:
         """It was not begun, and goes back to where it waited. Whether that was recorded."""
 
         def release(transition_id: UUID) -> Awaitable[Run]:
-            now = datetime.now(UTC)
+            now = self._store.now()
             return self._store.release(self._run.id, self._run.epoch, at=now, transition_id=transition_id)
 
         return await self._end(release, tells=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import anyio
@@ -14,7 +16,7 @@ import anyio
 from flowsource.context import current_tags, process_run
 from flowsource.declaring import check_tags
 from flowsource.deployments import Deployment
-from flowsource.errors import InvalidInput, InvalidParameters
+from flowsource.errors import InvalidInput, InvalidParameters, NotAuthenticated, StoreUnavailable
 from flowsource.json_values import json_problems
 from flowsource.runner.lifesigns import while_burying
 from flowsource.runs import Run
@@ -24,7 +26,12 @@ from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from flowsource.store.values import Claim, NewRun, about
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 LOOK_EVERY = timedelta(seconds=2)
+_AGAIN_AFTER = timedelta(seconds=1)
 
 
 async def arun_deployment(
@@ -43,8 +50,9 @@ async def arun_deployment(
     `parameters` go over those of the deployment. With a `timeout` in seconds the run is returned as it is then; 0
     does not wait at all. `scheduled_time` (aware; default now) may lie ahead. Asked again with the same
     `idempotency_key`, the run of the first time is the answer. Asked inside a run, that is its parent, unless
-    `as_subflow` is False, and that holds no place while it waits; the tags of `tags(...)` are added to those given.
-    Raises DeploymentNotFound or InvalidParameters, and then no run was created.
+    `as_subflow` is False, and that holds no place while it waits; the tags of `tags(...)` are added to those given; a
+    store that is away is waited for there, and elsewhere raises StoreUnavailable. Raises DeploymentNotFound or
+    InvalidParameters, and then no run was created.
     """
     if scheduled_time is not None and (not isinstance(scheduled_time, datetime) or scheduled_time.utcoffset() is None):
         raise InvalidInput(f"scheduled_time: {scheduled_time!r} is not an aware datetime; give one.")
@@ -53,25 +61,32 @@ async def arun_deployment(
     parent_id = here.id if here is not None and as_subflow else None
     # A run that waits leaves its place to others, or it might wait for the place that it holds.
     waiter = (here.id, here.fencing_token) if here is not None and (timeout is None or timeout > 0) else None
-    async with open_store(settings.store) as store:
-        run = await request_run(
+    # A run goes on while the store is away: its runner does, and tells what became of it later.
+    insist = _until_it_answers if here is not None else _once
+    async with AsyncExitStack() as held:
+        store = await insist(lambda: held.enter_async_context(open_store(settings.store)))
+        ask = partial(
+            request_run,
             store,
             name,
             {} if parameters is None else parameters,
             at=scheduled_time,
             tags=tuple(dict.fromkeys((*current_tags(), *check_tags(tags)))),
-            idempotency_key=idempotency_key,
+            idempotency_key=idempotency_key or _key_of_its_own(),
             run_name=run_name,
             parent_id=parent_id,
             awaited_by=waiter,
         )
+        run = await insist(ask)
         try:
             with anyio.move_on_after(timeout):
-                return await while_burying(store, settings.signs, lambda: wait_until_final(store, run))
-            return await store.run(str(run.id))
+                wait = partial(while_burying, store, settings.signs, lambda: wait_until_final(store, run))
+                return await insist(wait)
+            return await insist(lambda: store.run(str(run.id)))
         finally:
             if waiter is not None:
-                with anyio.CancelScope(shield=True):
+                # Once the other has ended, nobody asks for it; if it goes on, its end says the same.
+                with anyio.CancelScope(shield=True), suppress(StoreUnavailable):
                     await store.go_on(waiter, run.id)
 
 
@@ -117,7 +132,7 @@ async def request_run(
     """Create a run of the deployment `name`, due at `at` (default now), once its parameters are known to fit."""
     deployment = await store.deployment(name)
     parameters = check_parameters(deployment, parameters)
-    now = datetime.now(UTC)
+    now = store.now()
     new = NewRun(
         deployment_id=deployment.id,
         scheduled_at=at or now,
@@ -125,11 +140,34 @@ async def request_run(
         tags=check_tags(tags),
         name=run_name,
         # With one of its own it may be asked for again where the answer is lost.
-        idempotency_key=idempotency_key or f"once {uuid4()}",
+        idempotency_key=idempotency_key or _key_of_its_own(),
         parent_id=parent_id,
         awaited_by=awaited_by,
     )
     return await store.create_run(new, now=now)
+
+
+def _key_of_its_own() -> str:
+    return f"once {uuid4()}"
+
+
+async def _once(ask: Callable[[], Awaitable[T]]) -> T:
+    return await ask()
+
+
+async def _until_it_answers(ask: Callable[[], Awaitable[T]]) -> T:
+    """What `ask` returns, asked again while the store is away."""
+    is_told = False
+    while True:
+        try:
+            return await ask()
+        except NotAuthenticated:
+            # Only a person can help.
+            raise
+        except StoreUnavailable as error:
+            logger.log(logging.DEBUG if is_told else logging.WARNING, "this run waits for the store: %s", error)
+            is_told = True
+        await anyio.sleep(_AGAIN_AFTER.total_seconds())
 
 
 async def wait_until_final(store: Store, run: Run) -> Run:

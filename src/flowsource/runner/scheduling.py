@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flowsource.catching_up import JUST_NOW, Plan, plan
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runs import Failure
 from flowsource.store.protocol import Store
 from flowsource.store.values import DEPLOYMENTS, ScheduleState
@@ -26,8 +26,8 @@ async def create_scheduled(store: Store, deployment_ids: Sequence[UUID]) -> None
         while True:
             delay = LOOK_EVERY
             try:
-                delay = await create_due(store, deployment_ids, now=datetime.now(UTC), broken=broken)
-            except StoreUnavailable as error:
+                delay = await create_due(store, deployment_ids, now=store.now(), broken=broken)
+            except FlowsourceError as error:
                 logger.warning("schedules wait for the store: %s", error)
             await ear.wait(delay)
 

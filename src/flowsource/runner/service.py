@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -96,7 +95,7 @@ class Runner:
 
         What serves is as others left it: while we were away they may have promoted what we have not seen.
         """
-        now = datetime.now(UTC)
+        now = self._shop.store.now()
         registrations = [
             Registration(
                 declared=entry.deployment.declared,

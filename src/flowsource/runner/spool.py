@@ -148,15 +148,16 @@ async def deliver_left(store: Store, path: Path) -> None:
     Raises StoreUnavailable, and then it stays. What the store refuses is of runs that have been given up meanwhile.
     """
     try:
-        text = await anyio.to_thread.run_sync(path.read_bytes)
+        # Line by line: as much as a runner may keep is more than the next one should hold in memory.
+        async with await anyio.open_file(path, "rb") as file:
+            told = {_parsed(entry).get("told") async for entry in file} - {None}
+            await file.seek(0)
+            async for entry in file:
+                # The last line may be half written.
+                if entry.endswith(b"\n") and _parsed(entry).get("key") not in told:
+                    await _make(store, entry)
     except FileNotFoundError:
         return
-    # The last line may be half written.
-    entries = text.split(b"\n")[:-1]
-    told = {said.get("told") for said in map(_parsed, entries)}
-    for entry in entries:
-        if _parsed(entry).get("key") not in told - {None}:
-            await _make(store, entry)
     await anyio.to_thread.run_sync(partial(path.unlink, missing_ok=True))
 
 
@@ -166,7 +167,7 @@ async def _make(store: Store, entry: bytes) -> None:
     if (call := CALLS.get(said.get("call", ""))) is None:
         return
     try:
-        await getattr(store, call.name)(**call.decode_arguments(said["arguments"]))
+        await getattr(store, call.name)(**call.decode_arguments(said.get("arguments")))
     except StoreUnavailable:
         raise
     except (FlowsourceError, ValueError) as error:

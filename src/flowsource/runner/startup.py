@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import anyio
@@ -46,7 +46,7 @@ async def register(runner_id: UUID, declared: Sequence[tuple[Declaration, Origin
     """
     await shop.cache.sweep()
     checked = await _check_all(declared, shop)
-    now = datetime.now(UTC)
+    now = shop.store.now()
     in_use = [(entry.registration.declared.source_key, entry.registration.active) for entry in checked]
     await collect_garbage(shop.store, shop.cache, in_use, now=now)
     registered = await shop.store.register(
@@ -98,7 +98,7 @@ async def _check(declared: Declaration, origin: Origin, shop: Workshop, known: S
     Where it does not load, or is not what a person wants served, go on with the one that served before.
     """
     newest = origin.found or await latest(origin.source, shop.cache)
-    seen_at = on_the_clock(newest.asked_at)
+    seen_at = on_the_clock(newest.asked_at, now=shop.store.now())
     found = await inspect_entrypoint(shop.server, shop.cache, newest.snapshot, declared)
     before = _registered_as(declared, origin, known)
     registration: Registration | None = None

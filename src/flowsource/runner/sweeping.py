@@ -10,7 +10,7 @@ from uuid import UUID
 
 import anyio.to_thread
 
-from flowsource.errors import RunNotFound
+from flowsource.errors import NotFound, RunNotFound
 from flowsource.store.protocol import Store
 
 # Hooks are called after the end of a run, and may use what is there.
@@ -31,6 +31,8 @@ async def _is_over(store: Store, run_id: UUID, *, now: datetime) -> bool:
         run = await store.run(str(run_id))
     except RunNotFound:
         return True
+    except NotFound:
+        return False  # It is there, and not for us to know: somebody else here serves with another token.
     return run.state.is_final and run.changed_at < now - _LEFT_FOR
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import anyio
 
 from flowsource.deployments import Deployment
-from flowsource.errors import InvalidParameters, Outdated, StoreUnavailable
+from flowsource.errors import FlowsourceError, InvalidParameters, Outdated, StoreUnavailable
 from flowsource.events import Event
 from flowsource.runner.requests import check_parameters
 from flowsource.store.protocol import Store
@@ -39,8 +39,8 @@ async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
         while True:
             delay, began_at = LOOK_EVERY, anyio.current_time()
             try:
-                delay = await eyes.look(now=datetime.now(UTC))
-            except StoreUnavailable as error:
+                delay = await eyes.look(now=store.now())
+            except FlowsourceError as error:
                 logger.warning("triggers wait for the store: %s", error)
             took = anyio.current_time() - began_at
             if await ear.wait(delay):
@@ -70,29 +70,35 @@ class Eyes:
         A trigger that cannot be used holds up no other, and is told once.
         """
         waiting = [state for state in await self._store.triggers(self._ids) if not state.is_held]
-        if not waiting:
-            return LOOK_EVERY
+        sound = [one for one in waiting if _id_of(one) not in self._broken]
+        # Each of those looks for itself: it stays where it is, and would keep the others there.
+        alone = [[one] for one in waiting if _id_of(one) in self._broken]
+        delays = [await self._look_for(several, now) for several in (sound, *alone) if several]
+        return max(min(delays, default=LOOK_EVERY), timedelta(0))
+
+    async def _look_for(self, waiting: Sequence[TriggerState], now: datetime) -> timedelta:
+        """Look for these at the events that come next; the time until there may be more to do."""
         after = min(map(self._cursor_of, waiting))
         page = await self._store.events(after=after, names=_names_of([one.trigger for one in waiting]))
-        delay = LOOK_EVERY if page.is_last else timedelta(0)
+        more = LOOK_EVERY if page.is_last else timedelta(0)
+        delays = [LOOK_EVERY]
         for one in waiting:
-            this = (one.deployment_id, one.key)
             try:
-                delay = min(delay, await self._evaluate(one, page, now))
-                self._broken.discard(this)
+                delays += [more, await self._evaluate(one, page, now)]
+                self._broken.discard(_id_of(one))
             except Outdated:
                 # Somebody else looks too, and was first.
-                delay = timedelta(0)
+                delays.append(timedelta(0))
             except StoreUnavailable:
                 raise
             except Exception as error:
-                if this not in self._broken:
+                if _id_of(one) not in self._broken:
                     logger.warning("the trigger %s of %s is left out: %s", _told(one), one.deployment, error)
-                self._broken.add(this)
-        return max(delay, timedelta(0))
+                self._broken.add(_id_of(one))
+        return min(delays)
 
     def _cursor_of(self, one: TriggerState) -> int:
-        place = self._places.get((one.deployment_id, one.key))
+        place = self._places.get(_id_of(one))
         # One that was taken out and declared anew counts its versions anew too.
         return max(place.cursor, one.cursor) if place is not None and place.version == one.version else one.cursor
 
@@ -113,7 +119,7 @@ class Eyes:
             version += 1
             for firing in kept:
                 _tell(firing, one)
-        self._places[one.deployment_id, one.key] = _Place(version, cursor)
+        self._places[_id_of(one)] = _Place(version, cursor)
         end = next_end(one.trigger, state)
         return LOOK_EVERY if end is None else end + _TOLD_WITHIN - now
 
@@ -136,6 +142,10 @@ def _new_firing(deployment: Deployment, of: TriggerState, fired: Fired, event: E
         return replace(firing, parameters=check_parameters(deployment, filled(of.trigger.parameters, event)))
     except (PlaceholderUnknown, InvalidParameters) as error:
         return replace(firing, problem=str(error))
+
+
+def _id_of(one: TriggerState) -> tuple[UUID, str]:
+    return one.deployment_id, one.key
 
 
 def _names_of(triggers: Sequence[Trigger]) -> list[str]:

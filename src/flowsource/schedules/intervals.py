@@ -8,11 +8,9 @@ from typing import Any
 
 from flowsource.errors import InvalidSchedule
 from flowsource.json_values import is_number
-from flowsource.schedules.options import ScheduleOptions
+from flowsource.schedules.options import LONGEST, ScheduleOptions
 from flowsource.schedules.zones import instant_of, wall_clock, zone_named
 
-# Long enough for anybody, and short enough that no sum of instants leaves the calendar.
-_LONGEST = timedelta(days=36525)
 _DAY = timedelta(days=1)
 
 
@@ -107,6 +105,6 @@ def _checked(every: object) -> timedelta:
         raise InvalidSchedule(f"interval: {every!r} is not a length of time; give seconds.") from None
     if not isinstance(length, timedelta):
         raise InvalidSchedule(f"interval: {every!r} is not a number of seconds or a timedelta.")
-    if not timedelta(seconds=1) <= length <= _LONGEST:
+    if not timedelta(seconds=1) <= length <= LONGEST:
         raise InvalidSchedule(f"interval: {length} is not between a second and a hundred years.")
     return length

@@ -12,6 +12,9 @@ from flowsource.json_values import is_number, json_problems
 
 Catchup = Literal["latest", "all", "none"]
 
+# Long enough for anybody, and short enough that no sum of instants leaves the calendar.
+LONGEST = timedelta(days=36525)
+LENGTHS_THERE_ARE = "give seconds, 0 or more, or a timedelta, up to a hundred years"
 _LONGEST_SLUG = 100
 
 
@@ -92,17 +95,17 @@ def options_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
 def as_length(length: object, *, name: str) -> timedelta:
     """A length of time that was given as `name`, in seconds or as a timedelta; raises InvalidSchedule."""
     if (wanted := length_of(length)) is None:
-        raise InvalidSchedule(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+        raise InvalidSchedule(f"{name}: {length!r} is not a length of time; {LENGTHS_THERE_ARE}.")
     return wanted
 
 
 def length_of(given: object) -> timedelta | None:
-    """The length of time that was given in seconds or as a timedelta, 0 or more; None for anything else."""
+    """The length of time that was given in seconds or as a timedelta, up to LONGEST; None for anything else."""
     try:
         wanted = timedelta(seconds=given) if is_number(given) else given
     except (ValueError, OverflowError):
         return None  # No number, or one beyond all lengths.
-    return wanted if isinstance(wanted, timedelta) and wanted >= timedelta() else None
+    return wanted if isinstance(wanted, timedelta) and timedelta() <= wanted <= LONGEST else None
 
 
 def _check_slug(slug: object) -> None:

@@ -19,7 +19,7 @@ from flowsource.server.store_door import StoreDoor
 from flowsource.server.streams import Streams
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.http.client import DIGEST_HEADER, DOOR
-from flowsource.store.http.wire import OUR_VERSION
+from flowsource.store.http.wire import OUR_VERSION, TIME_HEADER
 from flowsource.store.protocol import Store
 from flowsource.tokens import Token
 
@@ -60,7 +60,7 @@ def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> Fas
     for beside in (doormat, health, metrics, *pages.ALL):
         app.include_router(beside.router)
     _add_document(app)
-    _add_store_door(app, StoreDoor(store, switchboard))
+    _add_store_door(app, store, StoreDoor(store, switchboard))
     return app
 
 
@@ -91,13 +91,14 @@ def _add_document(app: FastAPI) -> None:
     app.add_api_route(f"{API}/openapi.json", show_document, methods=["GET"], include_in_schema=False)
 
 
-def _add_store_door(app: FastAPI, door: StoreDoor) -> None:
+def _add_store_door(app: FastAPI, store: Store, door: StoreDoor) -> None:
     async def ask(name: str, request: Request, token: Annotated[Token, Depends(Shown())]) -> Response:
         """One method of the store, for other processes of flowsource."""
         digest = request.headers.get(DIGEST_HEADER, "")
         told = await door.answer(token, name, await request.body(), digest)
         app.state.metrics.calls.labels(name).inc()
-        return Response(json.dumps(told), media_type="application/json")
+        time = {TIME_HEADER: store.now().isoformat()}
+        return Response(json.dumps(told), media_type="application/json", headers=time)
 
     app.add_api_route(f"{DOOR}/{{name}}", ask, methods=["POST"], include_in_schema=False)
 

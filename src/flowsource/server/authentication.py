@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from flowsource.errors import NotAuthenticated
 from flowsource.store.protocol import Store
@@ -29,7 +28,7 @@ async def token_shown(store: Store, headers: Mapping[str, str]) -> tuple[Token, 
 
 async def token_of_digest(store: Store, digest: str) -> Token:
     """The token of that digest; raises NotAuthenticated where none counts."""
-    token = await store.use_token(digest, now=datetime.now(UTC))
+    token = await store.use_token(digest, now=store.now())
     if token is None:
         raise NotAuthenticated(f"the token is unknown here, has expired or was revoked. {HINT}")
     return token

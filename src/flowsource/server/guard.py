@@ -104,7 +104,7 @@ class Guard:
             raise _Refused(421, "this server is not called so; `--name` of `flowsource server start` says what it is.")
         for origin in _values(scope, b"origin"):
             # Between two ports of one machine as well: another user's may listen there.
-            if urlsplit(origin).netloc.lower() != hosts[0].lower():
+            if _place(origin) != hosts[0].lower():
                 raise _Refused(403, "requests from pages of other sites are not answered.")
         if (length := _values(scope, b"content-length")) and int(length[0]) > _largest(scope):
             raise _Refused(413, "the body is larger than is taken.")
@@ -152,6 +152,14 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _place(url: str) -> str:
+    """The host and the port of a URL; "" where it has none."""
+    try:
+        return urlsplit(url).netloc.lower()
     except ValueError:
         return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -38,7 +38,7 @@ async def is_ready(store: TheStore) -> Response:
 @router.get("/healthz/fresh")
 async def is_fresh(store: TheStore, _: Annotated[Token, Depends(Shown("viewer"))]) -> Response:
     """Every source that is served can be followed, and no schedule lags behind; tell somebody when that is not so."""
-    standing = await standing_of(store, now=datetime.now(UTC))
+    standing = await standing_of(store, now=store.now())
     is_good = not standing.bad_sources and standing.lag < _LONGEST_LAG
     told = {
         "fresh": is_good,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -40,7 +39,7 @@ async def show_metrics(request: Request, store: TheStore, _: Annotated[Token, De
     """All of it, as text."""
     metrics: Metrics = request.app.state.metrics
     standing = CollectorRegistry()
-    standing.register(_Standing(await standing_of(store, now=datetime.now(UTC))))
+    standing.register(_Standing(await standing_of(store, now=store.now())))
     return Response(generate_latest(standing) + generate_latest(metrics.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from flowsource.errors import NotAllowed, NotFound
@@ -30,7 +29,7 @@ async def permitted(store: Store, token: Token, name: str, arguments: Mapping[st
     await _require_own(store, token.name, things_in(given, rule.theirs))
     if rule.timed:
         # Or the leases of all others would be over whenever it says so.
-        given["now"] = min(given["now"], datetime.now(UTC))
+        given["now"] = min(given["now"], store.now())
     return given
 
 

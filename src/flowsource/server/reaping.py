@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 
 import anyio
 
@@ -18,16 +17,20 @@ async def reap_the_lost(store: Store) -> None:
     """Give up runners whose lease has ended, until cancelled.
 
     Not before a whole lease has passed in which they could renew it: while the server, or its store, was away nobody
-    could, and that was not their fault.
+    could, and that was not their fault. Nor was it that a clock was set, by which all leases have ended.
     """
-    patience_until = anyio.current_time() + LEASE.total_seconds()
+    patience_until, looked_at = anyio.current_time() + LEASE.total_seconds(), store.now()
     while True:
         await anyio.sleep(RENEW_EVERY.total_seconds())
+        now = store.now()
+        if now - looked_at > 2 * RENEW_EVERY:
+            patience_until = anyio.current_time() + LEASE.total_seconds()
+        looked_at = now
         try:
             if anyio.current_time() < patience_until:
                 await store.runners()
                 continue
-            for run in await store.reap(now=datetime.now(UTC)):
+            for run in await store.reap(now=now):
                 logger.warning("run %s of %s is %s: its runner is gone", run.name, run.deployment, run.state)
         except StoreUnavailable as error:
             logger.warning("the store does not answer: %s", error)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+import resource
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from uuid import uuid4
 
 import anyio
 from anyio.abc import TaskGroup
 
-from flowsource.store.protocol import Store
+from flowsource.store.ears import Deaf
+from flowsource.store.protocol import Changes, Store
 
 # For how long a topic that nobody asks for is still listened to: between two polls nothing is missed.
 IDLE_FOR = timedelta(seconds=90)
+# An ear takes one or two, and at most half of all are for ears.
+_DESCRIPTORS_FOR_EACH = 4
 
 
 @dataclass(eq=False, slots=True)
@@ -33,11 +39,17 @@ class _Line:
 
 
 class Switchboard:
-    """Counts what is heard of each topic. The counts of two lives of a server, or of a topic, are never the same."""
+    """Counts what is heard of each topic. `life` names this life of a server: the counts of another are other counts.
+
+    Those of two lives of a topic are never the same. It hears as many topics as leave this process descriptors for all
+    else; of those beyond nothing is heard, so that whoever asks for them looks for himself.
+    """
 
     def __init__(self, store: Store) -> None:
+        self.life = uuid4().hex
         self._store = store
-        self._numbers = count(time.time_ns())
+        self._most = _most_ears()
+        self._numbers = count(1)
         self._lines: dict[str, _Line] = {}
         self._is_closed = False
         self._tasks: TaskGroup | None = None
@@ -53,14 +65,14 @@ class Switchboard:
         for line in self._lines.values():
             line.wake()
 
-    async def listen(self, seen: Mapping[str, int | None], wait: timedelta) -> dict[str, int]:
-        """The counts of these topics, once one differs from what was seen (None is like any), or after `wait`."""
-        lines = {topic: await self._line(topic) for topic in seen}
+    async def listen(self, topics: Collection[str], seen: Mapping[str, int], wait: timedelta) -> dict[str, int]:
+        """The counts of these topics, once one is other than was seen here (if that was), or after `wait`."""
+        lines = {topic: await self._line(topic) for topic in topics}
         rung = anyio.Event()
         for line in lines.values():
             line.waiters.add(rung)
         try:
-            if all(seen[topic] in (None, line.count) for topic, line in lines.items()) and not self._is_closed:
+            if all(seen.get(topic) == line.count for topic, line in lines.items()) and not self._is_closed:
                 with anyio.move_on_after(wait.total_seconds()):
                     await rung.wait()
         finally:
@@ -78,7 +90,7 @@ class Switchboard:
         return line
 
     async def _hear(self, topic: str, line: _Line) -> None:
-        async with self._store.changes(topic) as ear:
+        async with self._ear(topic) as ear:
             line.opened.set()
             while line.was_asked_for or line.waiters:
                 line.was_asked_for = False
@@ -87,3 +99,11 @@ class Switchboard:
                     line.wake()
             # Before the ear is closed, which may take a while: nobody may find a line that hears nothing.
             del self._lines[topic]
+
+    def _ear(self, topic: str) -> AbstractAsyncContextManager[Changes]:
+        return self._store.changes(topic) if len(self._lines) <= self._most else nullcontext(Deaf())
+
+
+def _most_ears() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft // _DESCRIPTORS_FOR_EACH

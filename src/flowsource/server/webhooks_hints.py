@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import anyio
 
@@ -48,7 +48,7 @@ class Hints:
                 await anyio.sleep(AT_MOST_EVERY.total_seconds())
 
     async def _pass_on(self, places: Collection[str]) -> None:
-        known = [source.report for source in await self._store.sources(now=datetime.now(UTC))]
+        known = [source.report for source in await self._store.sources(now=self._store.now())]
         keys = sorted({report.key for report in known if place_of(report.address) in places})
         if keys:
             await self._store.hint_sources(keys)

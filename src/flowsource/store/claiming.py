@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Update, bindparam, func, null, select, update
 
 from flowsource.runs import Failure, Run, RunState
-from flowsource.store import steps
+from flowsource.store import presence, steps
 from flowsource.store.awaiting import waits_for_another
 from flowsource.store.database import has_other_writers
-from flowsource.store.presence import require_runner
 from flowsource.store.rows import failure_json, run_from
-from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runs
+from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_scheduled, is_waiting, runners, runs
+from flowsource.store.values import Claimed
 
 # More than that of one deployment wait for the next look, so that no write takes long.
 _GIVEN_UP_AT_ONCE = 500
@@ -73,9 +73,9 @@ _TAKE = (
     )
     .returning(*runs.c)
 )
-# By the claim of that id, of which the reply may have been lost.
+_LAST_CLAIM = select(runners.c.claim_id).where(runners.c.id == bindparam("runner")).with_for_update(key_share=True)
+_REMEMBER_CLAIM = update(runners).where(runners.c.id == bindparam("runner")).values(claim_id=bindparam("claim"))
 _TAKEN = select(runs).where(
-    runs.c.deployment_id.in_(bindparam("served", expanding=True)),
     is_in_progress,
     runs.c.state == RunState.CLAIMED,
     runs.c.runner_id == bindparam("runner"),
@@ -132,6 +132,21 @@ def next_due(connection: Connection, deployment_ids: Sequence[UUID], *, after: d
     return found
 
 
+def missed_by(connection: Connection, runner_id: UUID, after: UUID | None, *, now: datetime) -> Claimed | None:
+    """What a runner was given that does not know of any claim behind `after`, and has not begun; None for nothing.
+
+    The runner can make no other claim before this transaction ends. Raises NotFound for one that is not registered.
+    """
+    presence.hold(connection, runner_id)
+    last: UUID | None = connection.execute(_LAST_CLAIM, {"runner": runner_id}).scalar()
+    # One that was given up and is back has no claim behind it here, whatever it knows of.
+    if last is None or last == after:
+        return None
+    taken = map(run_from, connection.execute(_TAKEN, {"runner": runner_id, "claim": last}))
+    # There may be more, which this one does not look for: that is due now.
+    return Claimed(sorted(taken, key=_by_due), now, last)
+
+
 def claim(
     connection: Connection,
     runner_id: UUID,
@@ -146,11 +161,10 @@ def claim(
     Returns them, and those that were given up instead: too late, or one too many. Looks at no more than `limit` runs
     of each deployment, however many are waiting.
     """
-    require_runner(connection, runner_id)
+    # A claim that is asked for again while it goes on waits for itself, and then finds what it took.
+    presence.hold(connection, runner_id)
     if limit < 1 or not deployment_ids:
         return [], []
-    if transition_id is not None and (before := _taken_by(connection, runner_id, deployment_ids, transition_id)):
-        return before, []
     asked = {"served": list(deployment_ids), "runner": runner_id, "now": now}
     with_work = _with_work(connection, asked)
     late = {deployment.id: _too_late(connection, deployment, now) for deployment in with_work}
@@ -176,7 +190,9 @@ def claim(
         by = {"runner": runner_id, "now": now, "claim": transition_id}
         rows = connection.execute(_TAKE, {"chosen": chosen, **by}).all()
         steps.remember(connection, rows, at=now)
-        taken = sorted(map(run_from, rows), key=lambda run: (run.due_at, run.id))
+        if rows and transition_id is not None:
+            connection.execute(_REMEMBER_CLAIM, {"runner": runner_id, "claim": transition_id})
+        taken = sorted(map(run_from, rows), key=_by_due)
     too_many = [run for deployment in with_work for run in _too_many(connection, deployment, taken, now)]
     return taken, [*(run for dropped in late.values() for run in dropped), *too_many]
 
@@ -214,12 +230,8 @@ def _not_taken(connection: Connection, turns: Counter[UUID], rooms: Mapping[UUID
     return [row.id for rows in held.values() for row in rows]
 
 
-def _taken_by(
-    connection: Connection, runner_id: UUID, deployment_ids: Sequence[UUID], transition_id: UUID
-) -> list[Run]:
-    """What the claim of that id took already."""
-    asked = {"served": list(deployment_ids), "runner": runner_id, "claim": transition_id}
-    return sorted(map(run_from, connection.execute(_TAKEN, asked)), key=lambda run: (run.due_at, run.id))
+def _by_due(run: Run) -> tuple[datetime, UUID]:
+    return run.due_at, run.id
 
 
 def _room(deployment: AnyRow) -> int:

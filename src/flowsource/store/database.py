@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -26,6 +27,9 @@ class Database(Protocol):
     @property
     def writers(self) -> int:
         """How many may write at once."""
+
+    def now(self) -> datetime:
+        """The time by its clock, as far as it is known here."""
 
     def read(self, ask: Callable[[Connection], T]) -> T:
         """What `ask` returns, each of its statements seeing the last commit."""

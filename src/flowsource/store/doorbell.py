@@ -54,22 +54,31 @@ class Doorbell:
     async def listen(self, *topics: str) -> AsyncIterator[Changes]:
         """An ear for `topics`, open while the context is."""
         name = f"{topics[0] if len(topics) == 1 else 'any'}.{uuid4().hex}{_SUFFIX}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
-            ear.setblocking(False)
-            bound = self._bind(ear, name)
+        ear = self._bound(name)
+        if ear is None:
+            yield Deaf()
+            return
+        with ear:
             try:
-                yield Ear(ear, frozenset(topics)) if bound else Deaf()
+                yield Ear(ear, frozenset(topics))
             finally:
                 self._remove(name)
 
-    def _bind(self, ear: socket.socket, name: str) -> bool:
+    def _bound(self, name: str) -> socket.socket | None:
+        """A socket of that name; None where there can be none, for lack of room or of descriptors."""
         if self._handle is None:
-            return False
+            return None
         try:
+            ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError:
+            return None
+        try:
+            ear.setblocking(False)
             ear.bind(self._address(name))
         except OSError:
-            return False
-        return True
+            ear.close()
+            return None
+        return ear
 
     def _remove_dead(self) -> None:
         """Remove the ears of killed processes: for what they listened to nobody may ever ring again."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, delete, exists, insert, null, select, update
+from sqlalchemy import Connection, Update, bindparam, case, delete, exists, insert, null, select, update
 
 from flowsource.errors import NotFound
 from flowsource.events import resource
@@ -17,8 +17,10 @@ from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_lost, may_become, presence, runners, runs
 from flowsource.store.values import LOST_FOR, RERUN_AFTER
 
-_LEASE = select(runners.c.lease_until).where(runners.c.id == bindparam("runner"))
-_RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=bindparam("until"))
+_HOLD = select(runners.c.id).where(runners.c.id == bindparam("runner")).with_for_update(key_share=True)
+# Never earlier than it was: one that was under way for long comes after a younger one, and must not undo it.
+_LATER = case((runners.c.lease_until > bindparam("until"), runners.c.lease_until), else_=bindparam("until"))
+_RENEW = update(runners).where(runners.c.id == bindparam("runner")).values(lease_until=_LATER)
 _RESUME = (
     update(deployments)
     .where(
@@ -84,9 +86,9 @@ _OUT_OF_SIGHT = Failure(
 )
 
 
-def require_runner(connection: Connection, runner_id: UUID) -> None:
-    """Raise NotFound unless the runner is registered."""
-    if connection.execute(_LEASE, {"runner": runner_id}).one_or_none() is None:
+def hold(connection: Connection, runner_id: UUID) -> None:
+    """Have nobody else act for the runner before this transaction ends; raises NotFound unless it is registered."""
+    if connection.execute(_HOLD, {"runner": runner_id}).one_or_none() is None:
         raise _forgotten(runner_id)
 
 

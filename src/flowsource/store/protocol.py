@@ -55,9 +55,16 @@ class Store(Protocol):
     """What flowsource remembers. Every implementation passes `StoreContract` in the tests.
 
     Each method is one transaction. Those that take `transition_id` may be repeated with the same one: a lost reply and
-    a retry give the same answer. `now` and `at` are the caller's clock, UTC-aware. Methods raise StoreUnavailable when
-    a later try may succeed.
+    a retry give the same answer. `now`, `at` and the like are times of the clock of the store, UTC-aware. Methods raise
+    StoreUnavailable when a later try may succeed.
     """
+
+    def now(self) -> datetime:
+        """The time by the clock of the store, as far as it is known here; nothing is asked for it.
+
+        That clock is the database's where that is a server, and else that of the machine with the file: who shares a
+        store agrees on the time, whatever the clocks of their machines say.
+        """
 
     async def __aenter__(self) -> Self: ...
 
@@ -88,7 +95,8 @@ class Store(Protocol):
         """
 
     async def renew(self, runner_id: UUID, *, lease_until: datetime) -> None:
-        """Prolong the presence of a runner; raises NotFound when it was given up for lost, and its runs with it.
+        """Prolong the presence of a runner, which is never shortened by it; raises NotFound when it was given up for
+        lost, and its runs with it.
 
         What it serves is not `stopped`: that is lifted where another took leave while this lease had run out.
         """
@@ -105,8 +113,8 @@ class Store(Protocol):
         since: then they are `crashed`. Where the deployment says `on_lost="rerun"` they get another attempt instead:
         at once for the dead, and `RERUN_AFTER` the end of the lease for others.
 
-        The store has no clock of its own, and while a machine sleeps every lease on it runs out. Whoever finds that its
-        own clock has jumped must renew, and reap no sooner than the others had time to renew as well.
+        While a machine sleeps every lease on it runs out. Whoever finds that the clock has jumped must renew, and reap
+        no sooner than the others had time to renew as well.
         """
 
     async def runners(self) -> list[UUID]:
@@ -210,6 +218,7 @@ class Store(Protocol):
         limit: int,
         now: datetime,
         transition_id: UUID | None = None,
+        after: UUID | None = None,
     ) -> Claimed:
         """Take up to `limit` runs that are due for `runner_id`: state `claimed`, epoch and attempt one higher, and at
         the first attempt the active revision of their deployment fixed on them.
@@ -221,7 +230,9 @@ class Store(Protocol):
         else of its deployment, is skipped. Neither happens to one that was begun before. A run is given to one claim
         only, whoever races. Raises NotFound for a runner that is not registered. Durable when it returns.
 
-        Repeated with the same `transition_id`, it gives the runs that it took the first time and that have not begun.
+        With a `transition_id` it says `after` which claim it comes: the `last` of the answer before. Where its runner
+        was given runs since, by this claim or by one of which the answer was lost, it gives those of them that have
+        not begun, and takes none: neither what is repeated nor what comes late takes runs of which nobody hears.
         """
 
     async def start(self, run_id: UUID, epoch: int, *, at: datetime, transition_id: UUID) -> Run:

@@ -112,6 +112,9 @@ class SqlStore:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._close, limiter=anyio.CapacityLimiter(1))
 
+    def now(self) -> datetime:
+        return self._database.now()
+
     async def register(
         self,
         runner_id: UUID,
@@ -246,14 +249,18 @@ class SqlStore:
         limit: int,
         now: datetime,
         transition_id: UUID | None = None,
+        after: UUID | None = None,
     ) -> Claimed:
         def take(connection: Connection) -> tuple[Claimed, list[Run]]:
+            missed = claiming.missed_by(connection, runner_id, after, now=now) if transition_id is not None else None
+            if missed is not None:
+                return missed, []
             taken, given_up = claiming.claim(
                 connection, runner_id, deployment_ids, limit=limit, now=now, transition_id=transition_id
             )
             is_all = len(taken) < limit
             next_due = claiming.next_due(connection, deployment_ids, after=now) if is_all else None
-            return Claimed(taken, next_due), given_up
+            return Claimed(taken, next_due, transition_id if taken else after), given_up
 
         claimed, given_up = await self._write(take)
         if claimed.runs or given_up:
@@ -409,7 +416,7 @@ class SqlStore:
         return await self._read(telling.newest_events, names=names, limit=limit)
 
     async def create_token(self, token: Token, digest: str) -> Token:
-        return await self._write(tokens.create, token, digest)
+        return await self._write_alone(tokens.create, token, digest)
 
     async def tokens(self) -> list[Token]:
         return await self._read(tokens.everyone)

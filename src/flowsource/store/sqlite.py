@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +74,10 @@ class SqliteDatabase:
             # Whoever holds the lock has the file open: ours is not the last connection, and closing it writes nothing.
             self._disconnect()
         self._lock.close()
+
+    def now(self) -> datetime:
+        """The time by its clock, which is ours: a file is on this machine."""
+        return datetime.now(UTC)
 
     def read(self, ask: Callable[[Connection], T]) -> T:
         """What `ask` returns, each of its statements seeing the last commit."""

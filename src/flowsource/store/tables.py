@@ -196,6 +196,8 @@ runners = Table(
     Column("id", Uuid, primary_key=True),
     Column("lease_until", Instant, nullable=False),
     Column("owner", Plain),
+    # By which it was last given runs.
+    Column("claim_id", Uuid),
 )
 
 presence = Table(

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from flowsource.errors import InConflict, NotFound
-from flowsource.store.tables import AnyRow, deployments, runners, runs, tokens
+from flowsource.store.tables import AnyRow, deployments, insert_unless_there, runners, runs, tokens
 from flowsource.store.values import Things
 from flowsource.tokens import Token
 
 USED_TO_THE = timedelta(minutes=1)
 
+_KEEP = insert_unless_there(tokens)
 _ALL = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
 _OF_DIGEST = select(tokens).where(tokens.c.digest == bindparam("of_digest"))
 _OF_NAME = select(tokens).where(tokens.c.name == bindparam("called"), tokens.c.revoked_at.is_(None))
@@ -26,7 +27,7 @@ def create(connection: Connection, token: Token, digest: str) -> Token:
     """Keep a new token; raises InConflict where one of that name counts."""
     row = connection.execute(_OF_NAME, {"called": token.name}).one_or_none()
     if row is not None and token_from(row).is_good(token.created_at):
-        raise InConflict(f"there is a token {token.name!r}. Give another name, or revoke it first.")
+        raise _taken(token.name)
     if row is not None:
         # It has expired: the name is free.
         connection.execute(_REVOKE, {"which": row.id, "now": row.expires_at})
@@ -38,13 +39,18 @@ def create(connection: Connection, token: Token, digest: str) -> Token:
         "created_at": token.created_at,
         "expires_at": token.expires_at,
     }
-    connection.execute(insert(tokens), columns)
+    if not connection.execute(_KEEP, columns).rowcount:
+        raise _taken(token.name)  # By one that was made at the same time.
     return token
 
 
 def everyone(connection: Connection) -> list[Token]:
     """All tokens, the oldest first, also those that do not count any more."""
     return [token_from(row) for row in connection.execute(_ALL)]
+
+
+def _taken(name: str) -> InConflict:
+    return InConflict(f"there is a token {name!r}. Give another name, or revoke it first.")
 
 
 def revoke(connection: Connection, name: str, *, now: datetime) -> Token:

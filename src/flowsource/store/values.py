@@ -87,10 +87,12 @@ class NewRun:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """The runs that a claim was given. `next_due` is when the first of those comes due that are not due yet, where
-    there was nothing more to be given."""
+    there was nothing more to be given. `last` is the claim by which its runner was last given any, where claims are
+    told apart by ids."""
 
     runs: Sequence[Run]
     next_due: datetime | None
+    last: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +304,20 @@ WAITS = "waits"
 EVENTS = "events"
 
 
+_ABOUT = "run:"
+_TOPICS = frozenset({WORK, CANCELS, DEPLOYMENTS, SOURCES, WISHES, WAITS, EVENTS})
+
+
 def about(run_id: UUID) -> str:
     """The topic of what happens to one run."""
-    return f"run:{run_id}"
+    return f"{_ABOUT}{run_id}"
+
+
+def is_topic(text: str) -> bool:
+    """Whether anything may ever be told under that name."""
+    if text in _TOPICS:
+        return True
+    try:
+        return text == about(UUID(text.removeprefix(_ABOUT)))
+    except ValueError:
+        return False

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from flowsource.errors import InvalidDeployment
 from flowsource.json_values import json_problems
-from flowsource.schedules.options import length_of
+from flowsource.schedules.options import LENGTHS_THERE_ARE, length_of
 from flowsource.triggers.filling import check_placeholders
 
 _LONGEST_NAME = 100
@@ -67,7 +67,7 @@ def options_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
 def checked_length(length: object, *, name: str) -> timedelta:
     """A length of time that was given as `name`, in seconds or as a timedelta; raises InvalidDeployment."""
     if (wanted := length_of(length)) is None:
-        raise InvalidDeployment(f"{name}: {length!r} is not a length of time; give seconds, 0 or more, or a timedelta.")
+        raise InvalidDeployment(f"{name}: {length!r} is not a length of time; {LENGTHS_THERE_ARE}.")
     return wanted
 
 

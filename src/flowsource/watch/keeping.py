@@ -9,7 +9,7 @@ from functools import partial
 
 import anyio
 
-from flowsource.errors import StoreError
+from flowsource.errors import FlowsourceError
 from flowsource.store.protocol import Store
 from flowsource.store.values import WISHES
 from flowsource.watch.recorder import Recorder
@@ -50,11 +50,12 @@ class _Wishes:
         """Pause, resume and hint as is wanted now."""
         try:
             wishes = await self._store.source_wishes(list(self._watchers))
-        except StoreError as error:
+        except FlowsourceError as error:
             logger.warning("what is wanted of the sources could not be read, and is looked for again: %s", error)
             return
         for wish in wishes:
-            watcher = self._watchers[wish.key]
+            if (watcher := self._watchers.get(wish.key)) is None:
+                continue
             watcher.set_paused(wish.paused_at)
             # At the start, those that somebody answered before us are no news.
             if wish.hints > self._passed_on.setdefault(wish.key, wish.answered):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flowsource.errors import SourceError
 from flowsource.snapshots.cache import SnapshotCache
@@ -38,9 +38,9 @@ class Latest:
         return self.failure is not None
 
 
-def on_the_clock(moment: float) -> datetime:
-    """A moment of `time.monotonic` as an instant, which other processes understand."""
-    return datetime.now(UTC) - timedelta(seconds=time.monotonic() - moment)
+def on_the_clock(moment: float, *, now: datetime) -> datetime:
+    """A moment of `time.monotonic` as an instant, which other processes understand, of the clock that says `now`."""
+    return now - timedelta(seconds=time.monotonic() - moment)
 
 
 @dataclass(frozen=True, slots=True)

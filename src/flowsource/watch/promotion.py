@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import anyio
 
@@ -134,7 +134,7 @@ class Promoter:
                 return
 
     def _next(self) -> Task | None:
-        return next_task(self._deployment, self._candidate, now=datetime.now(UTC))
+        return next_task(self._deployment, self._candidate, now=self._store.now())
 
     async def _do(self, task: Task) -> None:
         deployment, outcome, seen_at = self._deployment, None, None
@@ -184,7 +184,7 @@ class Promoter:
     async def _decide(self, decision: Decision) -> None:
         before, self._is_deciding = self._deployment, True
         try:
-            decided = await self._store.decide(before.id, decision, now=datetime.now(UTC))
+            decided = await self._store.decide(before.id, decision, now=self._store.now())
             self._deployment = self._as_declared_here(decided)
             self._on_change(before, self._deployment, decision.outcome)
         except Outdated:

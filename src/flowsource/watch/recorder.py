@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import anyio
 
-from flowsource.errors import StoreError
+from flowsource.errors import FlowsourceError
 from flowsource.store.protocol import Store
 from flowsource.store.values import SourceReport
 
@@ -54,7 +54,7 @@ class Recorder:
             if pending:
                 await self._store.report_sources(list(pending.values()))
                 self._written.update(pending)
-        except StoreError as error:
+        except FlowsourceError as error:
             logger.warning("how the sources are could not be recorded, and is tried again: %s", error)
             self._write_at = time.monotonic() + _AGAIN.total_seconds()
 

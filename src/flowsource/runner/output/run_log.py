@@ -144,6 +144,16 @@ class RunLog:
                 self.saved(lines)
                 self._tell_unkept()
 
+    async def save_rest(self) -> None:
+        """Keep what is left when nobody writes any more: in the spool, if the store is away."""
+        while lines := self._unsaved[:_BATCH]:
+            try:
+                await self._store.append_lines(self._run.id, lines)
+            except StoreUnavailable as error:
+                if self._spool is None or not await self._spool.keep_lines(self._run.id, lines):
+                    logger.warning("the last %d lines of run %s are lost: %s", len(lines), self._name, error)
+            self.saved(lines)
+
     async def _set_aside(self, lines: list[LogLine]) -> None:
         """Make room while the store is away; a flow must not wait for that."""
         if self._spool is None or not self._is_over_full:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path
@@ -34,7 +33,7 @@ _DEPLOYMENT = told(models.Deployment)
 async def list_deployments(store: TheStore, _: Viewer, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """All deployments, by name."""
     found = behind(await store.deployments(), cursor, lambda one: one.full_name)
-    instants = await next_instants(store, found[:limit], datetime.now(UTC))
+    instants = await next_instants(store, found[:limit], store.now())
     return page(found, limit, lambda one: deployment_json(one, instants.get(one.id)), lambda one: one.full_name)
 
 
@@ -132,17 +131,17 @@ def _place(seq: int) -> str:
 
 async def _set_paused(store: Store, who: Token, flow: str, name: str, why: models.Why, paused: bool) -> Response:
     deployment = await store.deployment(f"{flow}/{name}")
-    await store.set_paused(deployment.id, paused, author=Author(who.name, why.reason), now=datetime.now(UTC))
+    await store.set_paused(deployment.id, paused, author=Author(who.name, why.reason), now=store.now())
     return await _shown(store, flow, name)
 
 
 async def _do(store: Store, who: Token, flow: str, name: str, act: Act, reason: str | None) -> Response:
     deployment = await store.deployment(f"{flow}/{name}")
-    await store.act(deployment.id, act, Author(who.name, reason), now=datetime.now(UTC))
+    await store.act(deployment.id, act, Author(who.name, reason), now=store.now())
     return await _shown(store, flow, name)
 
 
 async def _shown(store: Store, flow: str, name: str) -> Response:
     deployment = await store.deployment(f"{flow}/{name}")
-    instants = await next_instants(store, [deployment], datetime.now(UTC))
+    instants = await next_instants(store, [deployment], store.now())
     return answer(deployment_json(deployment, instants.get(deployment.id)))

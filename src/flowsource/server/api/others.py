@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -53,7 +53,7 @@ async def list_schedules(
     names = {one.id: one.full_name for one in known}
     states = sorted(await store.schedules(list(names)), key=lambda one: _place(names, one))
     found = behind(states, cursor, lambda one: _place(names, one))
-    now = datetime.now(UTC)
+    now = store.now()
 
     def shape(state: ScheduleState) -> dict[str, Any]:
         return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -56,7 +55,7 @@ async def show_run(store: TheStore, _: Viewer, run_id: UUID) -> Response:
 @router.post("/{run_id}/cancel", responses=told(models.Run))
 async def cancel_run(store: TheStore, who: Operator, run_id: UUID, why: models.Why) -> Response:
     """Have a run end, with its processes; one that has ended stays as it is."""
-    run = await store.ask_cancel(run_id, Author(who.name, why.reason), now=datetime.now(UTC))
+    run = await store.ask_cancel(run_id, Author(who.name, why.reason), now=store.now())
     return answer(run_json(run))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -29,7 +28,7 @@ Key = Annotated[str, Path(max_length=200, description="The `key` of the source."
 @router.get("", responses=told(models.Page[models.Source]))
 async def list_sources(store: TheStore, _: Viewer, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """All sources that were ever served, by key."""
-    known = sorted(await store.sources(now=datetime.now(UTC)), key=_place)
+    known = sorted(await store.sources(now=store.now()), key=_place)
     found = behind(known, cursor, _place)
     return page(found, limit, await _shape(store), _place)
 
@@ -56,12 +55,12 @@ async def sync_source(store: TheStore, _: Operator, key: Key) -> Response:
 
 async def _set_paused(store: Store, key: str, paused: bool) -> Response:
     await _of_key(store, key)
-    await store.set_source_paused(key, paused, now=datetime.now(UTC))
+    await store.set_source_paused(key, paused, now=store.now())
     return answer(list(map(await _shape(store), await _of_key(store, key))))
 
 
 async def _of_key(store: Store, key: str) -> list[KnownSource]:
-    known = await store.sources(now=datetime.now(UTC))
+    known = await store.sources(now=store.now())
     if not (found := [one for one in known if one.report.key == key]):
         raise SourceNotFound(key, [one.report.status.label for one in known])
     return found

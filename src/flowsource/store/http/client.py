@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -15,9 +15,9 @@ import anyio
 from flowsource.errors import NotAuthenticated, StoreError, StoreUnavailable, StoreVersionMismatch
 from flowsource.server_access import ServerAccess
 from flowsource.store.http.calls import CALLS, Call
-from flowsource.store.http.codec import WrongType
+from flowsource.store.http.codec import WrongType, codec_of
 from flowsource.store.http.failures import error_from
-from flowsource.store.http.listening import LISTEN_FOR, Listening
+from flowsource.store.http.listening import LISTEN_FOR, Heard, Listening
 from flowsource.store.http.rules import is_repeatable
 from flowsource.store.http.wire import OUR_VERSION, Answer, NotReached, Wire
 from flowsource.store.protocol import Changes, Store
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 DOOR = "/api/store"
 DIGEST_HEADER = "flowsource-call"
 PATIENCE = timedelta(seconds=30)
+# In an answer; each takes a hundred bytes or so in memory, however short it is.
+_MOST_VALUES = 2_000_000
+_HEARD = codec_of(Heard)
 _AGAIN_AFTER = (timedelta(0), timedelta(milliseconds=200))
 
 
@@ -70,6 +73,9 @@ class HttpStore:
             with anyio.CancelScope(shield=True):
                 await self._wire.__aexit__()
 
+    def now(self) -> datetime:
+        return self._wire.clock.now()
+
     def changes(self, *topics: str) -> AbstractAsyncContextManager[Changes]:
         return self._ear(*topics)
 
@@ -89,13 +95,14 @@ class HttpStore:
                 await anyio.sleep(pause.total_seconds())
         return self._result(call, await self._post(call.name, body, call.digest))
 
-    async def _listen(self, seen: dict[str, int | None], wait: timedelta) -> dict[str, int]:
-        body = json.dumps({"seen": seen, "wait": wait.total_seconds()}).encode()
+    async def _listen(self, topics: list[str], seen: Mapping[str, Mapping[str, int]], wait: timedelta) -> Heard:
+        body = json.dumps({"topics": topics, "seen": seen, "wait": wait.total_seconds()}).encode()
         answer = self._checked(await self._post("changes", body, patience=LISTEN_FOR + PATIENCE))
-        counts = answer.get("counts")
-        if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
-            raise self._strange("an answer that nobody understands")
-        return counts
+        try:
+            heard: Heard = _HEARD.decode(answer)
+        except WrongType:
+            raise self._strange("an answer that nobody understands") from None
+        return heard
 
     async def _post(self, name: str, body: bytes, digest: str = "", *, patience: timedelta = PATIENCE) -> Answer:
         headers = {DIGEST_HEADER: digest} if digest else {}
@@ -126,10 +133,7 @@ class HttpStore:
                 f"{self._wire.url} is no flowsource server: it answered with status {answer.status}. "
                 "Correct the address in FLOWSOURCE_STORE."
             )
-        try:
-            data = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            data = None
+        data = _parsed(answer.body)
         if answer.status == 200 and isinstance(data, dict):
             return data
         if (error := error_from(data.get("error") if isinstance(data, dict) else None)) is not None:
@@ -148,6 +152,16 @@ class HttpStore:
     def _strange(self, what: str) -> StoreError:
         kind = StoreUnavailable if self._has_met else StoreError
         return kind(f"the server {self._wire.url} gave {what}. Look whether it is of this version of flowsource.")
+
+
+def _parsed(body: bytes) -> Any:
+    """What JSON says; None for what is no JSON, or would take very many times its length once it is read."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _method(call: Call) -> Callable[..., Awaitable[Any]]:

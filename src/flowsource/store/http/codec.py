@@ -19,6 +19,7 @@ from flowsource.triggers import trigger_from_json, trigger_to_json
 from flowsource.triggers.options import TriggerOptions
 
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_BITS = 63
 
 
 class WrongType(ValueError):
@@ -100,7 +101,10 @@ class _Plain(Codec):
 
     def decode(self, data: Any) -> Any:
         # True and False are numbers to Python, and to nobody else.
-        if not self._is_any and type(data) not in self._kinds:
+        if self._is_any:
+            return data
+        # What no database can keep is no number to anybody here.
+        if type(data) not in self._kinds or (type(data) is int and data.bit_length() > _MOST_BITS):
             raise WrongType(f"should be {self._shape}")
         return data
 

@@ -8,6 +8,7 @@ from typing import Any
 from flowsource import errors
 from flowsource.errors import FlowsourceError, QueryProblem
 from flowsource.store.http.codec import Codec, WrongType, codec_of
+from flowsource.text import printable
 
 _KINDS: Mapping[str, type[FlowsourceError]] = {
     name: kind
@@ -15,6 +16,7 @@ _KINDS: Mapping[str, type[FlowsourceError]] = {
     if isinstance(kind, type) and issubclass(kind, FlowsourceError) and kind.__module__ == errors.__name__
 }
 
+_LONGEST = 10_000
 # Of the fields that are no JSON themselves.
 _CODECS: Mapping[tuple[str, str], Codec] = {("InvalidQuery", "problems"): codec_of(tuple[QueryProblem, ...])}
 
@@ -52,6 +54,8 @@ def error_from(data: Any) -> FlowsourceError | None:
     kind, message, fields = _KINDS.get(data["type"]), data["message"], data["fields"]
     if kind is None or not isinstance(message, str) or not isinstance(fields, dict):
         return None
+    # It is told to people, who may not trust the server.
+    message = printable(message[:_LONGEST])
     # Past `__init__`, which would make the message from fields of its own: the words are as they were said.
     error = kind.__new__(kind, message)
     error.args = (message,)

@@ -114,8 +114,8 @@ RULES: Mapping[str, Rule] = {
     # What happens: a runner sees all of it, since what others do may be what its deployments wait for.
     "emit": Rule(people="operator", theirs={"told.*.run_id": "runs"}, is_repeatable=True),
     "events": _read(_ANYTHING),
+    "event": _read(_ANYTHING),
     "newest_events": _read(),
-    "event": _read(),
     "triggers": _read({"deployment_ids.*": "deployments"}),
     "move_trigger": Rule(theirs={"before.deployment_id": "deployments"}),
     "firings": _read(_DEPLOYMENT),

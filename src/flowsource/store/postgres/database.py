@@ -6,17 +6,18 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from flowsource.addresses import postgres_address, shown
 from flowsource.errors import StoreError, StoreUnavailable
 from flowsource.store import schema
+from flowsource.store.clock import Clock
 from flowsource.store.postgres import marks
 from flowsource.store.postgres.connecting import PATIENCE, as_store_error, connect, state_of
 from flowsource.store.postgres.watchdog import Watchdog
@@ -32,7 +33,10 @@ _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
 # Held by each change: shared, or alone by one that decides by what many rows say.
 LOCK = 0x666C6F77
-_BEGIN = {alone: text(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}({LOCK})") for alone in (False, True)}
+_TIME = "clock_timestamp()"
+_BEGIN = {
+    alone: text(f"SELECT {_TIME}, pg_advisory_xact_lock{'' if alone else '_shared'}({LOCK})") for alone in (False, True)
+}
 
 # Tables with many rows take as long as they take.
 _TAKE_TIME = text(
@@ -71,6 +75,7 @@ class PostgresDatabase:
         self._address = postgres_address(address)
         self.lineage = lineage
         self._watchdog = Watchdog()
+        self._clock = Clock()
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
@@ -93,6 +98,10 @@ class PostgresDatabase:
         """Close every connection."""
         self._engine.dispose()
         self._watchdog.close()
+
+    def now(self) -> datetime:
+        """The time by the clock of the server, as each change brings it along."""
+        return self._clock.now()
 
     def read(self, ask: Callable[[Connection], T]) -> T:
         """What `ask` returns, each of its statements seeing the last commit."""
@@ -118,7 +127,7 @@ class PostgresDatabase:
         def once() -> T:
             with self._engine.connect() as connection, self._watched(connection):
                 try:
-                    connection.execute(_BEGIN[alone])
+                    self._hear_time(connection, _BEGIN[alone])
                 except DBAPIError as error:
                     if error.connection_invalidated:
                         raise _NotBegun from error
@@ -183,6 +192,7 @@ class PostgresDatabase:
         self._migrate(to)
 
     def _open(self) -> None:
+        self.read(lambda connection: self._hear_time(connection, text(f"SELECT {_TIME}")))
         if self.read(schema.revision_of) != self.lineage.newest:
             self._migrate(self.lineage.newest)
 
@@ -213,6 +223,10 @@ class PostgresDatabase:
 
             take_step(connection, self.lineage, at, following)
             return True
+
+    def _hear_time(self, connection: Connection, statement: TextClause) -> None:
+        asked_at = datetime.now(UTC)
+        self._clock.hear(connection.execute(statement).scalar_one(), asked_at=asked_at)
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = connect(self._address, self._watchdog)

@@ -19,7 +19,7 @@ import psycopg
 
 from flowsource.addresses import postgres_address
 from flowsource.errors import FlowsourceError
-from flowsource.store.ears import Ear, message_of
+from flowsource.store.ears import Deaf, Ear, message_of
 from flowsource.store.postgres.connecting import PATIENCE, connect
 from flowsource.store.postgres.watchdog import Watchdog, cut
 from flowsource.store.protocol import Changes
@@ -95,7 +95,11 @@ class PostgresDoorbell:
     @asynccontextmanager
     async def listen(self, *topics: str) -> AsyncIterator[Changes]:
         """An ear for `topics`, open while the context is."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError:  # This process has as many descriptors as it may.
+            yield Deaf()
+            return
         with ours, theirs:
             ours.setblocking(False)
             theirs.setblocking(False)

@@ -134,12 +134,12 @@ def _parsed(text: str, timezone: str) -> _Rule:
     [start] = _walls_in(text, lines["DTSTART"], zone) or [_BEGINNING]
     try:
         rule = rrulestr(_on_the_wall(lines["RRULE"], zone), dtstart=start, ignoretz=True)
-        interval = int(parts.get("INTERVAL", "1"))
+        interval, count = int(parts.get("INTERVAL", "1")), int(parts.get("COUNT", "0"))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise unusable(text, str(error)) from None
     if interval < 1:
         raise unusable(text, "its INTERVAL is not 1 or more")
-    if rule._count is not None and rule._count > _MOST_COUNTED:
+    if count > _MOST_COUNTED:
         raise unusable(text, f"its COUNT is more than {_MOST_COUNTED:,}; say UNTIL")
     step = _STEPS.get(parts["FREQ"])
     return _Rule(

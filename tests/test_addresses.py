@@ -37,6 +37,11 @@ def test_an_address_is_shown_without_user_and_password() -> None:
     assert shown("postgresql:///d?host=/run/pg") == "postgresql:///d?host=/run/pg"
 
 
+@pytest.mark.parametrize("name", ["Password", "sslpassword", "oauth_client_secret", "scram_client_key"])
+def test_an_address_is_shown_without_what_else_is_secret(name: str) -> None:
+    assert shown(f"postgresql://h/d?{name}={SECRET}&sslmode=require") == "postgresql://h/d?sslmode=require"
+
+
 def test_settings_do_not_show_a_password(tmp_path: Path) -> None:
     settings = Settings.load({"FLOWSOURCE_HOME": str(tmp_path), "FLOWSOURCE_STORE": FULL})
     assert settings.store == FULL

@@ -95,6 +95,7 @@ def test_dates_may_be_left_out() -> None:
         ("FREQ=SOMETIMES", "FREQ"),
         ("FREQ=DAILY;INTERVAL=0", "INTERVAL"),
         ("FREQ=DAILY;BYHOUR=25", "rrule"),
+        ("FREQ=SECONDLY;COUNT=10001", "its COUNT is more than 10,000; say UNTIL"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "it finds no day"),
         ("RRULE:FREQ=DAILY\nRRULE:FREQ=HOURLY", "more than one RRULE"),
         ("FREQ=DAILY\nRDATE:20260101", "RDATE is not one of"),

@@ -20,7 +20,18 @@ _KINDS: dict[str, Kind] = {
     "https": "server",
     "http": "server",
 }
-_SECRET_WORDS = frozenset({"password", "sslpassword", "passfile", "user", "sslkey"})
+_SECRET_WORDS = frozenset(
+    {
+        "password",
+        "sslpassword",
+        "passfile",
+        "user",
+        "sslkey",
+        "oauth_client_secret",
+        "scram_client_key",
+        "scram_server_key",
+    }
+)
 
 
 def kind_of(address: str) -> Kind:
@@ -88,7 +99,7 @@ def shown(address: str) -> str:
     if kind_of(address) == "server":
         return server_url(address, allow_http=True)
     _, host, path, query, _ = urlsplit(postgres_address(address))
-    kept = [(name, value) for name, value in parse_qsl(query) if name not in _SECRET_WORDS]
+    kept = [(name, value) for name, value in parse_qsl(query) if name.lower() not in _SECRET_WORDS]
     return f"postgresql://{host.rpartition('@')[2]}{path}{'?' if kept else ''}{urlencode(kept, safe='/,')}"
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import anyio
 import anyio.to_thread
 
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError, NotAllowed, StoreUnavailable
 from flowsource.store.http.calls import CALLS
 from flowsource.store.protocol import Store
 from flowsource.store.values import LogLine
@@ -145,7 +145,8 @@ async def deliver_when_back(spool: Spool, store: Store) -> None:
 async def deliver_left(store: Store, path: Path) -> None:
     """Make the calls that a process which died has left in `path`, and remove it.
 
-    Raises StoreUnavailable, and then it stays. What the store refuses is of runs that have been given up meanwhile.
+    Raises StoreUnavailable, or NotAllowed where they are for another token to make, and then it stays. What the store
+    refuses is of runs that have been given up meanwhile.
     """
     try:
         # Line by line: as much as a runner may keep is more than the next one should hold in memory.
@@ -168,7 +169,7 @@ async def _make(store: Store, entry: bytes) -> None:
         return
     try:
         await getattr(store, call.name)(**call.decode_arguments(said.get("arguments")))
-    except StoreUnavailable:
+    except (StoreUnavailable, NotAllowed):
         raise
     except (FlowsourceError, ValueError) as error:
         logger.warning("what was kept for the store is not taken any more: %s", error)

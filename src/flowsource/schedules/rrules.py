@@ -16,6 +16,8 @@ from flowsource.schedules.walls import next_instant
 from flowsource.schedules.zones import change_around, instant_of, instants_of, wall_clock, zone_named
 
 _LONGEST = 6500
+# A rule with an end by COUNT is counted from its beginning each time that it is asked.
+_MOST_COUNTED = 10_000
 # From when a rule counts that does not say it, on the clock of its zone.
 _BEGINNING = datetime(2020, 1, 1)  # noqa: DTZ001 - of a wall clock
 # A rule that finds no day for so long has ended, or will never find one.
@@ -132,11 +134,13 @@ def _parsed(text: str, timezone: str) -> _Rule:
     [start] = _walls_in(text, lines["DTSTART"], zone) or [_BEGINNING]
     try:
         rule = rrulestr(_on_the_wall(lines["RRULE"], zone), dtstart=start, ignoretz=True)
-        interval = int(parts.get("INTERVAL", "1"))
+        interval, count = int(parts.get("INTERVAL", "1")), int(parts.get("COUNT", "0"))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise unusable(text, str(error)) from None
     if interval < 1:
         raise unusable(text, "its INTERVAL is not 1 or more")
+    if count > _MOST_COUNTED:
+        raise unusable(text, f"its COUNT is more than {_MOST_COUNTED:,}; say UNTIL")
     step = _STEPS.get(parts["FREQ"])
     return _Rule(
         rule=rule,

@@ -20,6 +20,7 @@ _KINDS: dict[str, Kind] = {
     "https": "server",
     "http": "server",
 }
+_SAID_ELSEWHERE = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE", "PGSERVICEFILE")
 _SECRET_WORDS = frozenset(
     {
         "password",
@@ -158,4 +159,8 @@ def signs_of(address: str, state: Path) -> Path:
 
 def short_name(address: str) -> str:
     """A name for what is kept on this machine about the store at `address`, beside what is kept about others."""
-    return hashlib.sha256(shown(address).encode()).hexdigest()[:16]
+    named = [shown(address)]
+    if kind_of(address) == "postgresql":
+        # What an address leaves out PostgreSQL's library has from these.
+        named += [f"{name}={os.environ[name]}" for name in _SAID_ELSEWHERE if name in os.environ]
+    return hashlib.sha256("\0".join(named).encode()).hexdigest()[:16]

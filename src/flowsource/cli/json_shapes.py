@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from flowsource.bulk import Done
 from flowsource.cli.life import Branch, Life
 from flowsource.deployments import Block, Deployment, Hold, Rejection, Wish
 from flowsource.events import Event
 from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Cause, Failure, Run, Transition
+from flowsource.schedules.forecasting import Coming
 from flowsource.store.values import Firing, LogLine, ScheduleState, TriggerState
 from flowsource.tokens import Token
 from flowsource.triggers import trigger_to_json
@@ -64,6 +66,13 @@ def run_json(run: Run) -> dict[str, Any]:
         "result": run.result,
         "result_note": run.result_note,
     }
+
+
+def done_json(hit: int, done: Done | None) -> dict[str, Any]:
+    """What came of an act on all that a query asks for, which `hit` so many: how many were changed and how many were
+    passed over, by what was done and why. Nothing is, where it was not to be `done`."""
+    done = done or Done({}, {})
+    return {"hit": hit, "changed": dict(done.changed), "skipped": dict(done.skipped), "more": done.has_more}
 
 
 def event_json(event: Event) -> dict[str, Any]:
@@ -237,10 +246,21 @@ def schedule_json(state: ScheduleState, of: Deployment, next_at: datetime | None
         "next_at": instant_json(next_at),
         "cursor": instant_json(state.cursor),
         "parameters": dict(state.schedule.parameters),
+        "timezone": state.schedule.timezone,
         "jitter": state.schedule.spread.total_seconds(),
         **state.schedule.to_json(),
         "catchup": state.catchup,
         "max_lateness": state.max_lateness.total_seconds() if state.max_lateness is not None else None,
+    }
+
+
+def coming_json(one: Coming) -> dict[str, Any]:
+    """An instant at which a schedule will fire: in UTC, and on the clock of its zone, which is set by so many seconds
+    since the one before."""
+    return {
+        "at": instant_json(one.at.astimezone(UTC)),
+        "in_zone": instant_json(one.at),
+        "clock_set_by": one.clock_set_by.total_seconds(),
     }
 
 

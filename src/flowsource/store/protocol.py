@@ -374,8 +374,10 @@ class Store(Protocol):
         whoever goes on `after` the `upto` of what he got has seen every one.
         """
 
-    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
-        """The newest events first, all or those of `names`, as in `events`."""
+    async def newest_events(
+        self, *, names: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[Event]:
+        """The newest events first, all or those of `names`, as in `events`; or those with a number below `before`."""
 
     async def create_token(self, token: Token, digest: str) -> Token:
         """Keep a new token, of whose secret that is the digest; raises InConflict where one of its name counts."""

@@ -400,8 +400,10 @@ class SqlStore:
     async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:
         return await self._read(telling.events_after, after, names=names, limit=limit)
 
-    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
-        return await self._read(telling.newest_events, names=names, limit=limit)
+    async def newest_events(
+        self, *, names: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[Event]:
+        return await self._read(telling.newest_events, names=names, before=before, limit=limit)
 
     async def create_token(self, token: Token, digest: str) -> Token:
         return await self._write(tokens.create, token, digest)

@@ -142,9 +142,12 @@ def events_after(connection: Connection, after: int, *, names: Sequence[str], li
     return EventPage(found, upto if is_last else found[-1].seq, is_last)
 
 
-def newest_events(connection: Connection, *, names: Sequence[str], limit: int) -> list[Event]:
-    """The newest events, newest first."""
-    return [event_from(row) for row in connection.execute(_NEWEST.where(*_named(names)), {"limit": limit})]
+def newest_events(
+    connection: Connection, *, names: Sequence[str], before: int | None = None, limit: int
+) -> list[Event]:
+    """The newest events, newest first; those with a number below `before` where that is given."""
+    newest = _NEWEST if before is None else _NEWEST.where(events.c.seq < before)
+    return [event_from(row) for row in connection.execute(newest.where(*_named(names)), {"limit": limit})]
 
 
 def event_of(connection: Connection, seq: int) -> Event | None:

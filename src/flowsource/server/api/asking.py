@@ -1,0 +1,40 @@
+"""Queries as they come with requests: in a parameter for lists, and in a body for what is done to many at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
+
+from fastapi import Query as Parameter
+
+from flowsource.errors import InvalidInput
+from flowsource.queries.terms import Query
+
+LONGEST_QUERY = 2000
+QueryText = Annotated[
+    str,
+    Parameter(
+        alias="query",
+        max_length=LONGEST_QUERY,
+        description="What they are like, such as `state:failed tag:etl after:2d`. Days are those of UTC.",
+    ),
+]
+
+
+class Parse(Protocol):
+    """Reads a query for things of one kind; raises InvalidQuery."""
+
+    def __call__(self, text: str, *, now: datetime) -> Query: ...
+
+
+def parsed(text: str, parse: Parse) -> Query:
+    """The query that `text` is by now."""
+    return parse(text, now=datetime.now(UTC))
+
+
+def parsed_for_act(text: str, parse: Parse) -> Query:
+    """The same for what is done to all that it asks for; raises InvalidInput where it leaves nothing out."""
+    query = parsed(text, parse)
+    if not query.terms:
+        raise InvalidInput("query: it asks for all there is; say which are meant, such as state:running.")
+    return query

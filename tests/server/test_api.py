@@ -167,7 +167,8 @@ async def test_sources_and_runners_are_shown(client: httpx.AsyncClient, runner: 
     assert (await client.post(f"/sources/{source['key']}/sync")).json()[0]["hints"] == 1
     assert (await client.post("/sources/none/sync")).status_code == 404
     [one] = (await client.get("/runners")).json()["items"]
-    assert one == {"id": str(runner.id)}
+    assert is_as(models.Runner, one)
+    assert (one["id"], one["deployments"], one["host"]) == (str(runner.id), ["etl/nightly"], None)
     assert is_as(models.Me, (await client.get("/me")).json())
     assert (await client.get("/openapi.json")).json()["paths"].keys() == document_of(app())["paths"].keys()
 

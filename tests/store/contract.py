@@ -18,6 +18,7 @@ from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
 from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
+from tests.store.rerunning_contract import Rerunning
 from tests.store.scheduling_contract import Scheduling
 from tests.store.triggering_contract import TriggeringContract
 from tests.store.turns_contract import TurnsContract
@@ -43,5 +44,6 @@ class StoreContract(
     PagingContract,
     PruningContract,
     TriggeringContract,
+    Rerunning,
 ):
     """All of it."""

@@ -14,7 +14,7 @@ from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Cause, Failure, Run, Transition
 from flowsource.schedules.forecasting import Coming
-from flowsource.store.values import Firing, LogLine, ScheduleState, TriggerState
+from flowsource.store.values import Firing, KnownRunner, LogLine, ScheduleState, TriggerState
 from flowsource.tokens import Token
 from flowsource.triggers import trigger_to_json
 
@@ -39,7 +39,7 @@ def revision_json(revision: Revision) -> dict[str, Any]:
 
 def run_json(run: Run) -> dict[str, Any]:
     """A run. `result` means something only where `has_result` is true; `parent_id` is the run that asked for this one,
-    or in which it goes on where `is_nested` is true."""
+    or in which it goes on where `is_nested` is true. `rerun_of` is the one that this does again, which may be gone."""
     return {
         "id": str(run.id),
         "name": run.name,
@@ -57,6 +57,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "tags": list(run.tags),
         "schedule": run.schedule,
         "cause": _cause_json(run.cause) if run.cause else None,
+        "rerun_of": str(run.rerun_of) if run.rerun_of else None,
         "parent_id": str(run.parent_id) if run.parent_id else None,
         "is_nested": run.is_nested,
         "revision": revision_json(run.revision) if run.revision else None,
@@ -185,6 +186,23 @@ def token_json(token: Token) -> dict[str, Any]:
         "expires_at": instant_json(token.expires_at),
         "used_at": instant_json(token.used_at),
         "revoked_at": instant_json(token.revoked_at),
+    }
+
+
+def runner_json(runner: KnownRunner) -> dict[str, Any]:
+    """A runner, which is taken for lost once `lease_until` is past. What it says of itself is null for one that says
+    nothing; `owner` is the name of its token, and `limit` null where it takes any number of runs."""
+    info = runner.info
+    return {
+        "id": str(runner.id),
+        "host": info.host if info is not None else None,
+        "pid": info.pid if info is not None else None,
+        "version": info.version if info is not None else None,
+        "started_at": instant_json(info.started_at) if info is not None else None,
+        "limit": info.limit if info is not None else None,
+        "owner": runner.owner,
+        "lease_until": instant_json(runner.lease_until),
+        "deployments": list(runner.deployments),
     }
 
 

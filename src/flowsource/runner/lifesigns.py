@@ -65,7 +65,7 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
         for one in dead:
             # First what they knew of the ends of their runs: whoever is buried without that, has crashed.
             await deliver_left(store, spool_of(directory, one))
-        registered = dead.keys() & set(await store.runners())
+        registered = dead.keys() & {known.id for known in await store.runners()}
         moved = await store.reap(now=datetime.now(UTC), dead=registered) if registered else []
         for path in dead.values():
             path.unlink(missing_ok=True)

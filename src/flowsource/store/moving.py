@@ -19,6 +19,8 @@ from flowsource.store.tables import AnyRow, attempts, may_become, runners, runs
 from flowsource.store.values import Outcome
 
 _IS_RETRY = runs.c.attempt > 1
+# What is fixed by the claim is fixed no more.
+_KEEPS_REVISION = _IS_RETRY | runs.c.keeps_revision.is_(True)
 
 
 def _move(to: RunState, **values: Any) -> Update:
@@ -46,7 +48,7 @@ _START = _move(
 _RELEASE = _move(
     RunState.SCHEDULED,
     state=case((_IS_RETRY, RunState.RETRYING.value), else_=RunState.SCHEDULED.value),
-    revision=case((_IS_RETRY, runs.c.revision), else_=null()),
+    revision=case((_KEEPS_REVISION, runs.c.revision), else_=null()),
     attempt=runs.c.attempt - 1,
     runner_id=null(),
     claimed_at=null(),

@@ -61,6 +61,7 @@ from flowsource.store.values import (
     Claimed,
     EventPage,
     Firing,
+    KnownRunner,
     KnownSource,
     LinePlace,
     LogLine,
@@ -70,6 +71,7 @@ from flowsource.store.values import (
     Outcome,
     Page,
     Registration,
+    RunnerInfo,
     ScheduleState,
     SourceReport,
     SourceWish,
@@ -118,10 +120,11 @@ class SqlStore:
         lease_until: datetime,
         now: datetime,
         owner: str | None = None,
+        info: RunnerInfo | None = None,
     ) -> list[Deployment]:
         def register(connection: Connection) -> tuple[list[Deployment], list[Run]]:
             registered = registering.register(
-                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner
+                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner, info=info
             )
             return registered, presence.find_again(connection, runner_id, now=now)
 
@@ -147,7 +150,7 @@ class SqlStore:
             self._doorbell.ring(WORK, EVENTS, *(about(run.id) for run in moved))
         return moved
 
-    async def runners(self) -> list[UUID]:
+    async def runners(self) -> list[KnownRunner]:
         return await self._read(presence.registered)
 
     async def deployments(self) -> list[Deployment]:

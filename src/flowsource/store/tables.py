@@ -196,6 +196,8 @@ runners = Table(
     Column("id", Uuid, primary_key=True),
     Column("lease_until", Instant, nullable=False),
     Column("owner", Plain),
+    # What it says of itself.
+    Column("info", Json),
 )
 
 presence = Table(
@@ -228,6 +230,9 @@ runs = Table(
     Column("idempotency_key", Plain),
     # Of one that a trigger wanted: which, the event it saw, and the deployments that led there.
     Column("cause", Json),
+    # No foreign key: it may be gone. Of those that were there before, nothing is known of the second.
+    Column("rerun_of", Uuid),
+    Column("keeps_revision", Boolean),
     Column("parent_id", ForeignKey("runs.id", ondelete="CASCADE")),
     Column("is_nested", Boolean, nullable=False),
     # Whether flows were called inside it, so that its end is theirs.

@@ -1,10 +1,11 @@
-"""Queries as they come with requests: in a parameter for lists, and in a body for what is done to many at once."""
+"""What several requests come with: queries, and keys that tell one request from another."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
+from fastapi import Header
 from fastapi import Query as Parameter
 
 from flowsource.errors import InvalidInput
@@ -19,6 +20,9 @@ QueryText = Annotated[
         description="What they are like, such as `state:failed tag:etl after:2d`. Days are those of UTC.",
     ),
 ]
+
+
+IdempotencyKey = Annotated[str | None, Header(max_length=200, description="Asked again with it, the run is the same.")]
 
 
 class Parse(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
 from flowsource.bulk import pause_deployments, to_be_paused
@@ -18,7 +18,7 @@ from flowsource.runner.requests import request_run
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, found, newest_first, page, told
-from flowsource.server.api.asking import QueryText, parsed, parsed_for_act
+from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
 from flowsource.store.protocol import Store
 from flowsource.store.values import COUNTED, FIRINGS_KEPT, HISTORY_KEPT
 from flowsource.tokens import Token
@@ -29,7 +29,6 @@ Flow = Annotated[str, Path(max_length=300, description="The name of the flow.")]
 Name = Annotated[str, Path(max_length=300, description="The name of the deployment, without its flow's.")]
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]
-IdempotencyKey = Annotated[str | None, Header(max_length=200, description="Asked again with it, the run is the same.")]
 _DEPLOYMENT = told(models.Deployment)
 
 

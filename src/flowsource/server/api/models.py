@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from flowsource.runner.rerunning import AtRevision
 from flowsource.runs import RunState
 from flowsource.schedules import Catchup
 from flowsource.server.api.asking import LONGEST_QUERY
@@ -107,6 +108,12 @@ class TokenAsked(Asked):
     expires_at: AwareDatetime | None = None
 
 
+class RerunAsked(Asked):
+    """At which revision: what serves when it begins, or the same as before."""
+
+    at: AtRevision = "active"
+
+
 class Page(BaseModel, Generic[T]):
     """A part of a list; with `next` as the cursor comes what follows, and without it nothing does."""
 
@@ -190,6 +197,7 @@ class Run(BaseModel):
     tags: list[str]
     schedule: str | None
     cause: Cause | None
+    rerun_of: str | None
     parent_id: str | None
     is_nested: bool
     revision: Revision | None
@@ -320,9 +328,18 @@ class Source(BaseModel):
 
 
 class Runner(BaseModel):
-    """A process that executes runs."""
+    """A process that executes runs, taken for lost once `lease_until` is past. What it says of itself is null where it
+    says nothing; `owner` is the name of its token."""
 
     id: str
+    host: str | None
+    pid: int | None
+    version: str | None
+    started_at: datetime | None
+    limit: int | None
+    owner: str | None
+    lease_until: datetime
+    deployments: list[str]
 
 
 class Schedule(BaseModel):

@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from flowsource.cli.json_shapes import runner_json
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
+from flowsource.store.values import KnownRunner
 from flowsource.tokens import Token
 
 router = APIRouter()
@@ -28,5 +30,8 @@ async def show_me(request: Request, token: Anybody) -> Response:
 @router.get("/runners", tags=["runners"], responses=told(models.Page[models.Runner]))
 async def list_runners(store: TheStore, _: Viewer, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """The runners that are registered."""
-    found = behind(sorted(await store.runners(), key=str), cursor, str)
-    return page(found, limit, lambda one: {"id": str(one)}, str)
+    return page(behind(await store.runners(), cursor, _place), limit, runner_json, _place)
+
+
+def _place(one: KnownRunner) -> str:
+    return str(one.id)

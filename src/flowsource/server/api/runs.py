@@ -13,10 +13,11 @@ from flowsource.bulk import cancel_runs, unfinished
 from flowsource.cli.json_shapes import attempt_json, done_json, line_json, run_json, step_json
 from flowsource.promotions import Author
 from flowsource.queries.runs import parse_runs
+from flowsource.runner.rerunning import rerun
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, after, answer, found, page, told
-from flowsource.server.api.asking import QueryText, parsed, parsed_for_act
+from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
 from flowsource.server.api.places import line_place, place_text
 from flowsource.store.values import COUNTED
 from flowsource.tokens import Token
@@ -64,6 +65,19 @@ async def cancel_run(store: TheStore, who: Operator, run_id: UUID, why: models.W
     """Have a run end, with its processes; one that has ended stays as it is."""
     run = await store.ask_cancel(run_id, Author(who.name, why.reason), now=datetime.now(UTC))
     return answer(run_json(run))
+
+
+@router.post("/{run_id}/rerun", status_code=201, responses=told(models.Run, 201))
+async def rerun_run(
+    store: TheStore,
+    _: Operator,
+    run_id: UUID,
+    asked: models.RerunAsked,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Ask for a new run with the parameters and tags of this one."""
+    before = await store.run(str(run_id))
+    return answer(run_json(await rerun(store, before, at=asked.at, idempotency_key=idempotency_key)), 201)
 
 
 @router.get("/{run_id}/logs", responses=told(models.Page[models.Line]))

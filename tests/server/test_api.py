@@ -14,14 +14,14 @@ import httpx
 import pytest
 
 from flowsource.runs import RunState
-from flowsource.server import streams
+from flowsource.server import streaming
 from flowsource.server.api import models
 from flowsource.server.app import document_of
 from flowsource.server.sessions import COOKIE, Sessions
 from flowsource.store.protocol import Store
 from tests.server.routes import app
 from tests.server.serving import Served
-from tests.server.shapes import is_as
+from tests.server.shapes import events_of, is_as
 from tests.store.source_contract import REPORT
 from tests.store.words import FIRST, HOUR, SECOND_REVISION, Server, end, lines, promote
 
@@ -173,22 +173,6 @@ async def test_sources_and_runners_are_shown(client: httpx.AsyncClient, runner: 
     assert (await client.get("/openapi.json")).json()["paths"].keys() == document_of(app())["paths"].keys()
 
 
-async def events_of(answer: httpx.Response, count: int) -> list[dict[str, str]]:
-    """The next `count` events of a stream."""
-    found: list[dict[str, str]] = []
-    event: dict[str, str] = {}
-    async for line in answer.aiter_lines():
-        if not line and event:
-            found.append(event)
-            event = {}
-            if len(found) == count:
-                break
-        elif line and not line.startswith(":"):
-            name, _, value = line.partition(": ")
-            event[name] = value
-    return found
-
-
 async def test_a_stream_of_lines_goes_on_from_where_it_was_cut_off(
     client: httpx.AsyncClient, store: Store, runner: Server
 ) -> None:
@@ -232,7 +216,7 @@ async def test_a_stream_of_steps_ends_with_the_run(client: httpx.AsyncClient, st
 async def test_a_stream_ends_when_its_token_is_revoked(
     client: httpx.AsyncClient, store: Store, runner: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "ALIVE_EVERY", timedelta(milliseconds=50))
+    monkeypatch.setattr(streaming, "ALIVE_EVERY", timedelta(milliseconds=50))
     run = await runner.ask(NOW)
     with anyio.fail_after(20):
         async with client.stream("GET", f"/streams/runs/{run.id}/logs") as stream:

@@ -104,9 +104,9 @@ class Guard:
             raise _Refused(421, "this server is not called so; `--name` of `flowsource server start` says what it is.")
         for origin in _values(scope, b"origin"):
             # Between two ports of one machine as well: another user's may listen there.
-            if urlsplit(origin).netloc.lower() != hosts[0].lower():
+            if _netloc(origin) != hosts[0].lower():
                 raise _Refused(403, "requests from pages of other sites are not answered.")
-        if (length := _values(scope, b"content-length")) and int(length[0]) > _largest(scope):
+        if (length := _values(scope, b"content-length")) and not _is_within(length[0], _largest(scope)):
             raise _Refused(413, "the body is larger than is taken.")
 
     def _is_ours(self, host: str) -> bool:
@@ -154,6 +154,19 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _is_within(length: str, largest: int) -> bool:
+    """Whether a body is no longer than may be, by what its header says; one that says no number is not taken."""
+    # Longer numbers are larger, and take their time to be read.
+    return length.isascii() and length.isdecimal() and len(length) <= 19 and int(length) <= largest
 
 
 def _add_headers(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""A run is done again at the revision that it had, with a real server and a real repository; or says why it cannot be."""
+"""A run is done again at the revision that it had, by a real server; or the new one says why it cannot be."""
 
 from __future__ import annotations
 

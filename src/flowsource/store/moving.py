@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Update, bindparam, case, exists, literal_column, null, select, update
 
-from flowsource.errors import InvalidTransition
+from flowsource.errors import InvalidInput, InvalidTransition
 from flowsource.runs import Run, RunState
 from flowsource.store import nesting, steps
 from flowsource.store.cancelling import before_it_began
@@ -111,7 +111,7 @@ def finish(
 ) -> Run:
     """To the final state of `outcome`, or to wait for another attempt; first to running, if it is still to be told."""
     if not outcome.state.is_final:
-        raise ValueError(f"{outcome.state} is not a state in which a run ends")
+        raise InvalidInput(f"outcome: {outcome.state} is not a state in which a run ends")
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
     if began_at is not None:
         _apply(connection, _START, {**asked, "at": began_at})

@@ -138,7 +138,7 @@ def events_after(connection: Connection, after: int, *, names: Sequence[str], li
     upto = max(after, last) if is_settled(connection, events.name) else after
     asked = {"after": after, "upto": upto, "limit": limit}
     found = [event_from(row) for row in connection.execute(_AFTER.where(*_named(names)), asked)]
-    is_last = len(found) < limit
+    is_last = len(found) < max(limit, 1)
     return EventPage(found, upto if is_last else found[-1].seq, is_last)
 
 

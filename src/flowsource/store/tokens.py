@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from flowsource.errors import InConflict, NotFound
 from flowsource.store.tables import AnyRow, deployments, runners, runs, tokens
@@ -38,7 +39,10 @@ def create(connection: Connection, token: Token, digest: str) -> Token:
         "created_at": token.created_at,
         "expires_at": token.expires_at,
     }
-    connection.execute(insert(tokens), columns)
+    try:
+        connection.execute(insert(tokens), columns)
+    except IntegrityError:
+        raise InConflict("the secret of that token is the one of another. Make a new one.") from None
     return token
 
 

@@ -18,6 +18,7 @@ from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
 from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
+from tests.store.rerunning_contract import Rerunning
 from tests.store.scheduling_contract import Scheduling
 from tests.store.sessions_contract import SessionsContract
 from tests.store.source_contract import SourceStoreContract
@@ -51,5 +52,6 @@ class StoreContract(
     TokensContract,
     SessionsContract,
     SourceStoreContract,
+    Rerunning,
 ):
     """All of it."""

@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.deployments import Rejection
-from flowsource.errors import FlowsourceError, RevisionRejected
+from flowsource.errors import FlowsourceError, RevisionGone, RevisionRejected
 from flowsource.hooks import OCCASION_OF
 from flowsource.runner.conversation import converse
 from flowsource.runner.emitted import event_from
@@ -170,11 +170,16 @@ class Execution:
                 await self._execute_at(place)
 
     async def _load_first(self) -> None:
-        """Have the revision loaded here, in a clean process, unless it was; raises RevisionRejected.
+        """Have the revision loaded here, in a clean process, unless it was; raises RevisionRejected, or
+        RevisionGone where there is another by now.
 
         That is so for one that another server promoted, of an attempt that began elsewhere, or that nobody here knows.
         """
         source, revision, known = self._served.source, self.run.revision, self._served.loaded
+        if source.mount is not None and self.run.keeps_revision and revision != self._deployment.active:
+            raise RevisionGone(
+                f"{source.label} is used in place, and what was there is gone: only what is there now can be run."
+            )
         if source.mount is not None or revision is None or revision in known:
             return
         snapshot = await self._shop.cache.ensure(source, revision)

@@ -68,7 +68,7 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
                 await deliver_left(store, spool_of(directory, one))
             except NotAllowed:
                 del dead[one]  # Its next of kin are those who serve here with its token.
-        registered = dead.keys() & set(await store.runners())
+        registered = dead.keys() & {known.id for known in await store.runners()}
         moved = await store.reap(now=store.now(), dead=registered) if registered else []
         for path in dead.values():
             path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from flowsource.addresses import secret_variables
 from flowsource.deployments import Declaration
 from flowsource.runner.dashboard import Dashboard, open_dashboard
 from flowsource.runner.instances import sweep_instances
+from flowsource.runner.introducing import info_of_us
 from flowsource.runner.lifesigns import alive, bury_the_dead, spool_of
 from flowsource.runner.origin import Origin
 from flowsource.runner.orphans import fall_to_us, reap_orphans
@@ -106,6 +107,7 @@ async def _open_and_serve(
                     log_limits=settings.log_limits,
                     keeping=settings.keeping,
                     spool=Spool(spool_of(settings.signs, runner_id)),
+                    info=info_of_us(limit, now=datetime.now(UTC)),
                 )
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=store.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from flowsource.errors import FlowsourceError, InvalidParameters, StoreError
+from flowsource.errors import FlowsourceError, InvalidParameters, InvalidQuery, StoreError
 from flowsource.store.http.failures import error_json, status_of
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def problem(error: FlowsourceError) -> Response:
     }
     if isinstance(error, InvalidParameters):
         told["fields"] = error.problems
+    if isinstance(error, InvalidQuery):
+        told["words"] = [asdict(one) for one in error.problems]
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     return _answer(told, status, headers)
 

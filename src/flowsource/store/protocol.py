@@ -24,6 +24,7 @@ from flowsource.store.values import (
     Claimed,
     EventPage,
     Firing,
+    KnownRunner,
     KnownSource,
     LinePlace,
     LogLine,
@@ -33,6 +34,7 @@ from flowsource.store.values import (
     Outcome,
     Page,
     Registration,
+    RunnerInfo,
     ScheduleState,
     SourceReport,
     SourceWish,
@@ -79,8 +81,9 @@ class Store(Protocol):
         lease_until: datetime,
         now: datetime,
         owner: str | None = None,
+        info: RunnerInfo | None = None,
     ) -> list[Deployment]:
-        """Make a live runner known, with what it serves: all of it, or nothing.
+        """Make a live runner known, with what it serves and what it says of itself: all of it, or nothing.
 
         Registering the same again changes nothing but `updated_at`. What the code says (parameters, tags, schedules,
         ...) follows the code; what a person set elsewhere (a pause, a pin, a rollback, schedules that were added, held
@@ -116,8 +119,8 @@ class Store(Protocol):
         no sooner than the others had time to renew as well.
         """
 
-    async def runners(self) -> list[UUID]:
-        """The runners that are registered, whether or not their lease has ended."""
+    async def runners(self) -> list[KnownRunner]:
+        """The runners that are registered, by id, whether or not their lease has ended."""
 
     async def deployments(self) -> list[Deployment]:
         """All deployments, by full name."""
@@ -201,7 +204,10 @@ class Store(Protocol):
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
         """Create a run on request, with `new.parameters` over the deployment's own; raises DeploymentNotFound, or
-        RunNotFound where there is no such parent, or no such run that waits for it."""
+        RunNotFound where there is no such parent, or no such run that waits for it.
+
+        One that is a rerun has the parameters and the tags of the other, as they are there, instead. Raises InConflict
+        where it is to have a revision of that too, which has none."""
 
     async def go_on(self, waiter: Claim, awaited_id: UUID) -> None:
         """The run of `waiter` does not wait any longer for that one, if it did."""
@@ -385,8 +391,10 @@ class Store(Protocol):
         whoever goes on `after` the `upto` of what he got has seen every one.
         """
 
-    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
-        """The newest events first, all or those of `names`, as in `events`."""
+    async def newest_events(
+        self, *, names: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[Event]:
+        """The newest events first, all or those of `names`, as in `events`; or those with a number below `before`."""
 
     async def create_token(self, token: Token, digest: str) -> Token:
         """Keep a new token, of whose secret that is the digest; raises InConflict where one of its name counts."""

@@ -62,6 +62,7 @@ from flowsource.store.values import (
     Claimed,
     EventPage,
     Firing,
+    KnownRunner,
     KnownSource,
     LinePlace,
     LogLine,
@@ -71,6 +72,7 @@ from flowsource.store.values import (
     Outcome,
     Page,
     Registration,
+    RunnerInfo,
     ScheduleState,
     SourceReport,
     SourceWish,
@@ -122,10 +124,11 @@ class SqlStore:
         lease_until: datetime,
         now: datetime,
         owner: str | None = None,
+        info: RunnerInfo | None = None,
     ) -> list[Deployment]:
         def register(connection: Connection) -> tuple[list[Deployment], list[Run]]:
             registered = registering.register(
-                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner
+                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner, info=info
             )
             return registered, presence.find_again(connection, runner_id, now=now)
 
@@ -151,7 +154,7 @@ class SqlStore:
             self._doorbell.ring(WORK, EVENTS, *(about(run.id) for run in moved))
         return moved
 
-    async def runners(self) -> list[UUID]:
+    async def runners(self) -> list[KnownRunner]:
         return await self._read(presence.registered)
 
     async def deployments(self) -> list[Deployment]:
@@ -408,8 +411,10 @@ class SqlStore:
     async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:
         return await self._read(telling.events_after, after, names=names, limit=limit)
 
-    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
-        return await self._read(telling.newest_events, names=names, limit=limit)
+    async def newest_events(
+        self, *, names: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[Event]:
+        return await self._read(telling.newest_events, names=names, before=before, limit=limit)
 
     async def create_token(self, token: Token, digest: str) -> Token:
         return await self._write_alone(tokens.create, token, digest)

@@ -198,6 +198,8 @@ runners = Table(
     Column("owner", Plain),
     # By which it was last given runs.
     Column("claim_id", Uuid),
+    # What it says of itself.
+    Column("info", Json),
 )
 
 presence = Table(
@@ -230,6 +232,9 @@ runs = Table(
     Column("idempotency_key", Plain),
     # Of one that a trigger wanted: which, the event it saw, and the deployments that led there.
     Column("cause", Json),
+    # No foreign key: it may be gone. Of those that were there before, nothing is known of the second.
+    Column("rerun_of", Uuid),
+    Column("keeps_revision", Boolean),
     Column("parent_id", ForeignKey("runs.id", ondelete="CASCADE")),
     Column("is_nested", Boolean, nullable=False),
     # Whether flows were called inside it, so that its end is theirs.

@@ -37,6 +37,32 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerInfo:
+    """What a runner says of itself: its host, its process there, its flowsource, when it began, and how many runs it
+    executes at once at most (None is any number). Others may have said it: it is data, and nothing else."""
+
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRunner:
+    """A runner that is registered, until when its lease is, and the full names of the deployments that it serves.
+
+    `owner` is the name of the token that it shows, if it shows one. `info` is None for one that says nothing of itself.
+    """
+
+    id: UUID
+    lease_until: datetime
+    owner: str | None = None
+    info: RunnerInfo | None = None
+    deployments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleState:
     """A schedule of a deployment, with how far it has got.
 
@@ -66,7 +92,8 @@ Claim = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to be created, for `parent_id` if another run asks for it.
+    """A run to be created, for `parent_id` if another run asks for it, or to do again what `rerun_of` did, and with
+    `at_same_revision` at the revision of that.
 
     With an `idempotency_key` a second one of that key for the deployment is the first one. Whoever executes
     `awaited_by` waits for its end.
@@ -82,6 +109,8 @@ class NewRun:
     idempotency_key: str | None = None
     awaited_by: Claim | None = None
     cause: Cause | None = None
+    rerun_of: UUID | None = None
+    at_same_revision: bool = False
 
 
 @dataclass(frozen=True, slots=True)

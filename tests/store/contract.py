@@ -8,6 +8,7 @@ from tests.store.claiming_contract import Claiming
 from tests.store.creating_contract import Creating
 from tests.store.events_contract import EventsContract
 from tests.store.finding_contract import Finding
+from tests.store.line_search_contract import LineSearch
 from tests.store.listening_contract import Listening
 from tests.store.logging_contract import Logging
 from tests.store.loss_contract import LossContract
@@ -31,6 +32,7 @@ class StoreContract(
     Moving,
     Finding,
     Logging,
+    LineSearch,
     Listening,
     PromotingContract,
     AttemptsContract,

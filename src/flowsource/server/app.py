@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from flowsource.server import doormat, health, metrics, streams
 from flowsource.server.access import Shown
-from flowsource.server.api import deployments, others, runs, sources
+from flowsource.server.api import deployments, logs, others, runs, sources
 from flowsource.server.api.answers import answer
 from flowsource.server.metrics import Metrics
+from flowsource.server.open_streams import Streams
 from flowsource.server.problems import MEDIA_TYPE, tell_problems
 from flowsource.server.sessions import Sessions
 from flowsource.server.store_door import StoreDoor
-from flowsource.server.streams import Streams
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.http.client import DIGEST_HEADER, DOOR
 from flowsource.store.http.wire import OUR_VERSION
@@ -55,7 +55,7 @@ def make_app(store: Store, switchboard: Switchboard, sessions: Sessions, *, pref
     app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
     api = APIRouter(prefix=API)
-    for module in (deployments, runs, sources, others, streams):
+    for module in (deployments, runs, logs, sources, others, streams):
         api.include_router(module.router)
     app.include_router(api)
     for beside in (doormat, health, metrics):

@@ -46,7 +46,7 @@ _START = _move(
 _RELEASE = _move(
     RunState.SCHEDULED,
     state=case((_IS_RETRY, RunState.RETRYING.value), else_=RunState.SCHEDULED.value),
-    revision=case((_IS_RETRY, runs.c.revision), else_=null()),
+    **{name: case((_IS_RETRY, runs.c[name]), else_=null()) for name in ("revision", "revision_id", "revision_commit")},
     attempt=runs.c.attempt - 1,
     runner_id=null(),
     claimed_at=null(),

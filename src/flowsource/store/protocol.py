@@ -18,6 +18,7 @@ from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule
 from flowsource.store.values import (
+    ALL_LINES,
     BEFORE_ALL,
     HISTORY_KEPT,
     Claim,
@@ -25,6 +26,8 @@ from flowsource.store.values import (
     EventPage,
     Firing,
     KnownSource,
+    LineFilter,
+    LinePage,
     LinePlace,
     LogLine,
     NestedRun,
@@ -328,6 +331,22 @@ class Store(Protocol):
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         """Up to `limit` lines of a run's log that come `after` that place, in order."""
+
+    async def find_lines(
+        self,
+        run_id: UUID,
+        wanted: LineFilter = ALL_LINES,
+        *,
+        begin: LinePlace = BEFORE_ALL,
+        backwards: bool = False,
+        limit: int = 1000,
+    ) -> LinePage:
+        """Up to `limit` (1 or more) of the lines of a run's log that are wanted, the next after `begin`, or where it
+        goes `backwards` the last before it.
+
+        No call looks at more than some thousands of lines that may be wanted: whoever goes on from the `upto` of each
+        page to the last one has all. Raises nothing for a run that is not there, which has no lines.
+        """
 
     async def prune(self, limits: Limits) -> Pruned:
         """Remove some of what may go by `limits` (see `retention.may_go`), in one short transaction, and tell how much.

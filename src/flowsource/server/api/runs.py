@@ -9,14 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from flowsource.cli.json_shapes import attempt_json, line_json, run_json, step_json
+from flowsource.cli.json_shapes import attempt_json, run_json, step_json
 from flowsource.errors import InvalidInput
 from flowsource.promotions import Author
 from flowsource.runs import RunState
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, after, answer, page, told
-from flowsource.server.api.places import line_place, place_text
 from flowsource.tokens import Token
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -58,14 +57,6 @@ async def cancel_run(store: TheStore, who: Operator, run_id: UUID, why: models.W
     """Have a run end, with its processes; one that has ended stays as it is."""
     run = await store.ask_cancel(run_id, Author(who.name, why.reason), now=datetime.now(UTC))
     return answer(run_json(run))
-
-
-@router.get("/{run_id}/logs", responses=told(models.Page[models.Line]))
-async def show_lines(store: TheStore, _: Viewer, run_id: UUID, cursor: Cursor = None, limit: Limit = 500) -> Response:
-    """What a run wrote, in order."""
-    await store.run(str(run_id))
-    found = await store.lines(run_id, after=line_place(after(cursor)), limit=limit + 1)
-    return page(found, limit, line_json, lambda line: place_text(line.place))
 
 
 @router.get("/{run_id}/attempts", responses=told(list[models.Attempt]))

@@ -29,7 +29,7 @@ from flowsource.flows import Flow, FlowOptions
 from flowsource.queries.deployments import KEYS as deployment_keys
 from flowsource.queries.kinds import Keys
 from flowsource.queries.runs import KEYS as run_keys
-from flowsource.runner.requests import run_deployment
+from flowsource.runner.asking import run_deployment
 from flowsource.runs import RunState
 from flowsource.settings import SETTINGS, Settings
 from flowsource.source_status import SourceState

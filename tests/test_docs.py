@@ -213,6 +213,7 @@ def test_the_page_on_flows_has_every_variable_with_its_default() -> None:
     assert told["FLOWSOURCE_LOG_MIB"] == f"{plain.log_limits.size >> 20}"
     assert timedelta(days=90) == plain.keeping.runs and told["FLOWSOURCE_KEEP_RUNS"] == "`90d`"
     assert timedelta(days=30) == plain.keeping.logs and told["FLOWSOURCE_KEEP_LOGS"] == "`30d`"
+    assert timedelta(days=30) == plain.keeping.events and told["FLOWSOURCE_KEEP_EVENTS"] == "`30d`"
     assert told["FLOWSOURCE_STORE"] == f"`{store_file(plain.store).name}` in the home"
 
 

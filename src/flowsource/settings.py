@@ -37,7 +37,7 @@ class Settings:
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store, which may hold a password.
     `start_method`, one of START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a
-    server says what happens. `keeping` is how long runs and their logs are kept.
+    server says what happens. `keeping` is how long runs, their logs and events are kept.
     """
 
     state: Path
@@ -68,7 +68,7 @@ class Settings:
             start_method=values["start_method"],
             log_format=values["log_format"],
             log_limits=LogLimits(lines=values["log_lines"], size=values["log_mib"] << 20),
-            keeping=Keeping(runs=values["keep_runs"], logs=values["keep_logs"]),
+            keeping=Keeping(runs=values["keep_runs"], logs=values["keep_logs"], events=values["keep_events"]),
         )
 
     def as_variables(self) -> dict[str, str]:
@@ -84,6 +84,7 @@ class Settings:
             "log_mib": self.log_limits.size >> 20,
             "keep_runs": told_length(self.keeping.runs),
             "keep_logs": told_length(self.keeping.logs),
+            "keep_events": told_length(self.keeping.events),
         }
         return {CONFIG: os.devnull, **{variable_of(name): str(value) for name, value in values.items()}}
 
@@ -188,5 +189,11 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "keep_logs": Setting(
         "how long the logs of runs are kept", kept_for, lambda values, given: Keeping().logs, told_length
+    ),
+    "keep_events": Setting(
+        "how long events that belong to no run are kept",
+        kept_for,
+        lambda values, given: Keeping().events,
+        told_length,
     ),
 }

@@ -353,10 +353,11 @@ class Store(Protocol):
         Repeated until that is nothing, all of it has gone. Not durable: what is there again goes the next time.
 
         The lines of a run go before it, and runs inside it with it. A run that it asked for stays, and has no parent.
+        A trigger that had not looked at an event which goes has a firing that says so.
         """
 
     async def prunable(self, limits: Limits) -> Pruned:
-        """How much may go by `limits`: runs, without those inside others, and lines of logs."""
+        """How much may go by `limits`: runs, without those inside others, lines of logs and events."""
 
     async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
         """Whether the caller is the one to do `chore`, which nobody else is before `length` has passed."""

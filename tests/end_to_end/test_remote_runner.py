@@ -103,9 +103,6 @@ def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet
 
     # No process of a run has the token, and one that asks for a run needs none.
     assert fleet("run", "work/remote", "--watch", "-p", "asks=work/remote").code == 0
-    denied = fleet("run", "work/remote", "--watch", "-p", "asks=work/nobody")
-    assert denied.code != 0
-    assert "DeploymentNotFound" in denied.out + denied.err
     assert fleet.runner.stop() == 0
     assert fleet.server.end() == 0
 

@@ -75,7 +75,7 @@ class LineSearch:
         ):
             found, pages = await through_pages(store, run.id, wanted, backwards=backwards)
             assert found == [line for line in there if wanted.matches(line)], wanted
-            if looked_at == 5:
+            if looked_at == 5 and (wanted.level or wanted.text):
                 assert max(len(page.lines) for page in pages) <= 5
 
     async def test_of_a_long_log_a_call_looks_at_a_part_and_tells_how_far_it_came(

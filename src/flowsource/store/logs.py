@@ -45,8 +45,9 @@ def find_lines(
 ) -> LinePage:
     """The lines of the log of a run that are wanted, of the next that come after `begin`, or before it."""
     looked_at = _of_run(run_id, wanted).where(_beyond(begin, backwards=backwards))
+    most = LOOKED_AT if wanted.level or wanted.text else limit + 1
     # The end is found first: what is added meanwhile comes behind it.
-    end = _place(connection, _in_order(looked_at, backwards=backwards).offset(LOOKED_AT - 1))
+    end = _place(connection, _in_order(looked_at, backwards=backwards).offset(most - 1))
     is_all = end is None
     if end is None:
         end = _place(connection, _in_order(looked_at, backwards=not backwards))

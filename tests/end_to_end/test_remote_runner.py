@@ -82,8 +82,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     script.write_text(SCRIPT)
     with server_process(tmp_path / "server-home") as server:
         runner_token, person = server.token("fleet", "runner"), server.token("anna", "operator")
-        said = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN_FILE": str(runner_token)}
-        said["FLOWSOURCE_TOKEN"] = runner_token.read_text().strip()
+        said = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN": runner_token.read_text().strip()}
         with started(script, tmp_path / "runner-home", environ=said) as runner:
             runner.wait_until_said("Ask for a run:", within=50)
             yield Fleet(server, runner, person, tmp_path / "person-home")
@@ -93,7 +92,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet, tmp_path: Path) -> None:
     done = fleet("run", "work/remote", "--watch")
     assert done.code == 0, done.err
-    assert "knows of ['FLOWSOURCE_TOKEN_FILE']" in done.out
+    assert "knows of []" in done.out
     assert "done" in done.out
 
     gate = tmp_path / "gate"
@@ -102,6 +101,7 @@ def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet
     assert fleet("runs", "cancel", name, "--wait").code == 0
     assert fleet.run(name)["state"] == "cancelled"
 
+    # No process of a run has the token, and one that asks for a run needs none.
     assert fleet("run", "work/remote", "--watch", "-p", "asks=work/remote").code == 0
     assert fleet.runner.stop() == 0
     assert fleet.server.end() == 0

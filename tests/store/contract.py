@@ -8,6 +8,8 @@ from tests.store.claiming_contract import Claiming
 from tests.store.creating_contract import Creating
 from tests.store.events_contract import EventsContract
 from tests.store.finding_contract import Finding
+from tests.store.forgetting_contract import ForgettingContract
+from tests.store.line_search_contract import LineSearch
 from tests.store.listening_contract import Listening
 from tests.store.logging_contract import Logging
 from tests.store.loss_contract import LossContract
@@ -36,6 +38,7 @@ class StoreContract(
     Moving,
     Finding,
     Logging,
+    LineSearch,
     Listening,
     PromotingContract,
     AttemptsContract,
@@ -47,6 +50,7 @@ class StoreContract(
     Scheduling,
     PagingContract,
     PruningContract,
+    ForgettingContract,
     TriggeringContract,
     WaitingContract,
     TokensContract,

@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from flowsource.server import doormat, feeds, health, metrics, streams
 from flowsource.server.access import Shown
-from flowsource.server.api import deployments, events, others, runs, schedules, sources, tokens
+from flowsource.server.api import deployments, events, logs, others, runs, schedules, sources, tokens
 from flowsource.server.api.answers import answer
 from flowsource.server.metrics import Metrics
+from flowsource.server.open_streams import Streams
 from flowsource.server.problems import MEDIA_TYPE, tell_problems
 from flowsource.server.store_door import StoreDoor
-from flowsource.server.streaming import Streams
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.http.client import DIGEST_HEADER, DOOR
 from flowsource.store.http.wire import OUR_VERSION, TIME_HEADER
@@ -67,7 +67,7 @@ def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> Fas
     app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
     api = APIRouter(prefix=API)
-    for module in (deployments, schedules, runs, events, sources, others, tokens, feeds, streams):
+    for module in (deployments, schedules, runs, logs, events, sources, others, tokens, feeds, streams):
         api.include_router(module.router)
     app.include_router(api)
     for beside in (doormat, health, metrics):

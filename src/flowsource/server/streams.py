@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from flowsource.cli.json_shapes import line_json, step_json
 from flowsource.errors import InvalidInput
 from flowsource.server.access import Shown, TheStore
+from flowsource.server.api.logs import Wanted
 from flowsource.server.api.places import line_place, place_text
 from flowsource.server.streaming import STREAM, LastId, Seen, stream
 from flowsource.store.values import about
@@ -43,7 +44,7 @@ async def stream_run(
 
 @router.get("/runs/{run_id}/logs", responses=STREAM, response_class=StreamingResponse)
 async def stream_lines(
-    request: Request, store: TheStore, token: Viewer, run_id: UUID, last_event_id: LastId = None
+    request: Request, store: TheStore, token: Viewer, run_id: UUID, wanted: Wanted, last_event_id: LastId = None
 ) -> Response:
     """What a run writes, until it has ended."""
     await store.run(str(run_id))
@@ -52,9 +53,9 @@ async def stream_lines(
     async def look(last: str | None) -> Seen:
         # Before the lines: the last of them are written with the end.
         is_final = (await store.run(str(run_id))).state.is_final
-        lines = await store.lines(run_id, after=line_place(last), limit=_AT_ONCE)
-        told = [(place_text(line.place), "line", line_json(line)) for line in lines]
-        is_all = len(lines) < _AT_ONCE
-        return Seen(told, told[-1][0] if told else last, is_all=is_all, is_over=is_final and is_all)
+        page = await store.find_lines(run_id, wanted, begin=line_place(last), limit=_AT_ONCE)
+        told = [(place_text(line.place), "line", line_json(line)) for line in page.lines]
+        # Where nothing was found it goes on behind what was looked at.
+        return Seen(told, place_text(page.upto), is_all=page.is_last, is_over=is_final and page.is_last)
 
     return stream(request, store, token, about(run_id), look, last_event_id)

@@ -48,7 +48,10 @@ _START = _move(
 _RELEASE = _move(
     RunState.SCHEDULED,
     state=case((_IS_RETRY, RunState.RETRYING.value), else_=RunState.SCHEDULED.value),
-    revision=case((_KEEPS_REVISION, runs.c.revision), else_=null()),
+    **{
+        name: case((_KEEPS_REVISION, runs.c[name]), else_=null())
+        for name in ("revision", "revision_id", "revision_commit")
+    },
     attempt=runs.c.attempt - 1,
     runner_id=null(),
     claimed_at=null(),

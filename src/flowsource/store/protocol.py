@@ -18,6 +18,7 @@ from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule
 from flowsource.store.values import (
+    ALL_LINES,
     BEFORE_ALL,
     HISTORY_KEPT,
     Claim,
@@ -26,6 +27,8 @@ from flowsource.store.values import (
     Firing,
     KnownRunner,
     KnownSource,
+    LineFilter,
+    LinePage,
     LinePlace,
     LogLine,
     NestedRun,
@@ -346,15 +349,32 @@ class Store(Protocol):
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         """Up to `limit` lines of a run's log that come `after` that place, in order."""
 
+    async def find_lines(
+        self,
+        run_id: UUID,
+        wanted: LineFilter = ALL_LINES,
+        *,
+        begin: LinePlace = BEFORE_ALL,
+        backwards: bool = False,
+        limit: int = 1000,
+    ) -> LinePage:
+        """Up to `limit` (1 or more) of the lines of a run's log that are wanted, the next after `begin`, or where it
+        goes `backwards` the last before it.
+
+        No call looks at more than some thousands of lines that may be wanted: whoever goes on from the `upto` of each
+        page to the last one has all. Raises nothing for a run that is not there, which has no lines.
+        """
+
     async def prune(self, limits: Limits) -> Pruned:
         """Remove some of what may go by `limits` (see `retention.may_go`), in one short transaction, and tell how much.
         Repeated until that is nothing, all of it has gone. Not durable: what is there again goes the next time.
 
         The lines of a run go before it, and runs inside it with it. A run that it asked for stays, and has no parent.
+        A trigger that had not looked at an event which goes has a firing that says so.
         """
 
     async def prunable(self, limits: Limits) -> Pruned:
-        """How much may go by `limits`: runs, without those inside others, and lines of logs."""
+        """How much may go by `limits`: runs, without those inside others, lines of logs and events."""
 
     async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
         """Whether the caller is the one to do `chore`, which nobody else is before `length` has passed."""

@@ -29,6 +29,7 @@ from flowsource.store import (
     finding,
     firing,
     listing,
+    logs,
     moving,
     nesting,
     paging,
@@ -49,6 +50,7 @@ from flowsource.store.database import Database
 from flowsource.store.ears import Bell
 from flowsource.store.protocol import Changes
 from flowsource.store.values import (
+    ALL_LINES,
     BEFORE_ALL,
     CANCELS,
     DEPLOYMENTS,
@@ -64,6 +66,8 @@ from flowsource.store.values import (
     Firing,
     KnownRunner,
     KnownSource,
+    LineFilter,
+    LinePage,
     LinePlace,
     LogLine,
     NestedRun,
@@ -296,7 +300,7 @@ class SqlStore:
             run = moving.finish(
                 connection, run_id, epoch, outcome, at=at, transition_id=transition_id, began_at=began_at
             )
-            finding.keep_lines(connection, run_id, lines)
+            logs.keep_lines(connection, run_id, lines)
             return run, registering.is_limited(connection, run.deployment_id)
 
         run, is_limited = await self._write(end)
@@ -369,11 +373,22 @@ class SqlStore:
         return await self._read(finding.revisions_of_runs)
 
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
-        await self._write_soon(finding.keep_lines, run_id, lines)
+        await self._write_soon(logs.keep_lines, run_id, lines)
         self._doorbell.ring(about(run_id))
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
-        return await self._read(finding.read_lines, run_id, after=after, limit=limit)
+        return await self._read(logs.read_lines, run_id, after=after, limit=limit)
+
+    async def find_lines(
+        self,
+        run_id: UUID,
+        wanted: LineFilter = ALL_LINES,
+        *,
+        begin: LinePlace = BEFORE_ALL,
+        backwards: bool = False,
+        limit: int = 1000,
+    ) -> LinePage:
+        return await self._read(logs.find_lines, run_id, wanted, begin=begin, backwards=backwards, limit=limit)
 
     async def prune(self, limits: Limits) -> Pruned:
         return await self._write_soon(pruning.prune, limits)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.events import Event
+from flowsource.queries.matching import is_within
 from flowsource.revisions import Revision
 from flowsource.runs import Cause, Failure, Run, RunState
 from flowsource.schedules import Catchup, Schedule
@@ -239,6 +240,40 @@ class LogLine:
 # Number of an attempt, and of a line in it: lines are in the order of these.
 LinePlace = tuple[int, int]
 BEFORE_ALL: LinePlace = (0, 0)
+AFTER_ALL: LinePlace = (2**31 - 1, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFilter:
+    """Which lines of a log are wanted: of that level or above, of one attempt, with that text in theirs.
+
+    Of the letters a to z in `text` capitals are as good as others; nothing in it means anything else.
+    """
+
+    level: int = 0
+    attempt: int | None = None
+    text: str = ""
+
+    def matches(self, line: LogLine) -> bool:
+        """Whether `line` is one of them."""
+        is_of_attempt = self.attempt in (None, line.attempt)
+        return line.level >= self.level and is_of_attempt and is_within((self.text,), line.text)
+
+
+ALL_LINES = LineFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class LinePage:
+    """Lines of a log, in their order. All that were wanted from where it began to look, as far as `upto`, are here.
+
+    `is_last` says that there are no more in that direction by now. One that is not may still be empty: of a long log
+    only a part is looked at.
+    """
+
+    lines: Sequence[LogLine]
+    upto: LinePlace
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,13 @@ def told(model: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
 
 def page(items: Sequence[T], limit: int, shape: Callable[[T], Any], place: Callable[[T], str]) -> Response:
     """The first `limit` of `items`, of which there may be one more; `place` is what comes after that begins with."""
-    shown = tuple(items[:limit])
-    return found(Page(shown, _encoded(place(shown[-1])) if len(items) > limit else None), shape)
+    shown = items[:limit]
+    return part([shape(item) for item in shown], place(shown[-1]) if len(items) > limit else None)
+
+
+def part(items: Sequence[Any], following: str | None) -> Response:
+    """A part of a list; `following` is the place behind it, unless it was the last."""
+    return answer({"items": list(items), "next": _encoded(following) if following is not None else None})
 
 
 def found(part: Page[T], shape: Callable[[T], Any]) -> Response:

@@ -9,15 +9,14 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from flowsource.bulk import cancel_runs, unfinished
-from flowsource.cli.json_shapes import attempt_json, done_json, line_json, run_json, step_json
+from flowsource.cli.json_shapes import attempt_json, done_json, run_json, step_json
 from flowsource.promotions import Author
 from flowsource.queries.runs import parse_runs
 from flowsource.runner.rerunning import rerun
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
-from flowsource.server.api.answers import Cursor, Limit, after, answer, found, page, told
+from flowsource.server.api.answers import Cursor, Limit, answer, found, told
 from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
-from flowsource.server.api.places import line_place, place_text
 from flowsource.store.values import COUNTED
 from flowsource.tokens import Token
 
@@ -77,14 +76,6 @@ async def rerun_run(
     """Ask for a new run with the parameters and tags of this one."""
     before = await store.run(str(run_id))
     return answer(run_json(await rerun(store, before, at=asked.at, idempotency_key=idempotency_key)), 201)
-
-
-@router.get("/{run_id}/logs", responses=told(models.Page[models.Line]))
-async def show_lines(store: TheStore, _: Viewer, run_id: UUID, cursor: Cursor = None, limit: Limit = 500) -> Response:
-    """What a run wrote, in order."""
-    await store.run(str(run_id))
-    lines = await store.lines(run_id, after=line_place(after(cursor)), limit=limit + 1)
-    return page(lines, limit, line_json, lambda line: place_text(line.place))
 
 
 @router.get("/{run_id}/attempts", responses=told(list[models.Attempt]))

@@ -109,6 +109,7 @@ RULES: Mapping[str, Rule] = {
     "prune": Rule(is_repeatable=True),
     "take_turn": Rule(),
     "lines": _read(_RUN),
+    "find_lines": _read(_RUN),
     "attempts": _read(_RUN),
     "transitions": _read(_RUN),
     # Sources.

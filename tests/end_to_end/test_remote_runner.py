@@ -10,9 +10,12 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import anyio
 import pytest
 
+from flowsource.store import open_store
 from tests.cli.calling import CommandLine, Done
+from tests.fire.checking import untrue
 from tests.support.servers import ServerProcess, server_process
 from tests.support.serving import ServingScript, started
 
@@ -122,3 +125,11 @@ def test_a_run_goes_on_while_the_server_is_away_and_is_told_when_it_is_back(flee
     assert (run["attempt"], run["result"]) == (1, 42)
     assert fleet("logs", name).out.count("done") == 1
     assert fleet("run", "work/remote", "--watch").code == 0
+    assert fleet.runner.stop() == 0
+    assert anyio.run(wrong_with, fleet) == []
+
+
+async def wrong_with(fleet: Fleet) -> list[str]:
+    """What does not hold any more."""
+    async with open_store(fleet.server.store) as store:
+        return await untrue(store, fleet.runner.home)

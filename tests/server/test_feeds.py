@@ -11,7 +11,7 @@ import pytest
 
 from flowsource.events import new_event
 from flowsource.retention import Limits
-from flowsource.server import streaming
+from flowsource.server import open_streams, streaming
 from flowsource.server.api import models
 from flowsource.store.protocol import Store
 from flowsource.store.values import NewRun
@@ -138,7 +138,7 @@ async def test_who_hears_nothing_for_long_is_told_how_far_was_looked_and_loses_i
 async def test_there_are_only_so_many_streams_of_one_token(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(open_streams, "MOST_OF_ONE", 1)
     with anyio.fail_after(30):
         async with client.stream("GET", "/streams/events") as stream:
             # Kept, or the stream would be closed with it.

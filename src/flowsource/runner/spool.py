@@ -47,7 +47,7 @@ class Spool:
     def __init__(self, path: Path, *, most: int = MOST_BYTES, for_ends: int = _FOR_ENDS) -> None:
         self._path, self._most, self._for_ends = path, most, for_ends
         self._lock = anyio.Lock()
-        self._size = 0
+        self._size, self._is_refusing = 0, False
         self._lines: deque[_Place] = deque()
         self._ends: set[UUID] = set()
 
@@ -100,8 +100,16 @@ class Spool:
             try:
                 await anyio.to_thread.run_sync(partial(self._write, data, is_durable=is_durable))
             except OSError as error:
-                logger.warning("%s takes nothing (%s): what waits for the store stays in memory", self._path, error)
+                # What is refused is tried again, and need be told once only.
+                logger.log(
+                    logging.DEBUG if self._is_refusing else logging.WARNING,
+                    "%s takes nothing (%s): what waits for the store stays in memory. Make room there.",
+                    self._path,
+                    error.strerror,
+                )
+                self._is_refusing = True
                 return None
+            self._is_refusing = False
             self._size += len(data)
             return place
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from flowsource.errors import FlowsourceError, InvalidParameters, InvalidQuery, StoreError
@@ -49,6 +50,7 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(FlowsourceError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_request)
     app.add_exception_handler(HTTPException, _of_route)
+    app.add_exception_handler(ClientDisconnect, _of_who_left)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -68,6 +70,11 @@ async def _of_request(_: Request, error: Exception) -> Response:
 async def _of_route(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return plain_problem(error.status_code, str(error.detail))
+
+
+async def _of_who_left(_: Request, error: Exception) -> Response:
+    # Nobody reads it. Who hangs up before he has said all is no fault of ours, and may come back in crowds.
+    return plain_problem(400, "the request was not sent to its end.")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from flowsource.schedules.walls import next_instant
 from flowsource.schedules.zones import change_around, instant_of, instants_of, wall_clock, zone_named
 
 _LONGEST = 6500
+_MOST_COUNTED = 10_000
 # From when a rule counts that does not say it, on the clock of its zone.
 _BEGINNING = datetime(2020, 1, 1)  # noqa: DTZ001 - of a wall clock
 # A rule that finds no day for so long has ended, or will never find one.
@@ -137,6 +138,8 @@ def _parsed(text: str, timezone: str) -> _Rule:
         raise unusable(text, str(error)) from None
     if interval < 1:
         raise unusable(text, "its INTERVAL is not 1 or more")
+    if rule._count is not None and rule._count > _MOST_COUNTED:
+        raise unusable(text, f"its COUNT is more than {_MOST_COUNTED}, each of which would be counted; give an UNTIL")
     step = _STEPS.get(parts["FREQ"])
     return _Rule(
         rule=rule,

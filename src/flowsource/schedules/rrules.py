@@ -138,7 +138,7 @@ def _parsed(text: str, timezone: str) -> _Rule:
         raise unusable(text, str(error)) from None
     if interval < 1:
         raise unusable(text, "its INTERVAL is not 1 or more")
-    if rule._count is not None and rule._count > _MOST_COUNTED:
+    if int(parts.get("COUNT", "0")) > _MOST_COUNTED:
         raise unusable(text, f"its COUNT is more than {_MOST_COUNTED}, each of which would be counted; give an UNTIL")
     step = _STEPS.get(parts["FREQ"])
     return _Rule(

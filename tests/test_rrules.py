@@ -94,6 +94,7 @@ def test_dates_may_be_left_out() -> None:
         ("nonsense", "it has no FREQ"),
         ("FREQ=SOMETIMES", "FREQ"),
         ("FREQ=DAILY;INTERVAL=0", "INTERVAL"),
+        ("FREQ=SECONDLY;COUNT=10001", "COUNT is more than 10000"),
         ("FREQ=DAILY;BYHOUR=25", "rrule"),
         ("FREQ=SECONDLY;COUNT=10001", "its COUNT is more than 10,000; say UNTIL"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "it finds no day"),

@@ -196,7 +196,7 @@ async def keep_asking(stage: Stage) -> None:
     chance = random.Random(5)
     while True:
         await stage.ask(chance.choice(("once", "again")), seconds=chance.choice((0, 0, 0.5, 3)))
-        await anyio.sleep(0.5)
+        await anyio.sleep(1)
 
 
 async def is_exact(store: Store, asked: list[Run]) -> None:

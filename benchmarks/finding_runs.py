@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 from sqlalchemy import Connection, insert, select
@@ -36,6 +36,7 @@ RUNS = 100_000
 ROUNDS = 30
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DEPLOYMENTS = 20
+RUNNERS = tuple(UUID(int=(0xAAAA << 112) + number) for number in range(3))
 # One run in a hundred has failed, and one in a thousand is of the last deployment, which alone has the tag `rare`.
 QUERIES = (
     "",
@@ -49,7 +50,19 @@ QUERIES = (
     "after:2d before:1d",
     "-deployment:d1",
     "name:run-77",
+    "revision:1111",
     "revision:ffff",
+    "runner:aaaa",
+    "runner:ffff",
+    "trigger:after-ingest",
+    "flow:nobody",
+    "name:nobody",
+    "name:nobody*",
+    "schedule:nobody",
+    "trigger:nobody",
+    "id:ffff",
+    "parent:ffff",
+    "nobody",
 )
 
 
@@ -150,6 +163,9 @@ def _row(like: Sequence[dict[str, Any]], place: int, at: datetime) -> dict[str, 
         "state": RunState.FAILED if place % 100 == 3 else RunState.COMPLETED,
         **dict.fromkeys(("created_at", "changed_at", "scheduled_at", "due_at", "started_at", "ended_at"), at),
         "revision": Revision(id="1" * 40, ref="refs/heads/main", subject="fix totals", author="Ada").to_json(),
+        "revision_id": "1" * 40,
+        "runner_id": RUNNERS[place % len(RUNNERS)],
+        "trigger": "after-ingest" if place % 50 == 4 else None,
     }
 
 

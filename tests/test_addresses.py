@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.addresses import check_address, kind_of, postgres_address, secret_variables, shown, signs_of
+from flowsource.addresses import (
+    check_address,
+    kind_of,
+    postgres_address,
+    secret_variables,
+    short_name,
+    shown,
+    signs_of,
+)
 from flowsource.errors import InvalidSettings
 from flowsource.settings import Settings
 
@@ -37,6 +45,11 @@ def test_an_address_is_shown_without_user_and_password() -> None:
     assert shown("postgresql:///d?host=/run/pg") == "postgresql:///d?host=/run/pg"
 
 
+@pytest.mark.parametrize("name", ["Password", "sslpassword", "oauth_client_secret", "scram_client_key"])
+def test_an_address_is_shown_without_what_else_is_secret(name: str) -> None:
+    assert shown(f"postgresql://h/d?{name}={SECRET}&sslmode=require") == "postgresql://h/d?sslmode=require"
+
+
 def test_settings_do_not_show_a_password(tmp_path: Path) -> None:
     settings = Settings.load({"FLOWSOURCE_HOME": str(tmp_path), "FLOWSOURCE_STORE": FULL})
     assert settings.store == FULL
@@ -49,6 +62,14 @@ def test_servers_of_one_host_and_store_show_that_they_live_in_one_place(tmp_path
     assert signs_of(one, tmp_path) == signs_of(other, tmp_path)
     assert signs_of(one, tmp_path).is_relative_to(tmp_path)
     assert signs_of(one, tmp_path) != signs_of("postgresql://h/e", tmp_path)
+
+
+def test_two_stores_that_are_named_by_variables_alone_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGDATABASE", "one")
+    one = short_name("postgresql:///")
+    monkeypatch.setenv("PGDATABASE", "other")
+
+    assert short_name("postgresql:///") != one
 
 
 def test_what_lets_into_a_store_is_given_to_no_run() -> None:

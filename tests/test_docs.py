@@ -29,7 +29,7 @@ from flowsource.flows import Flow, FlowOptions
 from flowsource.queries.deployments import KEYS as deployment_keys
 from flowsource.queries.kinds import Keys
 from flowsource.queries.runs import KEYS as run_keys
-from flowsource.runner.requests import run_deployment
+from flowsource.runner.asking import run_deployment
 from flowsource.runs import RunState
 from flowsource.settings import SETTINGS, Settings
 from flowsource.source_status import SourceState
@@ -213,6 +213,7 @@ def test_the_page_on_flows_has_every_variable_with_its_default() -> None:
     assert told["FLOWSOURCE_LOG_MIB"] == f"{plain.log_limits.size >> 20}"
     assert timedelta(days=90) == plain.keeping.runs and told["FLOWSOURCE_KEEP_RUNS"] == "`90d`"
     assert timedelta(days=30) == plain.keeping.logs and told["FLOWSOURCE_KEEP_LOGS"] == "`30d`"
+    assert timedelta(days=30) == plain.keeping.events and told["FLOWSOURCE_KEEP_EVENTS"] == "`30d`"
     assert told["FLOWSOURCE_STORE"] == f"`{store_file(plain.store).name}` in the home"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -48,7 +49,13 @@ def test_settings_say_how_long_and_tell_all_that_is_wrong_with_it() -> None:
     ],
 )
 def test_a_log_is_not_kept_longer_than_its_run(keeping: Keeping, expected: Limits) -> None:
-    assert limits(keeping, now=NOW) == expected
+    assert replace(limits(keeping, now=NOW), events=None) == expected
+
+
+def test_events_are_kept_by_a_time_of_their_own() -> None:
+    assert limits(Keeping(runs=DAY, events=2 * DAY), now=NOW).events == NOW - 2 * DAY
+    assert limits(Keeping(events=None), now=NOW).events is None
+    assert Settings.load({"FLOWSOURCE_KEEP_EVENTS": "2w"}).keeping.events == 14 * DAY
 
 
 @pytest.mark.parametrize("state", RunState)

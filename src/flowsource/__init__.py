@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from flowsource.errors import FlowsourceError
     from flowsource.events import Event
     from flowsource.flows import Flow, flow
+    from flowsource.runner.asking import arun_deployment, run_deployment
     from flowsource.runner.emitting import aemit_event, emit_event
-    from flowsource.runner.requests import arun_deployment, run_deployment
     from flowsource.runner.serving import RunnerDeployment, aserve, serve
     from flowsource.runs import Run, RunState
     from flowsource.schedules import Cron, Interval, RRule
@@ -58,13 +58,13 @@ _HOMES = {
     "SequenceTrigger": "triggers",
     "SignedBy": "sources.git.signing.signed",
     "aemit_event": "runner.emitting",
-    "arun_deployment": "runner.requests",
+    "arun_deployment": "runner.asking",
     "aserve": "runner.serving",
     "current_run": "context",
     "emit_event": "runner.emitting",
     "flow": "flows",
     "get_run_logger": "context",
-    "run_deployment": "runner.requests",
+    "run_deployment": "runner.asking",
     "serve": "runner.serving",
     "tags": "context",
 }

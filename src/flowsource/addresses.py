@@ -20,7 +20,19 @@ _KINDS: dict[str, Kind] = {
     "https": "server",
     "http": "server",
 }
-_SECRET_WORDS = frozenset({"password", "sslpassword", "passfile", "user", "sslkey"})
+_SAID_ELSEWHERE = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE", "PGSERVICEFILE")
+_SECRET_WORDS = frozenset(
+    {
+        "password",
+        "sslpassword",
+        "passfile",
+        "user",
+        "sslkey",
+        "oauth_client_secret",
+        "scram_client_key",
+        "scram_server_key",
+    }
+)
 
 
 def kind_of(address: str) -> Kind:
@@ -88,7 +100,7 @@ def shown(address: str) -> str:
     if kind_of(address) == "server":
         return server_url(address, allow_http=True)
     _, host, path, query, _ = urlsplit(postgres_address(address))
-    kept = [(name, value) for name, value in parse_qsl(query) if name not in _SECRET_WORDS]
+    kept = [(name, value) for name, value in parse_qsl(query) if name.lower() not in _SECRET_WORDS]
     return f"postgresql://{host.rpartition('@')[2]}{path}{'?' if kept else ''}{urlencode(kept, safe='/,')}"
 
 
@@ -147,4 +159,8 @@ def signs_of(address: str, state: Path) -> Path:
 
 def short_name(address: str) -> str:
     """A name for what is kept on this machine about the store at `address`, beside what is kept about others."""
-    return hashlib.sha256(shown(address).encode()).hexdigest()[:16]
+    named = [shown(address)]
+    if kind_of(address) == "postgresql":
+        # What an address leaves out PostgreSQL's library has from these.
+        named += [f"{name}={os.environ[name]}" for name in _SAID_ELSEWHERE if name in os.environ]
+    return hashlib.sha256("\0".join(named).encode()).hexdigest()[:16]

@@ -22,10 +22,14 @@ _UNFINISHED = tuple(state for state in RunState if not state.is_final)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it: how many were changed and in which way, and how many were passed over and why."""
+    """What came of it: how many were changed and in which way, and how many were passed over and why.
+
+    `has_more` says that as many were changed as were to be at most, and that there are more.
+    """
 
     changed: Mapping[str, int]
     skipped: Mapping[str, int]
+    has_more: bool = False
 
 
 def unfinished(query: Query) -> Query:
@@ -33,8 +37,16 @@ def unfinished(query: Query) -> Query:
     return _in_states(query, _UNFINISHED)
 
 
-async def cancel_runs(store: Store, query: Query, author: Author, *, now: Callable[[], datetime]) -> Done:
-    """Ask all runs to end that `query` asks for and that have not ended, as `Store.ask_cancel` does.
+def to_be_paused(query: Query, paused: bool) -> Query:
+    """The deployments that `query` asks for and that pausing, or resuming, would change."""
+    return query.with_term("paused", "no" if paused else "yes")
+
+
+async def cancel_runs(
+    store: Store, query: Query, author: Author, *, limit: int | None = None, now: Callable[[], datetime]
+) -> Done:
+    """Ask all runs to end that `query` asks for and that have not ended, as `Store.ask_cancel` does; or `limit` of
+    them.
 
     Those that wait are first, or each place that becomes free would be taken by the next of them. Each is a transaction
     of its own, so that others are never held up; whoever stops half way may ask again.
@@ -48,6 +60,8 @@ async def cancel_runs(store: Store, query: Query, author: Author, *, now: Callab
             if run.cancellation is not None and run.state is not RunState.LOST:
                 skipped["is to end already"] += 1
                 continue
+            if changed.total() == limit:
+                return Done(changed, skipped, has_more=True)
             try:
                 after = await store.ask_cancel(run.id, author, now=now())
             except RunNotFound:
@@ -62,14 +76,17 @@ async def cancel_runs(store: Store, query: Query, author: Author, *, now: Callab
 
 
 async def pause_deployments(
-    store: Store, query: Query, paused: bool, author: Author, *, now: Callable[[], datetime]
+    store: Store, query: Query, paused: bool, author: Author, *, limit: int | None = None, now: Callable[[], datetime]
 ) -> Done:
-    """Hold the schedules of all deployments that `query` asks for, or let them go on, as `Store.set_paused` does."""
+    """Hold the schedules of all deployments that `query` asks for, or let them go on, as `Store.set_paused` does; or of
+    `limit` of them."""
     changed, skipped = Counter[str](), Counter[str]()
     word = "paused" if paused else "resumed"
     async for deployment in _deployments(store, query, now()):
         if deployment.paused == paused:
             skipped["is paused already" if paused else "is not paused"] += 1
+        elif changed.total() == limit:
+            return Done(changed, skipped, has_more=True)
         else:
             await store.set_paused(deployment.id, paused, author=author, now=now())
             changed[word] += 1

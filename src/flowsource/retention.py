@@ -18,21 +18,25 @@ _LENGTHS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(seco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    """For how long runs and their logs are kept once the run has ended; None is for ever."""
+    """For how long runs and their logs are kept once the run has ended, and events that belong to no run; None is for
+    ever."""
 
     runs: timedelta | None = timedelta(days=90)
     logs: timedelta | None = timedelta(days=30)
+    events: timedelta | None = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The instants before which a run must have ended for it, or its log, to go; None where nothing goes.
+    """The instants before which a run must have ended for it, or its log, to go, and an event have happened that
+    belongs to no run; None where nothing goes.
 
     That of logs is never before that of runs: a log goes first.
     """
 
     runs: datetime | None
     logs: datetime | None
+    events: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,16 @@ class Pruned:
 
     runs: int = 0
     lines: int = 0
+    events: int = 0
 
     def __add__(self, other: Pruned) -> Pruned:
-        return Pruned(self.runs + other.runs, self.lines + other.lines)
+        return Pruned(self.runs + other.runs, self.lines + other.lines, self.events + other.events)
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.lines)
+        return bool(self.runs or self.lines or self.events)
+
+    def __str__(self) -> str:
+        return f"{self.runs} runs, {self.lines} lines of logs and {self.events} events"
 
 
 def kept_for(text: str) -> timedelta | None:
@@ -82,7 +90,8 @@ def limits(keeping: Keeping, *, now: datetime) -> Limits:
     """What may go at `now`."""
     runs = now - keeping.runs if keeping.runs is not None else None
     logs = now - keeping.logs if keeping.logs is not None else None
-    return Limits(runs=runs, logs=max(filter(None, (runs, logs)), default=None))
+    events = now - keeping.events if keeping.events is not None else None
+    return Limits(runs=runs, logs=max(filter(None, (runs, logs)), default=None), events=events)
 
 
 def may_go(run: Run, before: datetime | None, *, is_newest: bool) -> bool:

@@ -167,7 +167,8 @@ class Run:
 
     One that a trigger wanted has a `cause`. A run that another one asked for has that as its `parent_id`. One that
     `is_nested` is a flow that was called inside its parent, in the process of that: nobody claims it, and it counts
-    against no limit. `flow` names the flow.
+    against no limit. `flow` names the flow. One that does again what another did has that as its `rerun_of`, which may
+    be gone; where it `keeps_revision`, that of the other was fixed from the beginning.
     """
 
     id: UUID
@@ -184,6 +185,8 @@ class Run:
     tags: tuple[str, ...] = ()
     schedule: str | None = None
     cause: Cause | None = None
+    rerun_of: UUID | None = None
+    keeps_revision: bool = False
     parent_id: UUID | None = None
     is_nested: bool = False
     attempt: int = 0

@@ -38,7 +38,7 @@ class Settings:
     `state` holds what must not be lost (the database) and what processes on this host say to each other; `cache` holds
     what can be fetched again. Both are absolute. `store` is the address of the store, which may hold a password.
     `start_method`, one of START_METHODS, is how runs get their processes. `log_format`, one of LOG_FORMATS, is how a
-    server says what happens. `keeping` is how long runs and their logs are kept. `dashboard` is the port at
+    server says what happens. `keeping` is how long runs, their logs and events are kept. `dashboard` is the port at
     which a serving process has its dashboard on this machine, unless that is taken.
     """
 
@@ -76,7 +76,7 @@ class Settings:
             start_method=values["start_method"],
             log_format=values["log_format"],
             log_limits=LogLimits(lines=values["log_lines"], size=values["log_mib"] << 20),
-            keeping=Keeping(runs=values["keep_runs"], logs=values["keep_logs"]),
+            keeping=Keeping(runs=values["keep_runs"], logs=values["keep_logs"], events=values["keep_events"]),
             dashboard=values["dashboard"],
         )
 
@@ -94,6 +94,7 @@ class Settings:
             "keep_runs": told_length(self.keeping.runs),
             "keep_logs": told_length(self.keeping.logs),
             "dashboard": self.dashboard,
+            "keep_events": told_length(self.keeping.events),
         }
         return {CONFIG: os.devnull, **{variable_of(name): str(value) for name, value in values.items()}}
 
@@ -205,6 +206,12 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "keep_logs": Setting(
         "how long the logs of runs are kept", kept_for, lambda values, given: Keeping().logs, told_length
+    ),
+    "keep_events": Setting(
+        "how long events that belong to no run are kept",
+        kept_for,
+        lambda values, given: Keeping().events,
+        told_length,
     ),
     "dashboard": Setting(
         "the port of the dashboard of `serve`, unless it is taken", _port, lambda values, given: DASHBOARD

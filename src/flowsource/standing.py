@@ -115,8 +115,7 @@ def _following(before: Deployment, loaded: Loaded, now: datetime, details: dict[
 
 
 def _carried_out(before: Deployment, loaded: Loaded, now: datetime) -> Standing:
-    wish, revision = before.wish, loaded.revision
-    assert wish is not None, "an equal epoch is an equal wish"
+    wish, revision = _wish_of(before), loaded.revision
     blocked = tuple(block for block in before.blocked if block.revision != revision)
     beneath = None
     if wish.kind == "pin":
@@ -140,10 +139,16 @@ def _carried_out(before: Deployment, loaded: Loaded, now: datetime) -> Standing:
     return after, [told]
 
 
+def _wish_of(before: Deployment) -> Wish:
+    """The wish that a decision is about. Ours are about one that is there, for an equal epoch is an equal wish."""
+    if before.wish is None:
+        raise Outdated(f"nobody wants another revision of {before.full_name}; look again.")
+    return before.wish
+
+
 def _refused(before: Deployment, outcome: Refused, now: datetime) -> Standing:
     """What cannot be served is not waited for; a pin that was in force before stays."""
-    wish = before.wish
-    assert wish is not None, "an equal epoch is an equal wish"
+    wish = _wish_of(before)
     details = {"for": wish.kind, "message": outcome.why}
     told = HistoryEntry(kind=Kind.REFUSED, at=now, revision=wish.revision, previous=before.active, details=details)
     kept = replace(wish, revision=before.active) if before.beneath else None

@@ -87,7 +87,7 @@ def test_all_that_a_query_asks_for_are_cancelled(kept: CommandLine) -> None:
     assert done.err == "3 cancelled, 1 asked to end\n"
     assert names(kept, "state:cancelled") == {"one", "two", "odd-one"}
     again = kept("runs", "cancel", "tag:etl", "--yes", "--json").json
-    assert again == {"hit": 1, "changed": {}, "skipped": {"is to end already": 1}}
+    assert again == {"hit": 1, "changed": {}, "skipped": {"is to end already": 1}, "more": False}
     assert kept("runs", "cancel", "state:scheduled", "--yes").err == "No run that has not ended is like that.\n"
 
 
@@ -135,4 +135,4 @@ def test_deployments_are_paused_and_resumed_by_a_query(kept: CommandLine) -> Non
     assert kept("deployments", "pause", "tag:etl", "--yes").err == "No deployment that is not paused is like that.\n"
     assert [one["paused"] for one in kept("deployments", "ls", "paused:yes", "--json").json] == [True]
     resumed = kept("deployments", "resume", "-tag:other", "--yes", "--json").json
-    assert resumed == {"hit": 1, "changed": {"resumed": 1}, "skipped": {}}
+    assert resumed == {"hit": 1, "changed": {"resumed": 1}, "skipped": {}, "more": False}

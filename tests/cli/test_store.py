@@ -28,17 +28,17 @@ def test_what_would_go_is_told_and_stays(alone: CommandLine) -> None:
 
     done = alone("store", "prune", "--dry-run")
 
-    assert (done.code, done.err) == (0, "This would remove 1 runs and 6 lines of logs.\n")
-    assert alone("store", "prune", "--dry-run", "--json").json == {"runs": 1, "lines": 6, "dry_run": True}
+    assert (done.code, done.err) == (0, "This would remove 1 runs, 6 lines of logs and 0 events.\n")
+    assert alone("store", "prune", "--dry-run", "--json").json == {"runs": 1, "lines": 6, "events": 0, "dry_run": True}
     assert len(names(alone)) == 3
 
 
 def test_what_was_kept_long_enough_goes_once(alone: CommandLine) -> None:
     keep(alone, a_history)
 
-    assert alone("store", "prune").err == "Removed 1 runs and 6 lines of logs.\n"
+    assert alone("store", "prune").err == "Removed 1 runs, 6 lines of logs and 0 events.\n"
     assert names(alone) == ["ended-1", "ended-50"]
-    assert alone("store", "prune", "--json").json == {"runs": 0, "lines": 0, "dry_run": False}
+    assert alone("store", "prune", "--json").json == {"runs": 0, "lines": 0, "events": 0, "dry_run": False}
 
 
 def test_a_log_that_may_have_been_removed_is_not_called_empty(alone: CommandLine) -> None:

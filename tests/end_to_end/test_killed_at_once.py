@@ -14,7 +14,9 @@ import pytest
 
 from flowsource.runner.processes.descent import children_of
 from flowsource.runner.requests import request_run
-from flowsource.runs import RunState
+from flowsource.runs import Run, RunState
+from flowsource.store import open_store
+from tests.fire.checking import untrue
 from tests.support.control_groups import control_group
 from tests.support.live import Serving, serving
 from tests.support.processes import alive, written_pids
@@ -71,6 +73,11 @@ async def kill_all_at_once(server: Serving) -> None:
     await until(lambda: alive(list(guardians)) == [])
 
 
+async def is_well(home: Path, run: Run) -> None:
+    async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
+        assert await untrue(store, home, acknowledged=[run.id]) == []
+
+
 async def test_what_its_runs_left_is_ended_when_the_next_server_starts(
     script: Path, note: Path, tmp_path: Path
 ) -> None:
@@ -84,6 +91,7 @@ async def test_what_its_runs_left_is_ended_when_the_next_server_starts(
         assert (await following.store.run(str(run.id))).state is RunState.CRASHED
         assert await following.stop() == 0
     assert list((tmp_path / "home").glob("*.runners/*")) == []
+    await is_well(tmp_path / "home", run)
 
 
 async def test_what_its_runs_left_is_ended_by_whoever_looks(script: Path, note: Path, tmp_path: Path) -> None:
@@ -98,6 +106,7 @@ async def test_what_its_runs_left_is_ended_by_whoever_looks(script: Path, note: 
     )
     assert "crashed" in looked.stdout.decode()
     assert alive(written_pids(note)) == []
+    await is_well(tmp_path / "home", run)
 
 
 async def test_a_server_that_ends_leaves_no_group(script: Path, tmp_path: Path) -> None:

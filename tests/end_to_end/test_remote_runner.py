@@ -10,9 +10,12 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import anyio
 import pytest
 
+from flowsource.store import open_store
 from tests.cli.calling import CommandLine, Done
+from tests.fire.checking import untrue
 from tests.support.servers import ServerProcess, server_process
 from tests.support.serving import ServingScript, started
 
@@ -82,8 +85,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     script.write_text(SCRIPT)
     with server_process(tmp_path / "server-home") as server:
         runner_token, person = server.token("fleet", "runner"), server.token("anna", "operator")
-        said = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN_FILE": str(runner_token)}
-        said["FLOWSOURCE_TOKEN"] = runner_token.read_text().strip()
+        said = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN": runner_token.read_text().strip()}
         with started(script, tmp_path / "runner-home", environ=said) as runner:
             runner.wait_until_said("Ask for a run:", within=50)
             yield Fleet(server, runner, person, tmp_path / "person-home")
@@ -93,7 +95,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet, tmp_path: Path) -> None:
     done = fleet("run", "work/remote", "--watch")
     assert done.code == 0, done.err
-    assert "knows of ['FLOWSOURCE_TOKEN_FILE']" in done.out
+    assert "knows of []" in done.out
     assert "done" in done.out
 
     gate = tmp_path / "gate"
@@ -102,6 +104,7 @@ def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet
     assert fleet("runs", "cancel", name, "--wait").code == 0
     assert fleet.run(name)["state"] == "cancelled"
 
+    # No process of a run has the token, and one that asks for a run needs none.
     assert fleet("run", "work/remote", "--watch", "-p", "asks=work/remote").code == 0
     assert fleet.runner.stop() == 0
     assert fleet.server.end() == 0
@@ -122,3 +125,11 @@ def test_a_run_goes_on_while_the_server_is_away_and_is_told_when_it_is_back(flee
     assert (run["attempt"], run["result"]) == (1, 42)
     assert fleet("logs", name).out.count("done") == 1
     assert fleet("run", "work/remote", "--watch").code == 0
+    assert fleet.runner.stop() == 0
+    assert anyio.run(wrong_with, fleet) == []
+
+
+async def wrong_with(fleet: Fleet) -> list[str]:
+    """What does not hold any more."""
+    async with open_store(fleet.server.store) as store:
+        return await untrue(store, fleet.runner.home)

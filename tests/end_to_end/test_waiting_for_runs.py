@@ -35,11 +35,9 @@ SCRIPT = """
             return list(pool.map(ask, [0, 1]))
 
     if __name__ == "__main__":
-        # What it takes to ask for a run is imported once, not in each of them.
-        known = ["jsonschema", "sqlalchemy.dialects.sqlite"]
         serve(
-            count.to_deployment("limited", limit=1, global_limit=1, preload=known),
-            gather.to_deployment("gather", limit=1, preload=known),
+            count.to_deployment("limited", limit=1, global_limit=1),
+            gather.to_deployment("gather", limit=1),
             limit=1,
         )
 """

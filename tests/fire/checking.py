@@ -15,6 +15,7 @@ from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store.protocol import Store
 from flowsource.store.values import BEFORE_ALL
 from tests.fire.serving import unsound
+from tests.store.words import runner_ids
 from tests.support.live import processes_below
 
 # Code for flows: each of its attempts signs once, in a file that every process can append to.
@@ -58,7 +59,7 @@ async def untrue(
 
 
 async def _without_an_owner(store: Store, runs: Iterable[Run]) -> list[str]:
-    there = set(await store.runners())
+    there = set(await runner_ids(store))
     return [
         f"{run.name} is {run.state}, and its runner is gone"
         for run in runs

@@ -11,9 +11,9 @@ import pytest
 
 from flowsource.demo.repository import FixtureRepository
 from flowsource.promotions import Kind
-from flowsource.snapshots.cache import SnapshotCache
+from flowsource.store import open_store
+from tests.fire.checking import untrue
 from tests.fire.length import rounds
-from tests.fire.serving import unsound
 from tests.support.git_server import git_server
 from tests.support.live import serving
 from tests.support.parts import requires
@@ -54,4 +54,6 @@ async def test_killed_at_any_moment_a_promotion_is_whole_or_absent_and_the_next_
                 assert promoted[0].revision == left.active, "what serves and its history are written together"
         async with serving(script, home) as server:
             await server.until_active("hello/served", known[-1])
-    assert await unsound(SnapshotCache(home / "cache")) == []
+            assert await server.stop() == 0
+    async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
+        assert await untrue(store, home) == []

@@ -74,8 +74,10 @@ async def test_what_went_on_while_the_server_was_away_is_told_whole_and_once(tmp
                 ]
                 for runner in runners:
                     runner.wait_until_said(READY, within=60)
-                once = {gate: await held(store, gate, "once") for gate in gates(tmp_path, places, "once")}
-                again = {gate: await held(store, gate, "again") for gate in gates(tmp_path, places, "again")}
+                once = {gate: await asked(store, gate) for gate in gates(tmp_path, places, "once")}
+                again = {gate: await asked(store, gate) for gate in gates(tmp_path, places, "again")}
+                for gate in (*once, *again):
+                    await until(gate.with_name(f"{gate.name}.1").exists, within=40)
                 server.end(signal.SIGKILL)
                 await go_on_alone(list(once), runners)
                 server.start()
@@ -88,13 +90,13 @@ async def test_what_went_on_while_the_server_was_away_is_told_whole_and_once(tmp
             # They may be run again, and were ended before anybody else could have begun them.
             assert await outcomes(store, again) == [(RunState.COMPLETED, 2, 2)] * HOSTS
             for run in once.values():
-                told = [line.text for line in await store.lines(run.id) if line.text.startswith("line ")]
-                assert told == [f"line {number}" for number in range(LINES)]
+                lines = [line.text for line in await store.lines(run.id) if line.text.startswith("line ")]
+                assert lines == [f"line {number}" for number in range(LINES)]
                 steps = [step.state for step in await store.transitions(run.id)]
                 assert steps == [RunState.SCHEDULED, RunState.CLAIMED, RunState.RUNNING, RunState.COMPLETED]
-            asked = [run.id for run in (*once.values(), *again.values())]
+            told = {run.id for run in (*once.values(), *again.values())}
             for place in places:
-                assert await untrue(store, place, acknowledged=asked, ledger=ledger) == []
+                assert await untrue(store, place, acknowledged=told, ledger=ledger) == []
 
 
 @contextmanager
@@ -112,11 +114,9 @@ def gates(place: Path, runners: list[Path], name: str) -> list[Path]:
     return [place / f"{name}-{runner.name}" for runner in runners]
 
 
-async def held(store: Store, gate: Path, name: str) -> Run:
-    """A run of the deployment of that runner which has begun, and waits for its gate half way."""
-    run = await request_run(store, gate.name, {"gate": str(gate)})
-    await until(gate.with_name(f"{gate.name}.1").exists, within=40)
-    return run
+async def asked(store: Store, gate: Path) -> Run:
+    """A run of the deployment that is called as its gate, at which it waits half way."""
+    return await request_run(store, gate.name, {"gate": str(gate)})
 
 
 async def go_on_alone(once: list[Path], runners: list[ServingScript]) -> None:

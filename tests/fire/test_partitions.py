@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,11 @@ from tests.support.fleets import Fleet, stop, written
 from tests.support.git_hosts import git_host
 from tests.support.hosts import Host, hosts
 from tests.support.parts import requires
-from tests.support.serving import READY
-from tests.support.waiting import until_true
+from tests.support.serving import READY, ServingScript
+from tests.support.waiting import until, until_true
 
 CUTS = rounds("seeded cuts between hosts", short=0, full=60)
+FINAL = [state for state in RunState if state.is_final]
 RUNNERS = 5 if FULL else 2
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 115)]
 
@@ -82,6 +82,7 @@ class Stage:
     server: Host
     git: Host
     runners: list[Host]
+    serving: list[ServingScript]
     asked: list[Run]
 
     async def ask(self, name: str, **parameters: Any) -> Run:
@@ -94,18 +95,30 @@ class Stage:
         """A run of that deployment that goes on until its gate is there, and the host that executes it."""
         gate = self.place / f"gate-{len(self.asked)}"
         run = await self.ask(name, gate=str(gate))
-        return run, gate, await self.host_of(gate, attempt=1)
+        return run, gate, await self.host_of(gate, attempts="1")
 
-    async def host_of(self, gate: Path, *, attempt: int) -> Host:
-        """The host on which that attempt has begun, once it has."""
-        note = gate.with_name(f"{gate.name}.{attempt}")
+    async def until_in(self, run: Run, *states: RunState) -> None:
+        """Wait until a run is in one of these states; raises AssertionError, with what happened to it and was said."""
 
-        async def is_told() -> bool:
-            return note.exists() and note.read_text() != ""
+        async def is_in() -> bool:
+            return (await self.store.run(str(run.id))).state in states
 
-        await until_true(is_told, within=40)
-        network = int(note.read_text())
-        return next(host for host in self.runners if host.network == network)
+        try:
+            await until_true(is_in, within=60)
+        except TimeoutError:
+            steps = [(step.state, step.at, step.reason) for step in await self.store.transitions(run.id)]
+            said = {runner.home.name: runner.output[-3000:] for runner in self.serving}
+            raise AssertionError(f"{run.name} is in none of {states}: {steps}; {said}") from None
+
+    async def host_of(self, gate: Path, *, attempts: str) -> Host:
+        """The host on which one of these attempts has begun, once it has."""
+
+        def notes() -> list[str]:
+            found = gate.parent.glob(f"{gate.name}.{attempts}")
+            return [text for note in found if (text := note.read_text())]
+
+        await until(lambda: notes() != [], within=40)
+        return next(host for host in self.runners if str(host.network) in notes())
 
 
 async def test_hosts_that_are_cut_off_do_nothing_twice_and_lose_nothing(tmp_path: Path) -> None:
@@ -126,14 +139,14 @@ async def test_hosts_that_are_cut_off_do_nothing_twice_and_lose_nothing(tmp_path
             for runner in started:
                 runner.wait_until_said(READY, within=60)
             store = await stack.enter_async_context(open_store(address))
-            stage = Stage(tmp_path, store, server, git, runners, [])
+            stage = Stage(tmp_path, store, server, git, runners, started, [])
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(keep_asking, stage)
                 await through_cuts_that_are_known(stage)
                 await through_cuts_by_chance(stage, random.Random(23))
                 tasks.cancel_scope.cancel()
             for run in stage.asked:
-                await until_true(partial(has_ended, store, run), within=60)
+                await stage.until_in(run, *FINAL)
             assert stop(started) == [0] * RUNNERS
             await is_exact(store, stage.asked)
         assert not (tmp_path / "ledger.overlaps").exists()
@@ -147,29 +160,24 @@ async def through_cuts_that_are_known(stage: Stage) -> None:
     """What is to be shown once for certain."""
     with stage.git.mute():
         # Code is there already, and runs do not wait for where it came from.
-        await until_true(partial(has_ended, stage.store, await stage.ask("once")), within=30)
+        await stage.until_in(await stage.ask("once"), *FINAL)
     for part in (stage.server.deaf, stage.server.mute):
         with part():
             await anyio.sleep(LEASE / 6)
     again, of_again, where = await stage.held("again")
-    once, of_once, _ = await stage.held("once")
-    beside = [await stage.held("once") for _ in range(3)]
-    others = [host for host in stage.runners if host is not where]
+    once, of_once, there = await stage.held("once")
     with where.deaf():
-        # Cut off, it has ended what may be run again before somebody else begins it.
-        assert await stage.host_of(of_again, attempt=2) in others
-    with others[0].mute():
-        await anyio.sleep(LEASE * 1.5)
-    for gate in (of_again, of_once, *(gate for _, gate, _ in beside)):
+        # Cut off, it has ended what may be run again before somebody else begins it: at the second attempt, or at the
+        # third, where the second was given to it and it did not hear so.
+        assert await stage.host_of(of_again, attempts="[23]") is not where
+    with there.mute():
+        await stage.until_in(once, RunState.LOST)
+    # It goes on, and so it is found again.
+    await stage.until_in(once, RunState.RUNNING)
+    for gate in (of_again, of_once):
         gate.touch()
-    await until_true(partial(has_ended, stage.store, again), within=60)
-    await until_true(partial(has_ended, stage.store, once), within=60)
-    steps = [
-        step.state
-        for run in (again, once, *(run for run, _, _ in beside))
-        for step in await stage.store.transitions(run.id)
-    ]
-    assert RunState.LOST in steps
+    for run in (again, once):
+        await stage.until_in(run, *FINAL)
 
 
 async def through_cuts_by_chance(stage: Stage, chance: random.Random) -> None:
@@ -188,11 +196,7 @@ async def keep_asking(stage: Stage) -> None:
     chance = random.Random(5)
     while True:
         await stage.ask(chance.choice(("once", "again")), seconds=chance.choice((0, 0, 0.5, 3)))
-        await anyio.sleep(0.5)
-
-
-async def has_ended(store: Store, run: Run) -> bool:
-    return (await store.run(str(run.id))).state.is_final
+        await anyio.sleep(1)
 
 
 async def is_exact(store: Store, asked: list[Run]) -> None:

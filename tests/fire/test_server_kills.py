@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 import signal
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from flowsource.runner.presence import LEASE
 from flowsource.runs import Run, RunState
 from flowsource.server_access import TOKEN
 from flowsource.store import open_store
@@ -29,12 +29,16 @@ from tests.store.words import lines, registration
 from tests.support.live import Serving, processes_below, serving
 from tests.support.servers import ServerProcess, server_process
 
+T = TypeVar("T")
+P = ParamSpec("P")
+
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(14400 if FULL else 115)]
 
-# How long a server lives at most once it answers.
-LONGEST = 1.0
+# A server is killed so long at most after it acknowledged a write, of those that it acknowledges so many at most.
+LONGEST = 0.05
+MOST_WRITES = 12
 # And between the times at which one run of each flow is asked for.
-BETWEEN = 5.0
+BETWEEN = 20.0
 LINES = 5
 PATIENCE = 600 if FULL else 60
 
@@ -47,34 +51,40 @@ class Writer:
     name: str
     id: UUID = field(default_factory=uuid4)
     ended: list[UUID] = field(default_factory=list)
+    acknowledged: int = 0
 
     async def write(self, until: anyio.Event) -> None:
         """Ask for runs, and report them as a runner does."""
-        now = datetime.now(UTC)
-        served = [registration(self.name)]
-        [deployment] = await insist(
-            lambda: self.store.register(self.id, served, lease_until=now + LEASE, now=now, owner=None)
+        store, now, lease = self.store, datetime.now(UTC), timedelta(hours=1)
+        [deployment] = await self._tell(
+            store.register, self.id, [registration(self.name)], lease_until=now + lease, now=now
         )
         last: UUID | None = None
         while not until.is_set():
             new = NewRun(deployment_id=deployment.id, scheduled_at=now, idempotency_key=f"run {len(self.ended)}")
-            asked = await insist(lambda new=new: self.store.create_run(new, now=now))  # type: ignore[misc]
-            claim = partial(self.store.claim, self.id, [deployment.id], limit=1, transition_id=uuid4(), after=last)
-            claimed = await insist(lambda claim=claim: claim(now=datetime.now(UTC)))  # type: ignore[misc]
+            asked = await self._tell(store.create_run, new, now=now)
+            claimed = await self._tell(
+                store.claim, self.id, [deployment.id], limit=1, now=now, transition_id=uuid4(), after=last
+            )
             [run], last = claimed.runs, claimed.last
             assert (run.id, run.epoch) == (asked.id, 1)
             await self._report(run)
             self.ended.append(run.id)
-            await insist(lambda: self.store.renew(self.id, lease_until=datetime.now(UTC) + LEASE))
-        await insist(lambda: self.store.retire(self.id, now=datetime.now(UTC)))
+            await self._tell(store.renew, self.id, lease_until=datetime.now(UTC) + lease)
+        await self._tell(store.retire, self.id, now=datetime.now(UTC))
 
     async def _report(self, run: Run) -> None:
-        began, ends = uuid4(), uuid4()
-        await insist(lambda: self.store.start(run.id, run.epoch, at=run.changed_at, transition_id=began))
+        store, now = self.store, run.changed_at
+        await self._tell(store.start, run.id, run.epoch, at=now, transition_id=uuid4())
         for number in range(1, LINES + 1):
-            await insist(lambda number=number: self.store.append_lines(run.id, lines(number)))  # type: ignore[misc]
+            await self._tell(store.append_lines, run.id, lines(number))
         outcome = Outcome(state=RunState.COMPLETED, has_result=True, result=str(run.id))
-        await insist(lambda: self.store.finish(run.id, run.epoch, outcome, at=run.changed_at, transition_id=ends))
+        await self._tell(store.finish, run.id, run.epoch, outcome, at=now, transition_id=uuid4())
+
+    async def _tell(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        told = await insist(lambda: call(*args, **kwargs))
+        self.acknowledged += 1
+        return told
 
 
 async def test_whatever_a_server_acknowledged_before_it_was_killed_is_there_and_nothing_twice(
@@ -123,6 +133,8 @@ async def write_while_it_is_killed(
 
         tasks.start_soon(ask)
         for _ in range(kills):
+            enough = chance.randint(1, MOST_WRITES) + sum(one.acknowledged for one in writers)
+            await runner.until(lambda enough=enough: sum(one.acknowledged for one in writers) >= enough, "writes")
             await anyio.sleep(chance.uniform(0, LONGEST))
             await anyio.to_thread.run_sync(server.end, signal.SIGKILL)
             await anyio.to_thread.run_sync(server.start)

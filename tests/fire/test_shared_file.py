@@ -18,8 +18,9 @@ import pytest
 from flowsource.runner.requests import request_run
 from flowsource.runs import Run, RunState
 from flowsource.store import open_store
+from tests.fire.checking import untrue
 from tests.fire.length import FULL, rounds
-from tests.support.live import processes_below, serving
+from tests.support.live import serving
 
 SECONDS = rounds("seconds on one file", short=15, full=4 * 3600)
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(SECONDS + 240 if FULL else 240)]
@@ -63,13 +64,13 @@ async def test_two_servers_commands_and_a_slow_reader_share_a_file_without_an_er
     assert [line for line in said.splitlines() if "locked" in line or "the store" in line] == []
     assert Counter(run.state for run in ended) == {RunState.COMPLETED: len(asked)}
     async with open_store(f"sqlite:///{home / 'flowsource.db'}") as store:
+        assert await untrue(store, home, acknowledged=[run.id for run in asked]) == []
         runs = await store.runs(limit=1_000_000)
         assert max(Counter((run.schedule, run.scheduled_at) for run in runs if run.schedule).values()) == 1
         assert {run.attempt for run in runs if run.state is RunState.COMPLETED} == {1}
         for run in ended[:100]:
             told = [line.text for line in await store.lines(run.id)]
             assert [text for text in told if text.startswith("line ")] == [f"line {number}" for number in range(50)]
-    assert processes_below(home) == []
 
 
 async def give_commands(home: Path, until: float, refused: list[str]) -> None:

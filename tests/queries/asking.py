@@ -43,7 +43,7 @@ def terms() -> st.SearchStrategy[Term]:
     digits = st.text("0123456789abcdef", min_size=4, max_size=6).map(lambda text: (text,))
     return st.one_of(
         of("state", st.sampled_from(RunState).map(lambda state: (str(state),))),
-        *(of(key, patterns()) for key in ("deployment", "flow", "name", "schedule", "")),
+        *(of(key, patterns()) for key in ("deployment", "flow", "name", "schedule", "trigger", "")),
         of("deployment", st.sampled_from(["a", "b", "etl/a", "etl/*", "*"]).map(lambda text: tuple(text.split("*")))),
         of("tag", patterns() | st.sampled_from(TAGS).map(lambda tag: (tag,))),
         of("after", moments()),
@@ -51,6 +51,7 @@ def terms() -> st.SearchStrategy[Term]:
         of("revision", digits | st.sampled_from([("1111",), ("2222",), ("cccc",)])),
         of("id", digits),
         of("parent", digits),
+        of("runner", digits),
     )
 
 

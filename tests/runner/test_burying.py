@@ -12,7 +12,7 @@ import pytest
 
 from flowsource.runner.lifesigns import bury_the_dead
 from flowsource.store import open_store
-from tests.store.words import registration
+from tests.store.words import registration, runner_ids
 from tests.support.control_groups import control_group
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ async def test_what_a_dead_server_left_is_ended_before_it_is_buried(tmp_path: Pa
         async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
             await store.register(server, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
             await bury_the_dead(store, signs)
-            assert await store.runners() == []
+            assert await runner_ids(store) == []
         assert left.wait(10) == -signal.SIGKILL
         assert not group.exists()
     assert list(signs.iterdir()) == []
@@ -46,8 +46,8 @@ async def test_a_dead_server_whose_processes_do_not_end_yet_is_left_for_the_next
     async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
         await store.register(server, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
         await bury_the_dead(store, signs)
-        assert await store.runners() == [server]
+        assert await runner_ids(store) == [server]
         (stuck / "cgroup.events").write_text("populated 0\nfrozen 0\n")
         await bury_the_dead(store, signs)
-        assert await store.runners() == []
+        assert await runner_ids(store) == []
     assert list(signs.iterdir()) == []

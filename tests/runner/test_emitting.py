@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -73,6 +74,12 @@ async def test_what_a_run_tells_is_kept_before_its_end(store: Store, run: Run) -
     events = (await store.events(after=0, names=["order.*", "flow-run.completed"])).events
     assert [event.payload.get("n") for event in events] == [0, 1, 2, None]
     assert {event.run_id for event in events} == {run.id}
+
+
+def test_an_event_of_a_run_is_told_by_the_clock_of_the_store() -> None:
+    behind = timedelta(minutes=-10)
+    told = event_from(MESSAGE, uuid4(), ahead=behind)
+    assert told.at == datetime(2030, 1, 1, 11, 50, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -78,6 +79,27 @@ async def test_a_run_that_was_asked_of_a_guardian_that_dies_before_it_begins_is_
     assert len(parents) == 5
     assert guardian not in parents
     assert sorted(ledger.read_text().split()) == ["0", "1", "2", "3", "4"]
+
+
+async def test_runs_that_are_asked_for_while_a_guardian_hears_nothing_wait_for_their_turn(
+    starter: Starter, write: Write
+) -> None:
+    root = write(flows="import os\ndef main(n): return [n, os.getppid()]\n")
+    guardian = (await execute(starter, root, parameters={"n": 0})).outcome["result"][1]
+    [guard] = [guard for guard in starter._guards.values() if guard.is_open]
+    guard._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    os.kill(guardian, signal.SIGSTOP)
+    told: list[int] = []
+
+    async def one(number: int) -> None:
+        told.append((await execute(starter, root, parameters={"n": number})).outcome["result"][0])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(12):
+            tasks.start_soon(one, number)
+        await anyio.wait_all_tasks_blocked()
+        os.kill(guardian, signal.SIGCONT)
+    assert sorted(told) == list(range(12))
 
 
 @pytest.mark.timeout(3600 if length.FULL else 60)

@@ -20,6 +20,10 @@ Write = Callable[..., Path]
 FAILED = {"type": "failed", "name": "Failed", "message": "boom"}
 
 
+async def _refuse(question: dict[str, Any]) -> dict[str, Any]:
+    raise AssertionError(f"nobody is asked {question}")
+
+
 async def said_of_hooks(server: Starter, root: Path, **more: Any) -> list[tuple[int, str]]:
     """What is said of the hooks that `flows.py` under `root` has for a failure."""
     said: list[tuple[int, str]] = []
@@ -29,6 +33,7 @@ async def said_of_hooks(server: Starter, root: Path, **more: Any) -> list[tuple[
         on_output=lambda data: None,
         on_message=lambda message: None,
         until_room=anyio.lowlevel.checkpoint,
+        on_ask=_refuse,
         say=lambda level, text: said.append((level, text)),
         **more,
     )

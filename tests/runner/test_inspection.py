@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from flowsource.deployments import Declaration, FlowFacts, Rejection
@@ -55,6 +56,34 @@ async def test_facts_are_what_the_code_says(server: Starter, write: Write) -> No
     assert isinstance(facts, FlowFacts)
     assert (facts.name, facts.description) == ("etl", "Load a day.")
     assert set(facts.parameter_schema["properties"]) == {"day", "retries"}
+
+
+async def test_of_many_that_are_looked_at_together_few_are_loaded_at_once(server: Starter, write: Write) -> None:
+    root = write(
+        flows="""
+        import os, time
+        from flowsource import flow
+        here = os.path.join(os.path.dirname(__file__), "..", "loading")
+        os.makedirs(here, exist_ok=True)
+        open(os.path.join(here, str(os.getpid())), "w").close()
+        with open(here + ".counted", "a") as counted:
+            counted.write(str(len(os.listdir(here))) + " ")
+        time.sleep(0.1)
+        os.remove(os.path.join(here, str(os.getpid())))
+        main = flow(lambda: None, name="main")
+        """
+    )
+    found: list[FlowFacts | Rejection] = []
+
+    async def one() -> None:
+        found.append(await inspect(server, root))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(24):
+            tasks.start_soon(one)
+    assert [type(each) for each in found] == [FlowFacts] * 24
+    counted = (root.parent / "loading.counted").read_text().split()
+    assert max(map(int, counted)) <= server.looks.total_tokens
 
 
 @pytest.mark.parametrize(

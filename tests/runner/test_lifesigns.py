@@ -17,7 +17,7 @@ from flowsource.runner.lifesigns import alive, bury_the_dead, while_burying
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
 from flowsource.store.values import NewRun
-from tests.store.words import registration
+from tests.store.words import registration, runner_ids
 
 pytestmark = pytest.mark.anyio
 
@@ -64,14 +64,14 @@ async def test_the_runs_of_a_killed_server_have_crashed_at_the_next_look(store: 
     assert (buried.id, buried.state) == (run.id, RunState.CRASHED)
     assert buried.failure is not None
     assert "its server ended while it ran" in buried.failure.message
-    assert await store.runners() == []
+    assert await runner_ids(store) == []
     assert list(signs.iterdir()) == []
 
 
 async def test_a_server_without_a_sign_here_is_left_alone(store: Store, signs: Path) -> None:
     run = await a_run_of(store, elsewhere := uuid4())
     assert await bury_the_dead(store, signs) == []
-    assert await store.runners() == [elsewhere]
+    assert await runner_ids(store) == [elsewhere]
     assert (await store.run(str(run.id))).state is RunState.RUNNING
 
 

@@ -21,6 +21,7 @@ from flowsource.runner.presence import stay_present
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
 from flowsource.store.values import NewRun, Registration
+from tests.store.words import runner_ids
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +60,7 @@ async def test_a_server_that_dies_on_this_host_is_found_out_at_the_next_look(sto
     (tmp_path / "signs" / str(dead)).touch()
     async with staying(store, alive, tmp_path / "signs"):
         await until_state(store, run, RunState.CRASHED)
-    assert await store.runners() == [alive]
+    assert await runner_ids(store) == [alive]
 
 
 async def test_the_runs_of_a_server_that_is_out_of_sight_are_lost_after_some_patience(

@@ -10,7 +10,8 @@ import pytest
 from flowsource import flow
 from flowsource.deployments import FlowFacts
 from flowsource.errors import InvalidInput, InvalidParameters
-from flowsource.runner.requests import arun_deployment, request_run
+from flowsource.runner.asking import arun_deployment
+from flowsource.runner.requests import request_run
 from flowsource.store.protocol import Store
 from flowsource.store.values import Registration
 from tests.store.words import registration, serve

@@ -13,7 +13,7 @@ from uuid import UUID
 import anyio
 import pytest
 
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import RunNotFound, StoreUnavailable
 from flowsource.runner.output import run_log
 from flowsource.runner.output.run_log import RunLog
 from flowsource.runner.output.tail import LINES
@@ -134,6 +134,24 @@ async def test_lines_wait_for_a_store_that_is_away_and_each_is_kept_once(
         log.of_process().printed(b"one\ntwo\n")
     assert tries == 2
     assert await texts(store, run) == ["one", "two"]
+
+
+async def test_lines_that_are_refused_end_nothing(store: Store, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, refusals = store.append_lines, [RunNotFound("it")]
+
+    async def refused(run_id: UUID, lines: Sequence[LogLine]) -> None:
+        if refusals:
+            raise refusals.pop()
+        await append(run_id, lines)
+
+    monkeypatch.setattr(store, "append_lines", refused)
+    log = log_of(run, store)
+    words = log.of_process()
+    async with saving(log):
+        words.printed(b"one\n")
+        await until(lambda: not log.unsaved)
+        words.printed(b"two\n")
+    assert await texts(store, run) == ["two"]
 
 
 @pytest.mark.parametrize(

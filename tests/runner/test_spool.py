@@ -231,3 +231,17 @@ async def test_what_hooks_wrote_last_is_kept_while_the_store_is_away(store: Stor
 
     await spool.deliver_lines(store)
     assert [line.text for line in await store.lines(claimed.id)] == ["one", "two"]
+
+
+async def test_that_the_disk_takes_nothing_is_told_once(
+    claimed: Run, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.write_text("a file, where there is to be a directory")
+    spool = Spool(path)
+    for _ in range(3):
+        assert not await spool.keep_lines(claimed.id, lines(1))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{path} takes nothing (File exists): what waits for the store stays in memory. Make room there."
+    ]
+    path.parent.unlink()
+    assert await spool.keep_lines(claimed.id, lines(1))

@@ -178,3 +178,15 @@ async def test_a_trigger_that_cannot_be_used_holds_up_no_other_and_is_told_once(
     monkeypatch.undo()
     await look_at_all(eyes)
     assert len(await made(store)) == 2 * 1202
+
+
+async def test_how_far_was_looked_is_kept_now_and_then_even_where_nothing_counts(store: Store) -> None:
+    server = await serve(store, with_triggers(EventTrigger(expect="parcel.sent")))
+    eyes = eyes_of(server)
+    [before] = await store.triggers([server.deployment.id])
+    for minutes, is_kept in ((0, False), (29, False), (30, True), (31, False), (61, True)):
+        await tell(store, minutes)
+        await look_at_all(eyes, now=NOW + minutes * MINUTE)
+        [now] = await store.triggers([server.deployment.id])
+        assert (now.cursor > before.cursor) is is_kept, minutes
+        before = now

@@ -25,7 +25,7 @@ Change = Callable[[dict[str, Any]], Any]
     ("change", "said"),
     [
         (lambda api: api["paths"].pop(RUNS), f"GET {RUNS} is gone"),
-        (lambda api: api["paths"][RUNS]["get"]["parameters"].pop(0), f"GET {RUNS}: the parameter deployment"),
+        (lambda api: api["paths"][RUNS]["get"]["parameters"].pop(0), f"GET {RUNS}: the parameter query"),
         (lambda api: api["paths"][RUNS]["get"]["parameters"][0].update(required=True), "(query) is required"),
         (lambda api: api["paths"][RUNS]["get"].update(requestBody={}), f"GET {RUNS} wants a body"),
         (lambda api: api["components"]["schemas"].pop("Run"), "Run is gone"),
@@ -48,7 +48,7 @@ def test_what_breaks_those_who_use_it_is_seen(change: Change, said: str) -> None
 def test_what_is_new_breaks_nobody() -> None:
     changed = deepcopy(NOW)
     changed["paths"]["/api/v1/new"] = {"get": {}}
-    changed["paths"][RUNS]["get"]["parameters"].append({"in": "query", "name": "query", "required": False})
+    changed["paths"][RUNS]["get"]["parameters"].append({"in": "query", "name": "colour", "required": False})
     changed["components"]["schemas"]["Run"]["properties"]["cost"] = {"type": "number"}
     changed["components"]["schemas"]["RunState"]["enum"].append("paused")
 

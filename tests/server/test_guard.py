@@ -15,6 +15,7 @@ from flowsource.server import guard
 from flowsource.server.options import checked_options
 from flowsource.store import open_store
 from tests.server.serving import Served, served
+from tests.support.waiting import until_true
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +94,21 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(server: Served, r
         async with await anyio.connect_tcp("127.0.0.1", port) as raw:
             await raw.send(f"{head}Authorization: Bearer {server.secret}\r\n{rest}".encode())
             assert (await raw.receive()).split(b" ")[1] == b"413"
+
+
+async def test_who_hangs_up_before_he_has_said_all_is_no_error_of_the_server(
+    server: Served, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = int(server.url.rpartition(":")[2])
+    head = f"POST /api/store/hello HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.secret}\r\n"
+    async with await anyio.connect_tcp("127.0.0.1", port) as raw:
+        await raw.send(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+
+    async def is_counted() -> bool:
+        return 'requests_total{method="POST",status="400"}' in (await client.get("/metrics")).text
+
+    await until_true(is_counted, within=20)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,7 @@ def arguments(server: Server, run: Run) -> dict[str, dict[str, Any]]:
         "revisions_of_runs": {},
         "append_lines": {**of_run, "lines": lines(1)},
         "lines": of_run,
+        "find_lines": of_run,
         "report_sources": {"reports": [replace(REPORT, key=key)]},
         "sources": {"now": NOW},
         "set_source_paused": {"key": key, "paused": True, "now": NOW},
@@ -201,7 +202,7 @@ READ = "viewer operator admin"
 SEEN_BY_ALL = {"events", "event"}
 EXPECTED = {
     **dict.fromkeys(("deployments", "deployment", "served", "history", "schedules"), f"{READ} runner"),
-    **dict.fromkeys(("run", "runs", "lines", "attempts", "transitions"), f"{READ} runner"),
+    **dict.fromkeys(("run", "runs", "lines", "find_lines", "attempts", "transitions"), f"{READ} runner"),
     **dict.fromkeys(("runners", "waiting", "to_cancel", "source_wishes", "revisions_of_runs"), f"{READ} runner"),
     **dict.fromkeys(("events", "event", "triggers", "firings"), f"{READ} runner"),
     **dict.fromkeys(("sources", "find_deployments", "find_runs", "count_runs", "prunable"), READ),

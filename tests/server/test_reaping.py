@@ -13,6 +13,7 @@ import pytest
 from flowsource.runs import Run
 from flowsource.server import reaping
 from flowsource.store.protocol import Store
+from flowsource.store.values import KnownRunner
 from tests.store.words import HOUR, registration
 from tests.support.waiting import until
 
@@ -35,7 +36,7 @@ class Watched:
     def now(self) -> datetime:
         return self._store.now() + self.ahead
 
-    async def runners(self) -> list[UUID]:
+    async def runners(self) -> list[KnownRunner]:
         self.looks += 1
         return await self._store.runners()
 

@@ -8,6 +8,8 @@ from tests.store.claiming_contract import Claiming
 from tests.store.creating_contract import Creating
 from tests.store.events_contract import EventsContract
 from tests.store.finding_contract import Finding
+from tests.store.forgetting_contract import ForgettingContract
+from tests.store.line_search_contract import LineSearch
 from tests.store.listening_contract import Listening
 from tests.store.logging_contract import Logging
 from tests.store.loss_contract import LossContract
@@ -18,6 +20,7 @@ from tests.store.presence_contract import Presence
 from tests.store.promoting_contract import PromotingContract
 from tests.store.pruning_contract import PruningContract
 from tests.store.registering_contract import Registering
+from tests.store.rerunning_contract import Rerunning
 from tests.store.scheduling_contract import Scheduling
 from tests.store.sessions_contract import SessionsContract
 from tests.store.source_contract import SourceStoreContract
@@ -35,6 +38,7 @@ class StoreContract(
     Moving,
     Finding,
     Logging,
+    LineSearch,
     Listening,
     PromotingContract,
     AttemptsContract,
@@ -46,10 +50,12 @@ class StoreContract(
     Scheduling,
     PagingContract,
     PruningContract,
+    ForgettingContract,
     TriggeringContract,
     WaitingContract,
     TokensContract,
     SessionsContract,
     SourceStoreContract,
+    Rerunning,
 ):
     """All of it."""

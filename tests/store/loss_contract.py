@@ -25,6 +25,7 @@ from tests.store.words import (
     fail,
     registration,
     release,
+    runner_ids,
     serve,
     start,
     way_of,
@@ -50,7 +51,7 @@ class LossContract:
     async def test_the_runs_of_a_dead_server_are_crashed_at_once(self, store: Store) -> None:
         server, run = await running(store)
         other = await serve(store, registration("weekly"), lease=HOUR)
-        assert await store.runners() == sorted([server.id, other.id])
+        assert await runner_ids(store) == sorted([server.id, other.id])
         await server.ask()
         claimed = await server.claim_one()
         async with store.changes(about(run.id)) as changes:
@@ -63,7 +64,7 @@ class LossContract:
         assert await way_of(store, run) == [*BEGAN, RunState.CRASHED]
         [attempt] = await store.attempts(run.id)
         assert (attempt.state, attempt.ended_at, attempt.failure) == (RunState.CRASHED, NOW, crashed[0].failure)
-        assert await store.runners() == [other.id]
+        assert await runner_ids(store) == [other.id]
         assert await store.reap(now=NOW, dead=[server.id]) == []
 
     async def test_a_dead_server_that_was_out_of_sight_before_leaves_nothing_lost(self, store: Store) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 
 from flowsource.errors import NotFound
 from flowsource.runs import RunState
 from flowsource.store.protocol import Store
-from flowsource.store.values import DEPLOYMENTS
+from flowsource.store.values import DEPLOYMENTS, KnownRunner, RunnerInfo
 from tests.store.words import GENEROUS, HOUR, HOURLY, MINUTE, NOW, SECOND, registration, serve
 
 
@@ -59,6 +62,22 @@ class Presence:
         await store.set_paused(server.deployment.id, True, now=NOW)
         await store.renew(server.id, lease_until=NOW + HOUR)
         assert (await store.deployment("nightly")).paused
+
+    async def test_a_server_is_known_by_what_it_says_of_itself(self, store: Store) -> None:
+        info = RunnerInfo(host="<b>\x1b[31mred\0", pid=17, version="1", started_at=NOW, limit=4)
+        silent = await serve(store, registration("b"), registration("a"))
+        telling_id = uuid4()
+        for host in ("before", info.host):
+            said = replace(info, host=host)
+            until = NOW + HOUR
+            await store.register(telling_id, [registration()], lease_until=until, now=NOW, owner="fleet", info=said)
+
+        known = {one.id: one for one in await store.runners()}
+        assert known[telling_id] == KnownRunner(
+            id=telling_id, lease_until=NOW + HOUR, owner="fleet", info=info, deployments=("etl/nightly",)
+        )
+        assert known[silent.id] == KnownRunner(id=silent.id, lease_until=NOW + MINUTE, deployments=("etl/a", "etl/b"))
+        assert list(known) == sorted(known)
 
     async def test_a_server_out_of_sight_keeps_nothing_from_stopping(self, store: Store) -> None:
         first = await serve(store, registration(), lease=HOUR)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event, insert, select
 from flowsource.queries.runs import matches, parse_runs
 from flowsource.queries.terms import Pattern, Query, Term
 from flowsource.revisions import Revision
-from flowsource.runs import Run, RunState
+from flowsource.runs import Cause, Run, RunState
 from flowsource.store import paging, registering, tagging
 from flowsource.store.names import first_run_id
 from flowsource.store.rows import new_run_columns, run_from
@@ -91,6 +91,7 @@ def a_run(chance: Random, deployments: list[tuple[UUID, str]], others: list[Run]
         schedule=chance.choice([None, *ALIKE]),
         parent_id=parent.id if parent else None,
         is_nested=parent is not None and chance.random() < 0.5,
+        cause=chance.choice([None, Cause(trigger=chance.choice(ALIKE), event=None)]),
         revision=chance.choice([None, revision]),
     )
 
@@ -100,6 +101,7 @@ def about_one_of(draw: st.DrawFn, kept: list[Run]) -> Query:
     """A query for a text of one of these runs, or for a part of it."""
     run = draw(st.sampled_from(kept))
     places = [("id", run.id.hex[:20]), ("parent", run.id.hex), ("schedule", run.schedule or ""), ("flow", run.flow)]
+    places.append(("trigger", run.cause.trigger if run.cause is not None else ""))
     places += [("name", run.name), ("", run.name), *(("tag", tag) for tag in run.tags)]
     key, text = draw(st.sampled_from(places))
     begin, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
@@ -164,6 +166,7 @@ def plan_of(database: SqliteDatabase, text: str) -> str:
         ("tag:etl,ping after:2d", "SEARCH run_tags USING COVERING INDEX runs_of_tag (tag=? AND run_id>?)"),
         ("name:brave-otter", "SEARCH runs USING INDEX runs_of_name (name=?)"),
         ("id:0192f3", "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)"),
+        ("trigger:after-etl", "SCAN runs USING INDEX runs_of_triggers"),
         ("parent:0192f3", "SEARCH runs USING COVERING INDEX runs_of_parent (parent_id>? AND parent_id<?)"),
     ],
 )
@@ -172,4 +175,4 @@ def test_what_is_looked_for_often_is_found_by_an_index(database: SqliteDatabase,
     plan = plan_of(database, text)
 
     assert found_by in plan
-    assert not re.search(r"SCAN (runs|run_tags)(?! USING INDEX runs_not_completed)", plan)
+    assert not re.search(r"SCAN (runs|run_tags)(?! USING INDEX runs_(not_completed|of_triggers))", plan)

@@ -41,7 +41,7 @@ JSON = st.recursive(
 PLAIN: Mapping[Any, st.SearchStrategy[Any]] = {
     Any: JSON,
     str: TEXT,
-    int: st.integers(1 - 2**63, 2**63 - 1),
+    int: st.integers(-(1 << 53) + 1, (1 << 53) - 1),
     float: st.floats(allow_nan=False),
     bool: st.booleans(),
     UUID: st.uuids(),

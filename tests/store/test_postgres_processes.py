@@ -23,7 +23,7 @@ from tests.store.postgres_racing import (
     register_and_leave,
 )
 from tests.store.racing import Racer, claim_until_none_is_left, create_one, race, schedule_all, write_many
-from tests.store.words import NOW, SECOND, lines, registration, serve
+from tests.store.words import NOW, SECOND, lines, registration, runner_ids, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ async def test_racing_servers_register_without_a_duplicate(store: Store, postgre
     told = await anyio.to_thread.run_sync(race, [(register_and_leave, 15)] * 4, postgres_address)
     assert told == ["done"] * 4
     assert [one.full_name for one in await store.deployments()] == ["etl/one", "etl/two"]
-    assert await store.runners() == []
+    assert await runner_ids(store) == []
 
 
 async def test_processes_that_write_at_once_are_never_refused(store: Store, postgres_address: str) -> None:

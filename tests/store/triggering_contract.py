@@ -10,6 +10,7 @@ import pytest
 
 from flowsource.errors import Outdated
 from flowsource.events import Event, new_event
+from flowsource.queries.runs import parse_runs
 from flowsource.schedules import Cron
 from flowsource.store.protocol import Store
 from flowsource.store.values import DEPLOYMENTS, WORK, Firing, NewFiring, NewRun, TriggerState
@@ -86,6 +87,8 @@ class TriggeringContract:
         assert (firing.outcome, firing.event) == ("fired", event)
         assert await store.firings(server.deployment.id) == [firing]
         assert (await server.claim_one()).cause == run.cause
+        asked = parse_runs("trigger:order.*", now=NOW)
+        assert [one.id for one in (await store.find_runs(asked)).items] == [run.id]
 
     async def test_whoever_looked_at_an_older_state_changes_nothing(self, store: Store) -> None:
         server = await serve(store, registration(triggers=(ON_ORDER,)))

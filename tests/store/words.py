@@ -107,6 +107,11 @@ class Server:
         return await start(self.store, await self.claim_one(now), now=now)
 
 
+async def runner_ids(store: Store) -> list[UUID]:
+    """The runners that are registered, by id."""
+    return [one.id for one in await store.runners()]
+
+
 async def serve(
     store: Store,
     *registrations: Registration,

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowsource.revisions import Revision
 from flowsource.runner.conversation import converse
+from flowsource.runner.desk import Answer
 from flowsource.runner.output.lines import LineSplitter
 from flowsource.runner.processes.process import Exit, RunProcess
 from flowsource.runner.processes.starter import Starter
@@ -39,6 +40,7 @@ async def execute(
     parameters: dict[str, Any] | None = None,
     is_mounted: bool = True,
     on_start: Any = None,
+    on_ask: Answer | None = None,
     preload: Sequence[str] = (),
     **more: Any,
 ) -> Heard:
@@ -64,6 +66,7 @@ async def execute(
         on_output=lambda data: heard.said.extend(splitter.feed(data)),
         on_message=on_message,
         on_start=started,
+        on_ask=on_ask,
         preload=preload,
     )
     heard.status = heard.exit.status

@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
+from tests.support.leftovers import end_with_us
 from tests.support.parts import lacks
 
 USER, PASSWORD = "flowsource", "s3cr3t-canary-7b1d"
@@ -60,6 +61,7 @@ class PostgresServer:
                 stderr=log,
                 **_as_user(),
             )
+        end_with_us(self._process)
         deadline = monotonic() + _WITHIN
         while subprocess.run(
             [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False

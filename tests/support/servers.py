@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from tests.support.leftovers import end_with_us
+
 _READY = "Serving the store at "
 
 
@@ -48,6 +50,7 @@ class ServerProcess:
                 stderr=output,
                 process_group=0,
             )
+        end_with_us(self.process)
         deadline = monotonic() + within
         while _READY not in self.said[before:]:
             assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.said}"

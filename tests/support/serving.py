@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from tests.support.leftovers import end_with_us
+
 READY = "Ask for a run:"
 
 
@@ -78,6 +80,7 @@ def started(
             stderr=output,
             process_group=0,
         )
+    end_with_us(process)
     try:
         yield ServingScript(process, home, log)
     finally:

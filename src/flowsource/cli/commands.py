@@ -21,6 +21,7 @@ def commands() -> App:
     app.command("flowsource.cli.events:events", name="events")
     app.command("flowsource.cli.schedules:schedules", name="schedules")
     app.command("flowsource.cli.sources:source", name="source")
+    app.command("flowsource.cli.runners:runners", name="runners")
     app.command("flowsource.cli.config:config", name="config")
     app.command("flowsource.cli.store:store", name="store")
     app.command("flowsource.cli.servers:server", name="server")

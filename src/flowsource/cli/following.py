@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TextIO
@@ -14,9 +13,10 @@ from flowsource.cli.times import clock, duration
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
-from flowsource.store.values import BEFORE_ALL, LinePlace, LogLine, about
+from flowsource.store.values import AFTER_ALL, ALL_LINES, BEFORE_ALL, LineFilter, LinePlace, LogLine, about
 from flowsource.text import painted, printable
 
+_MOST_AT_ONCE = 1000
 _LEVEL_COLOURS = ((logging.ERROR, "31"), (logging.WARNING, "33"), (logging.INFO, "2"))
 
 
@@ -26,10 +26,11 @@ async def follow_run(
     *,
     on_line: Callable[[LogLine], None],
     on_state: Callable[[Run], None],
+    wanted: LineFilter = ALL_LINES,
     after: LinePlace = BEFORE_ALL,
 ) -> Run:
-    """The run once it is final; each state it was seen in (of each attempt) and each line of its log that comes `after`
-    that place were handed over before, in order.
+    """The run once it is final; each state it was seen in (of each attempt) and each wanted line of its log that comes
+    `after` that place were handed over before, in order.
 
     Woken by whoever writes.
     """
@@ -41,7 +42,7 @@ async def follow_run(
             if (run.state, run.attempt) != told and not run.state.is_final:
                 on_state(run)
             told = run.state, run.attempt
-            seen = await read_log(store, run, on_line, after=seen)
+            seen = await read_log(store, run, on_line, wanted=wanted, after=seen)
             if run.state.is_final:
                 on_state(run)
                 return run
@@ -49,14 +50,43 @@ async def follow_run(
 
 
 async def read_log(
-    store: Store, run: Run, on_line: Callable[[LogLine], None], *, after: LinePlace = BEFORE_ALL
+    store: Store,
+    run: Run,
+    on_line: Callable[[LogLine], None],
+    *,
+    wanted: LineFilter = ALL_LINES,
+    after: LinePlace = BEFORE_ALL,
 ) -> LinePlace:
-    """Hand over the lines that come `after` that place; returns the place of the last."""
-    while lines := await store.lines(run.id, after=after):
-        for line in lines:
+    """Hand over the wanted lines that come `after` that place; returns the place up to which there is no other."""
+    while True:
+        page = await store.find_lines(run.id, wanted, begin=after)
+        for line in page.lines:
             on_line(line)
-        after = lines[-1].place
-    return after
+        after = page.upto
+        if page.is_last:
+            return after
+
+
+async def read_tail(
+    store: Store, run: Run, on_line: Callable[[LogLine], None], *, wanted: LineFilter, count: int
+) -> LinePlace:
+    """Hand over the last `count` of the wanted lines that are there; returns the place of the last line of all."""
+    newest = await store.find_lines(run.id, begin=AFTER_ALL, backwards=True, limit=1)
+    if not newest.lines:
+        return BEFORE_ALL
+    last = newest.lines[-1].place
+    place, found = (last[0], last[1] + 1), list[LogLine]()
+    while len(found) < count:
+        page = await store.find_lines(
+            run.id, wanted, begin=place, backwards=True, limit=min(count - len(found), _MOST_AT_ONCE)
+        )
+        found = [*page.lines, *found]
+        place = page.upto
+        if page.is_last:
+            break
+    for line in found:
+        on_line(line)
+    return last
 
 
 class LineShower:
@@ -81,34 +111,6 @@ class LineShower:
             level = painted(f"{logging.getLevelName(line.level):<8}", colour, out)
         text = printable(line.text).replace("\n", "\n" + " " * 10)
         print(f"{painted(clock(line.at), '2', out)}  {level}{text}", file=out, flush=True)
-
-
-class Wanted:
-    """Hands over those lines of a log that somebody wants to see: of a level or above, of one attempt, the last ones.
-
-    `tail` is for what is there at first: it is held back until `caught_up` is called.
-    """
-
-    def __init__(
-        self, show: Callable[[LogLine], None], *, level: int = 0, attempt: int | None = None, tail: int | None = None
-    ) -> None:
-        self._show, self._level, self._attempt = show, level, attempt
-        self._held: deque[LogLine] | None = deque(maxlen=tail) if tail is not None else None
-
-    def __call__(self, line: LogLine) -> None:
-        """Take `line`."""
-        if line.level < self._level or self._attempt not in (None, line.attempt):
-            return
-        if self._held is not None:
-            self._held.append(line)
-        else:
-            self._show(line)
-
-    def caught_up(self) -> None:
-        """Hand over what was held back, and from now on each line at once."""
-        held, self._held = self._held or (), None
-        for line in held:
-            self._show(line)
 
 
 def say_state(run: Run) -> None:

@@ -12,6 +12,7 @@ Commands:
   runs ls [QUERY]                The newest runs first, such as state:failed tag:etl.
   runs show RUN                  Everything about one run.
   runs cancel RUN                Ask a run to end, with its processes, or all that a query asks for.
+  runs rerun RUN                 Ask for a new run with the same parameters and tags.
   logs RUN                       What a run wrote; with -f as it comes, until the run ends.
   deployments ls [QUERY]         All deployments: their schedules, revisions and states.
   deployments show NAME          Everything about one deployment.
@@ -43,6 +44,7 @@ Commands:
   source gc                      Remove from the cache what nobody needs, and tell what that freed.
   source listen                  Take webhooks, so that a push is looked at at once.
   store prune                    Remove runs and logs that were kept long enough.
+  runners ls                     The processes that serve: where they are, and what they serve.
   config show                    The settings: the value of each, and where it is from.
   dashboard                      A link by which a browser comes into the dashboard.
   server start                   Let runners and people on other machines use this store.

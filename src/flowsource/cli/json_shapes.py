@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from flowsource.bulk import Done
 from flowsource.cli.life import Branch, Life
 from flowsource.deployments import Block, Deployment, Hold, Rejection, Wish
 from flowsource.events import Event
 from flowsource.promotions import HistoryEntry
 from flowsource.revisions import Revision
 from flowsource.runs import Attempt, Cancellation, Cause, Failure, Run, Transition
-from flowsource.store.values import Firing, LogLine, ScheduleState, TriggerState
+from flowsource.schedules.forecasting import Coming
+from flowsource.store.values import Firing, KnownRunner, LogLine, ScheduleState, TriggerState
 from flowsource.tokens import Token
 from flowsource.triggers import trigger_to_json
 
@@ -37,7 +39,7 @@ def revision_json(revision: Revision) -> dict[str, Any]:
 
 def run_json(run: Run) -> dict[str, Any]:
     """A run. `result` means something only where `has_result` is true; `parent_id` is the run that asked for this one,
-    or in which it goes on where `is_nested` is true."""
+    or in which it goes on where `is_nested` is true. `rerun_of` is the one that this does again, which may be gone."""
     return {
         "id": str(run.id),
         "name": run.name,
@@ -55,6 +57,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "tags": list(run.tags),
         "schedule": run.schedule,
         "cause": _cause_json(run.cause) if run.cause else None,
+        "rerun_of": str(run.rerun_of) if run.rerun_of else None,
         "parent_id": str(run.parent_id) if run.parent_id else None,
         "is_nested": run.is_nested,
         "revision": revision_json(run.revision) if run.revision else None,
@@ -64,6 +67,13 @@ def run_json(run: Run) -> dict[str, Any]:
         "result": run.result,
         "result_note": run.result_note,
     }
+
+
+def done_json(hit: int, done: Done | None) -> dict[str, Any]:
+    """What came of an act on all that a query asks for, which `hit` so many: how many were changed and how many were
+    passed over, by what was done and why. Nothing is, where it was not to be `done`."""
+    done = done or Done({}, {})
+    return {"hit": hit, "changed": dict(done.changed), "skipped": dict(done.skipped), "more": done.has_more}
 
 
 def event_json(event: Event) -> dict[str, Any]:
@@ -179,6 +189,23 @@ def token_json(token: Token) -> dict[str, Any]:
     }
 
 
+def runner_json(runner: KnownRunner) -> dict[str, Any]:
+    """A runner, which is taken for lost once `lease_until` is past. What it says of itself is null for one that says
+    nothing; `owner` is the name of its token, and `limit` null where it takes any number of runs."""
+    info = runner.info
+    return {
+        "id": str(runner.id),
+        "host": info.host if info is not None else None,
+        "pid": info.pid if info is not None else None,
+        "version": info.version if info is not None else None,
+        "started_at": instant_json(info.started_at) if info is not None else None,
+        "limit": info.limit if info is not None else None,
+        "owner": runner.owner,
+        "lease_until": instant_json(runner.lease_until),
+        "deployments": list(runner.deployments),
+    }
+
+
 def deployment_json(deployment: Deployment, next_at: datetime | None) -> dict[str, Any]:
     """A deployment; `next_at` is when its schedules want the next run. Lengths of time are in seconds."""
     declared = deployment.declared
@@ -237,10 +264,21 @@ def schedule_json(state: ScheduleState, of: Deployment, next_at: datetime | None
         "next_at": instant_json(next_at),
         "cursor": instant_json(state.cursor),
         "parameters": dict(state.schedule.parameters),
+        "timezone": state.schedule.timezone,
         "jitter": state.schedule.spread.total_seconds(),
         **state.schedule.to_json(),
         "catchup": state.catchup,
         "max_lateness": state.max_lateness.total_seconds() if state.max_lateness is not None else None,
+    }
+
+
+def coming_json(one: Coming) -> dict[str, Any]:
+    """An instant at which a schedule will fire: in UTC, and on the clock of its zone, which is set by so many seconds
+    since the one before."""
+    return {
+        "at": instant_json(one.at.astimezone(UTC)),
+        "in_zone": instant_json(one.at),
+        "clock_set_by": one.clock_set_by.total_seconds(),
     }
 
 

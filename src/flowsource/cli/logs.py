@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flowsource.cli import exits
-from flowsource.cli.following import LineShower, Wanted, follow_run, read_log, say_state
+from flowsource.cli.following import LineShower, follow_run, read_log, read_tail, say_state
 from flowsource.cli.json_shapes import line_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json_line, say
@@ -19,7 +19,7 @@ from flowsource.retention import limits, may_go
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.store.protocol import Store
-from flowsource.store.values import BEFORE_ALL, LogLine
+from flowsource.store.values import ALL_LINES, BEFORE_ALL, LineFilter, LogLine
 
 
 def logs(
@@ -30,6 +30,7 @@ def logs(
     level: str | None = None,
     attempt: int | None = None,
     tail: int | None = None,
+    grep: str | None = None,
     json: bool = False,
 ) -> int:
     """What a run wrote and logged.
@@ -47,28 +48,39 @@ def logs(
         Only lines of this attempt, counted from 1.
     tail
         Of what is there already only the last so many lines.
+    grep
+        Only lines with this text in theirs, in capitals or not (of the letters a to z); no sign in it means another.
     json
         Print each line as a JSON object of its own.
     """
-    least = _level(level)
     if attempt is not None and attempt < 1:
         raise InvalidInput(f"--attempt: {attempt} is none; the first is 1.")
     if tail is not None and tail < 0:
         raise InvalidInput(f"--tail: {tail} is not a number of lines; give 0 or more.")
-
-    def show_json(line: LogLine) -> None:
-        print_json_line(line_json(line))
+    wanted = LineFilter(level=_level(level), attempt=attempt, text=grep or "")
 
     async def read(store: Store) -> int:
         found = await store.run(run)
-        show = show_json if json else LineShower(sys.stdout, is_retried=found.attempt > 1)
-        wanted = Wanted(show, level=least, attempt=attempt, tail=tail)
-        last = await read_log(store, found, wanted)
-        wanted.caught_up()
+        told, has_shown = LineShower(sys.stdout, is_retried=found.attempt > 1), False
+
+        def show(line: LogLine) -> None:
+            nonlocal has_shown
+            has_shown = True
+            if json:
+                print_json_line(line_json(line))
+            else:
+                told(line)
+
+        if tail is None:
+            last = await read_log(store, found, show, wanted=wanted)
+        else:
+            last = await read_tail(store, found, show, wanted=wanted, count=tail)
         if follow:
-            await follow_run(store, found, on_line=wanted, on_state=say_state, after=last)
-        elif last == BEFORE_ALL:
+            await follow_run(store, found, on_line=show, on_state=say_state, wanted=wanted, after=last)
+        elif wanted == ALL_LINES and last == BEFORE_ALL:
             say(_why_empty(found))
+        elif wanted != ALL_LINES and not has_shown:
+            say(f"{found.name} has no such line.")
         return exits.OK
 
     return with_store(read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flowsource.bulk import pause_deployments
+from flowsource.bulk import pause_deployments, to_be_paused
 from flowsource.cli import exits
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_table, say
@@ -20,7 +20,7 @@ from flowsource.store.values import COUNTED
 def set_several_paused(text: str, paused: bool, who: Author, *, dry_run: bool, yes: bool, json: bool) -> int:
     """Hold the schedules of all deployments that the query `text` asks for, or let them go on; the exit code."""
     now = datetime.now(UTC)
-    query = parse_deployments(text, now=now, zone=None).with_term("paused", "no" if paused else "yes")
+    query = to_be_paused(parse_deployments(text, now=now, zone=None), paused)
 
     async def look(store: Store) -> list[Deployment]:
         return list((await store.find_deployments(query, limit=COUNTED, now=now)).items)

@@ -68,6 +68,8 @@ def _creator(run: Run) -> str:
         return f"the run {run.parent_id}{', inside it' if run.is_nested else ''}"
     if run.cause is not None:
         return f"the trigger {run.cause.trigger}"
+    if run.rerun_of is not None:
+        return f"request, to do again what {run.rerun_of} did"
     return "a schedule" if run.schedule else "request"
 
 

@@ -12,6 +12,7 @@ from flowsource.cli.json_shapes import life_json, run_json
 from flowsource.cli.life import Life, life_of
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, print_page, say, say_more
+from flowsource.cli.rerunning import rerun
 from flowsource.cli.run_page import run_fields
 from flowsource.cli.run_table import print_runs
 from flowsource.queries.runs import parse_runs
@@ -21,6 +22,7 @@ from flowsource.store.values import Page
 
 runs = group("runs", "What has run, runs and will run.")
 runs.command(cancel)
+runs.command(rerun)
 
 
 @runs.command

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flowsource.cli import exits
-from flowsource.cli.json_shapes import instant_json
+from flowsource.cli.json_shapes import coming_json, instant_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table, say
 from flowsource.cli.schedule_given import When, name_of, schedule_from
@@ -121,11 +121,9 @@ def _change(set_by: timedelta) -> str:
 
 def _json(of: _Named, each: Coming) -> dict[str, Any]:
     return {
-        "at": instant_json(each.at.astimezone(UTC)),
-        "in_zone": instant_json(each.at),
+        **coming_json(each),
         "here": instant_json(each.at.astimezone()),
         "timezone": of.schedule.timezone,
-        "clock_set_by": each.clock_set_by.total_seconds(),
         "deployment": of.deployment,
         "schedule": of.name,
         "said": of.schedule.describe(),

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flowsource.bulk import Done
+from flowsource.cli.json_shapes import done_json
 from flowsource.cli.output import print_json, say
 from flowsource.errors import InvalidInput
 from flowsource.store.values import COUNTED
@@ -42,7 +43,7 @@ def go_on(act: str, count: int, show: Callable[[], None], *, dry_run: bool, yes:
             say(f"... and {said_count(count - SHOWN)} more.")
     if dry_run:
         if json:
-            print_json({"hit": count, "changed": {}, "skipped": {}})
+            print_json(done_json(count, None))
         else:
             say(f"This would {act}.")
         return False
@@ -65,7 +66,7 @@ def said_count(count: int) -> str:
 def tell(done: Done, count: int, *, json: bool) -> None:
     """Tell what came of it."""
     if json:
-        print_json({"hit": count, "changed": dict(done.changed), "skipped": dict(done.skipped)})
+        print_json(done_json(count, done))
         return
     say(", ".join(f"{count} {what}" for what, count in done.changed.items()) or "None was changed")
     for why, count in done.skipped.items():

@@ -14,10 +14,10 @@ from flowsource.store.protocol import Store
 
 
 def prune(*, dry_run: bool = False, json: bool = False) -> int:
-    """Remove runs and logs that were kept long enough, as each server does now and then.
+    """Remove runs, logs and events that were kept long enough, as each server does now and then.
 
-    FLOWSOURCE_KEEP_RUNS and FLOWSOURCE_KEEP_LOGS say how long that is. What goes on, what waits, and the newest run of
-    each deployment stay.
+    FLOWSOURCE_KEEP_RUNS, FLOWSOURCE_KEEP_LOGS and FLOWSOURCE_KEEP_EVENTS say how long that is. What goes on, what
+    waits, and the newest run of each deployment stay; events of a run go with it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def prune(*, dry_run: bool = False, json: bool = False) -> int:
 
     gone = with_store(work)
     if json:
-        print_json({"runs": gone.runs, "lines": gone.lines, "dry_run": dry_run})
+        print_json({"runs": gone.runs, "lines": gone.lines, "events": gone.events, "dry_run": dry_run})
     else:
-        say(f"{'This would remove' if dry_run else 'Removed'} {gone.runs} runs and {gone.lines} lines of logs.")
+        say(f"{'This would remove' if dry_run else 'Removed'} {gone}.")
     return exits.OK

@@ -16,7 +16,7 @@ from flowsource.demo.serving import DemoFailed
 from flowsource.demo.stage import Stage
 from flowsource.deployments import Deployment
 from flowsource.errors import DeploymentNotFound
-from flowsource.runner.requests import arun_deployment
+from flowsource.runner.asking import arun_deployment
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
 from flowsource.store.values import DEPLOYMENTS

@@ -46,5 +46,10 @@ def fits(value: Pattern, text: str | None) -> bool:
 
 def is_within(value: Pattern, *texts: str) -> bool:
     """Whether the pattern fits a part of one of `texts`; of the letters a to z, capitals are as good as others."""
-    folded = tuple(piece.translate(_FOLD) for piece in value)
-    return any(fits(("", *folded, ""), text.translate(_FOLD)) for text in texts)
+    pieces = tuple(map(folded, value))
+    return any(fits(("", *pieces, ""), folded(text)) for text in texts)
+
+
+def folded(text: str) -> str:
+    """`text` with small letters in place of the capitals A to Z, and of no others."""
+    return text.translate(_FOLD)

@@ -20,8 +20,10 @@ KEYS: Keys = {
     "before": MOMENT,
     "revision": digits("a commit, or of another revision"),
     "schedule": PATTERN,
+    "trigger": PATTERN,
     "id": digits("the id of a run"),
     "parent": digits("the id of the run that asked for it"),
+    "runner": digits("the id of the server that executed it"),
 }
 
 
@@ -64,6 +66,8 @@ _LOOKS: Looks[Run] = {
     "before": lambda value, run: run.created_at < instant_of(value),
     "revision": _has_revision,
     "schedule": lambda value, run: fits(value, run.schedule),
+    "trigger": lambda value, run: fits(value, run.cause.trigger if run.cause is not None else None),
     "id": lambda value, run: run.id.hex.startswith(value[0]),
     "parent": lambda value, run: run.parent_id is not None and run.parent_id.hex.startswith(value[0]),
+    "runner": lambda value, run: run.runner_id is not None and run.runner_id.hex.startswith(value[0]),
 }

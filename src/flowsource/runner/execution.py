@@ -14,9 +14,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from flowsource.deployments import Rejection
-from flowsource.errors import FlowsourceError, RevisionRejected
+from flowsource.errors import FlowsourceError, RevisionGone, RevisionRejected
 from flowsource.hooks import OCCASION_OF
 from flowsource.runner.conversation import converse
+from flowsource.runner.desk import Answer
 from flowsource.runner.emitted import event_from
 from flowsource.runner.hooking import call_hooks
 from flowsource.runner.inspection import inspect_entrypoint
@@ -37,6 +38,7 @@ from flowsource.runner.output.run_log import RunLog
 from flowsource.runner.processes.process import Exit, RunProcess
 from flowsource.runner.processes.stopping import Stopper
 from flowsource.runner.record import RunRecord
+from flowsource.runner.requests import answer_for
 from flowsource.runner.workplace import Workplace, workplace
 from flowsource.runner.workshop import Served, Workshop
 from flowsource.runs import Cancellation, CancelPhase, Failure, Run, RunState
@@ -170,11 +172,16 @@ class Execution:
                 await self._execute_at(place)
 
     async def _load_first(self) -> None:
-        """Have the revision loaded here, in a clean process, unless it was; raises RevisionRejected.
+        """Have the revision loaded here, in a clean process, unless it was; raises RevisionRejected, or
+        RevisionGone where there is another by now.
 
         That is so for one that another server promoted, of an attempt that began elsewhere, or that nobody here knows.
         """
         source, revision, known = self._served.source, self.run.revision, self._served.loaded
+        if source.mount is not None and self.run.keeps_revision and revision != self._deployment.active:
+            raise RevisionGone(
+                f"{source.label} is used in place, and what was there is gone: only what is there now can be run."
+            )
         if source.mount is not None or revision is None or revision in known:
             return
         snapshot = await self._shop.cache.ensure(source, revision)
@@ -229,6 +236,7 @@ class Execution:
                 on_message=partial(self._on_message, place),
                 on_start=on_start,
                 until_room=self._log.until_room,
+                on_ask=self._answer_to(waits=True),
                 preload=self._deployment.declared.preload,
             )
         except FlowsourceError as error:
@@ -280,10 +288,16 @@ class Execution:
                     on_output=words.printed,
                     on_message=words.recorded,
                     until_room=self._log.until_room,
+                    on_ask=self._answer_to(waits=False),
                     say=self._log.say,
                 )
             finally:
                 words.close()
+
+    def _answer_to(self, *, waits: bool) -> Answer:
+        """What it asks for is asked for by us, and what it is told is what we are told; `waits` says whether it is the
+        run itself that does."""
+        return partial(answer_for, self._shop.store, self.run, waits=waits)
 
     async def _call_running_hooks(self, place: Workplace, done: anyio.Event) -> None:
         try:

@@ -6,6 +6,7 @@ A channel of its own, so that nothing a flow prints can be taken for a message.
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -28,10 +29,10 @@ class ChannelBroken(ValueError):
 
 
 class Decoder:
-    """Makes messages of the bytes that arrive, however they are cut."""
+    """Makes messages of the bytes that arrive, however they are cut; none may have more than `most` bytes."""
 
-    def __init__(self) -> None:
-        self._pending = bytearray()
+    def __init__(self, *, most: int = MAX_FRAME_BYTES) -> None:
+        self._pending, self._most = bytearray(), most
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
         """The messages that are complete with `data`.
@@ -41,7 +42,7 @@ class Decoder:
         self._pending += data
         while len(self._pending) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._pending[:_LENGTH_BYTES], "big")
-            if end - _LENGTH_BYTES > MAX_FRAME_BYTES:
+            if end - _LENGTH_BYTES > self._most:
                 raise ChannelBroken("a message on the channel is too long")
             if len(self._pending) < end:
                 return
@@ -51,12 +52,21 @@ class Decoder:
 
 
 def receive(channel: socket.socket) -> dict[str, Any]:
-    """The next message of a blocking socket; raises EOFError when the other side is gone."""
-    decoder = Decoder()
+    """The one message that a blocking socket is to bring; raises EOFError when the other side is gone."""
+    message, descriptors = receive_with_descriptors(channel)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return message
+
+
+def receive_with_descriptors(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """As `receive`, with the descriptors that came along, which no process inherits that is started."""
+    decoder, descriptors = Decoder(), list[int]()
     while True:
-        # Exactly one message is ever sent to a process, so nothing after it can be lost here.
-        data = channel.recv(65536)
+        # There is no other message behind it that could be lost here.
+        data, given, *_ = socket.recv_fds(channel, 65536, 8, socket.MSG_CMSG_CLOEXEC)
+        descriptors += given
         if not data:
             raise EOFError("the runner is gone")
         for message in decoder.feed(data):
-            return message
+            return message, descriptors

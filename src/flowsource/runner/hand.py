@@ -72,7 +72,7 @@ class Hand:
     def _freshen_for(self, run: Run) -> Freshen | None:
         """How the source is asked before `run` begins, where that is wanted and was not done when we had it before."""
         is_wanted = self._served[run.deployment_id].deployment.declared.freshness == "every_run"
-        if not is_wanted or run.attempt > 1 or run.id in self._freshened:
+        if not is_wanted or run.attempt > 1 or run.keeps_revision or run.id in self._freshened:
             self._freshened.discard(run.id)
             return None
 

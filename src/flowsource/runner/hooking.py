@@ -11,6 +11,7 @@ import anyio
 
 from flowsource.errors import FlowsourceError
 from flowsource.runner.conversation import converse
+from flowsource.runner.desk import Answer
 from flowsource.runner.output.listening import OnMessage, OnOutput, Room
 from flowsource.runner.processes.starter import Starter
 
@@ -26,12 +27,14 @@ async def call_hooks(
     on_output: OnOutput,
     on_message: OnMessage,
     until_room: Room,
+    on_ask: Answer,
     say: Callable[[int, str], None],
     within: timedelta = HOOK_TIME,
 ) -> None:
     """Have the hooks called that `order` names; what stands in their way is told by `say`, with a level of logging.
 
-    They are ended when they are not done `within` that time. Cancelled, it ends their process.
+    They are ended when they are not done `within` that time, and `on_ask` answers what they ask. Cancelled, it ends
+    their process.
     """
     hook, is_done = order["hook"], False
 
@@ -44,7 +47,7 @@ async def call_hooks(
 
     try:
         with anyio.move_on_after(within.total_seconds()) as limit:
-            await converse(server, order, on_output=on_output, on_message=hear, until_room=until_room)
+            await converse(server, order, on_output=on_output, on_message=hear, until_room=until_room, on_ask=on_ask)
     except FlowsourceError as error:
         say(logging.ERROR, f"The {hook} hooks could not be called: {error}")
         return

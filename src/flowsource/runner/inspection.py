@@ -48,14 +48,16 @@ async def inspect_entrypoint(
     written: deque[str] = deque(maxlen=_LINES_KEPT)
     splitter = LineSplitter()
     status = None
-    with cache.lease(snapshot), anyio.move_on_after(deadline.total_seconds()):
-        how = await converse(
-            server,
-            order,
-            on_output=lambda data: written.extend(splitter.feed(data)),
-            on_message=answers.append,
-        )
-        status = how.status
+    # Nobody has less of his time because others wait too.
+    async with server.looks:
+        with cache.lease(snapshot), anyio.move_on_after(deadline.total_seconds()):
+            how = await converse(
+                server,
+                order,
+                on_output=lambda data: written.extend(splitter.feed(data)),
+                on_message=answers.append,
+            )
+            status = how.status
     written.extend(splitter.close())
 
     def rejected(kind: str, message: str, details: str) -> Rejection:

@@ -62,10 +62,13 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
         dead = {one: path for one, path in found.items() if await anyio.to_thread.run_sync(_end_leftovers, path)}
         if not dead:
             return []
-        for one in dead:
+        for one in list(dead):
             # First what they knew of the ends of their runs: whoever is buried without that, has crashed.
-            await deliver_left(store, spool_of(directory, one))
-        registered = dead.keys() & set(await store.runners())
+            try:
+                await deliver_left(store, spool_of(directory, one))
+            except NotAllowed:
+                del dead[one]  # Its next of kin are those who serve here with its token.
+        registered = dead.keys() & {known.id for known in await store.runners()}
         moved = await store.reap(now=store.now(), dead=registered) if registered else []
         for path in dead.values():
             path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,13 +17,16 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from flowsource.addresses import secret_variables
-from flowsource.deployments import Declaration
+from flowsource.deployments import Declaration, Deployment
+from flowsource.errors import StoreUnavailable
 from flowsource.runner.dashboard import Dashboard, open_dashboard
 from flowsource.runner.instances import sweep_instances
+from flowsource.runner.introducing import info_of_us
 from flowsource.runner.lifesigns import alive, bury_the_dead, spool_of
 from flowsource.runner.origin import Origin
 from flowsource.runner.orphans import fall_to_us, reap_orphans
 from flowsource.runner.output.terminal import Terminal
+from flowsource.runner.presence import LEASE
 from flowsource.runner.processes import control_groups
 from flowsource.runner.processes.starter import open_starter
 from flowsource.runner.service import Runner
@@ -34,6 +38,8 @@ from flowsource.server_access import SECRET_VARIABLES
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.store import open_store
+
+logger = logging.getLogger(__name__)
 
 Declared = Sequence[tuple[Declaration, Origin]]
 
@@ -106,6 +112,7 @@ async def _open_and_serve(
                     log_limits=settings.log_limits,
                     keeping=settings.keeping,
                     spool=Spool(spool_of(settings.signs, runner_id)),
+                    info=info_of_us(limit, now=datetime.now(UTC)),
                 )
                 await bury_the_dead(store, settings.signs)
                 await sweep_workplaces(store, shop.scratch, now=store.now())
@@ -135,10 +142,7 @@ async def _serve(
         await runner.run()
     finally:
         with anyio.CancelScope(shield=True):
-            paused = await shop.store.retire(runner_id, now=shop.store.now())
-            if shop.spool is not None:
-                await shop.spool.deliver_lines(shop.store)
-                await shop.spool.close()
+            paused = await _take_leave(runner_id, served, shop)
         if served:
             shop.terminal.stopped(paused)
 
@@ -146,3 +150,26 @@ async def _serve(
 async def _link(dashboard: Dashboard, shop: Workshop) -> str:
     # What is kept, as a log is, is not to be a way in.
     return await dashboard.link(shop.store) if shop.terminal.is_for_a_person else dashboard.url
+
+
+async def _take_leave(runner_id: UUID, served: Sequence[Served], shop: Workshop) -> Sequence[Deployment]:
+    """Tell the store that we go, with what is still to be told; the deployments that are paused by that.
+
+    Where the store is away, our lease tells in the end, and the next who starts here what we have kept.
+    """
+    try:
+        paused = await shop.store.retire(runner_id, now=shop.store.now())
+        if shop.spool is not None:
+            await shop.spool.deliver_lines(shop.store)
+    except StoreUnavailable as error:
+        if served:
+            logger.warning(
+                "the store does not hear that this server stops: its schedules are not paused before its lease ends, "
+                "in %d s at most, and what it has still to report is told by the next one that starts here: %s",
+                LEASE.total_seconds(),
+                error,
+            )
+        paused = []
+    if shop.spool is not None:
+        await shop.spool.close()
+    return paused

@@ -41,5 +41,5 @@ async def prune(store: Store, what: Limits) -> Pruned:
         gone += step
         await anyio.sleep(_PAUSE.total_seconds())
     if gone:
-        logger.info("removed %d runs and %d lines of logs that were kept long enough", gone.runs, gone.lines)
+        logger.info("removed %s that were kept long enough", gone)
     return gone

@@ -1,4 +1,4 @@
-"""Runs on request: ask a served deployment for a run, and wait for it."""
+"""Runs on request: a served deployment is asked for a run, and that is waited for."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from uuid import UUID, uuid4
 
 import anyio
 
-from flowsource.context import current_tags, process_run
+from flowsource.context import process_run
 from flowsource.declaring import check_tags
 from flowsource.deployments import Deployment
-from flowsource.errors import InvalidInput, InvalidParameters, NotAuthenticated, StoreUnavailable
+from flowsource.errors import FlowsourceError, InvalidInput, InvalidParameters, NotAuthenticated, StoreUnavailable
 from flowsource.json_values import json_problems
+from flowsource.runner.asked import RunAsked, asked_from
 from flowsource.runner.lifesigns import while_burying
 from flowsource.runs import Run
 from flowsource.settings import Settings
-from flowsource.sourced import run_blocking
 from flowsource.store import open_store
+from flowsource.store.http.codec import codec_of
+from flowsource.store.http.failures import error_json
 from flowsource.store.protocol import Store
 from flowsource.store.values import Claim, NewRun, about
 
@@ -32,89 +34,78 @@ T = TypeVar("T")
 
 LOOK_EVERY = timedelta(seconds=2)
 _AGAIN_AFTER = timedelta(seconds=1)
+_LEAVE_WITHIN = timedelta(seconds=5)
 
 
-async def arun_deployment(
-    name: str,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    scheduled_time: datetime | None = None,
-    timeout: float | None = None,
-    tags: Sequence[str] = (),
-    idempotency_key: str | None = None,
-    run_name: str | None = None,
-    as_subflow: bool = True,
-) -> Run:
-    """Ask for a run of the deployment `name` (`flow/deployment`), and return it once it has ended.
-
-    `parameters` go over those of the deployment. With a `timeout` in seconds the run is returned as it is then; 0
-    does not wait at all. `scheduled_time` (aware; default now) may lie ahead. Asked again with the same
-    `idempotency_key`, the run of the first time is the answer. Asked inside a run, that is its parent, unless
-    `as_subflow` is False, and that holds no place while it waits; the tags of `tags(...)` are added to those given; a
-    store that is away is waited for there, and elsewhere raises StoreUnavailable. Raises DeploymentNotFound or
-    InvalidParameters, and then no run was created.
-    """
-    if scheduled_time is not None and (not isinstance(scheduled_time, datetime) or scheduled_time.utcoffset() is None):
-        raise InvalidInput(f"scheduled_time: {scheduled_time!r} is not an aware datetime; give one.")
+async def ask_the_store(asked: RunAsked) -> Run:
+    """Ask for a run at the store of the settings, and wait for it as `run_deployment` says."""
     settings = Settings.load()
     here = process_run()
-    parent_id = here.id if here is not None and as_subflow else None
-    # A run that waits leaves its place to others, or it might wait for the place that it holds.
-    waiter = (here.id, here.fencing_token) if here is not None and (timeout is None or timeout > 0) else None
-    # A run goes on while the store is away: its runner does, and tells what became of it later.
     insist = _until_it_answers if here is not None else _once
     async with AsyncExitStack() as held:
         store = await insist(lambda: held.enter_async_context(open_store(settings.store)))
-        ask = partial(
+        return await request_and_wait(
+            store,
+            asked,
+            by=(here.id, here.fencing_token) if here is not None else None,
+            waits=here is not None,
+            wait=lambda run: while_burying(store, settings.signs, lambda: wait_until_final(store, run)),
+        )
+
+
+async def answer_for(store: Store, run: Run, question: Mapping[str, Any], *, waits: bool) -> dict[str, Any]:
+    """The answer to what a process of `run` asks: the run that it asked for, or what went wrong."""
+    try:
+        found = await request_and_wait(
+            store,
+            asked_from(question),
+            by=(run.id, run.epoch),
+            waits=waits,
+            wait=lambda asked: wait_until_final(store, asked),
+        )
+    except FlowsourceError as error:
+        return {"error": error_json(error)}
+    except (ValueError, TypeError) as error:
+        return {
+            "error": error_json(InvalidInput(f"run_deployment: what was asked for cannot be understood ({error})."))
+        }
+    return {"run": codec_of(Run).encode(found)}
+
+
+async def request_and_wait(
+    store: Store, asked: RunAsked, *, by: Claim | None, waits: bool, wait: Callable[[Run], Awaitable[Run]]
+) -> Run:
+    """The run that is `asked` for, once `wait` returns it, or as it is when its time is over.
+
+    Where it is asked for by a run, that goes on while the store is away, as its runner does: it is asked again until it
+    answers. If that itself `waits`, it leaves its place to others meanwhile: else it might wait for the place that it
+    holds.
+    """
+    insist = _until_it_answers if by is not None else _once
+    waiter = by if waits and (asked.timeout is None or asked.timeout > 0) else None
+    run = await insist(
+        partial(
             request_run,
             store,
-            name,
-            {} if parameters is None else parameters,
-            at=scheduled_time,
-            tags=tuple(dict.fromkeys((*current_tags(), *check_tags(tags)))),
-            idempotency_key=idempotency_key or _key_of_its_own(),
-            run_name=run_name,
-            parent_id=parent_id,
+            asked.name,
+            asked.parameters,
+            at=asked.scheduled_time,
+            tags=asked.tags,
+            idempotency_key=asked.idempotency_key or _key_of_its_own(),
+            run_name=asked.run_name,
+            parent_id=by[0] if by is not None and asked.as_subflow else None,
             awaited_by=waiter,
         )
-        run = await insist(ask)
-        try:
-            with anyio.move_on_after(timeout):
-                wait = partial(while_burying, store, settings.signs, lambda: wait_until_final(store, run))
-                return await insist(wait)
-            return await insist(lambda: store.run(str(run.id)))
-        finally:
-            if waiter is not None:
-                # Once the other has ended, nobody asks for it; if it goes on, its end says the same.
-                with anyio.CancelScope(shield=True), suppress(StoreUnavailable):
-                    await store.go_on(waiter, run.id)
-
-
-def run_deployment(
-    name: str,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    scheduled_time: datetime | None = None,
-    timeout: float | None = None,
-    tags: Sequence[str] = (),
-    idempotency_key: str | None = None,
-    run_name: str | None = None,
-    as_subflow: bool = True,
-) -> Run:
-    """As `arun_deployment`, blocking."""
-    return run_blocking(
-        partial(
-            arun_deployment,
-            name,
-            parameters,
-            scheduled_time=scheduled_time,
-            timeout=timeout,
-            tags=tags,
-            idempotency_key=idempotency_key,
-            run_name=run_name,
-            as_subflow=as_subflow,
-        )
     )
+    try:
+        with anyio.move_on_after(asked.timeout):
+            return await insist(lambda: wait(run))
+        return await insist(lambda: store.run(str(run.id)))
+    finally:
+        if waiter is not None:
+            # Bounded: what is not told here is over with the attempt.
+            with anyio.move_on_after(_LEAVE_WITHIN.total_seconds(), shield=True), suppress(StoreUnavailable):
+                await store.go_on(waiter, run.id)
 
 
 async def request_run(
@@ -165,7 +156,7 @@ async def _until_it_answers(ask: Callable[[], Awaitable[T]]) -> T:
             # Only a person can help.
             raise
         except StoreUnavailable as error:
-            logger.log(logging.DEBUG if is_told else logging.WARNING, "this run waits for the store: %s", error)
+            logger.log(logging.DEBUG if is_told else logging.WARNING, "a run waits for the store: %s", error)
             is_told = True
         await anyio.sleep(_AGAIN_AFTER.total_seconds())
 

@@ -106,5 +106,5 @@ class Runner:
             )
             for entry in self._served.values()
         ]
-        await self._shop.store.register(self._id, registrations, lease_until=now + LEASE, now=now)
+        await self._shop.store.register(self._id, registrations, lease_until=now + LEASE, now=now, info=self._shop.info)
         await self._hand.end_what_is_not_ours()

@@ -17,7 +17,7 @@ from uuid import UUID
 import anyio
 import anyio.to_thread
 
-from flowsource.errors import FlowsourceError, StoreUnavailable
+from flowsource.errors import FlowsourceError, NotAllowed, StoreUnavailable
 from flowsource.store.http.calls import CALLS
 from flowsource.store.protocol import Store
 from flowsource.store.values import LogLine
@@ -47,7 +47,7 @@ class Spool:
     def __init__(self, path: Path, *, most: int = MOST_BYTES, for_ends: int = _FOR_ENDS) -> None:
         self._path, self._most, self._for_ends = path, most, for_ends
         self._lock = anyio.Lock()
-        self._size = 0
+        self._size, self._is_refusing = 0, False
         self._lines: deque[_Place] = deque()
         self._ends: set[UUID] = set()
 
@@ -100,8 +100,16 @@ class Spool:
             try:
                 await anyio.to_thread.run_sync(partial(self._write, data, is_durable=is_durable))
             except OSError as error:
-                logger.warning("%s takes nothing (%s): what waits for the store stays in memory", self._path, error)
+                # What is refused is tried again, and need be told once only.
+                logger.log(
+                    logging.DEBUG if self._is_refusing else logging.WARNING,
+                    "%s takes nothing (%s): what waits for the store stays in memory. Make room there.",
+                    self._path,
+                    error.strerror,
+                )
+                self._is_refusing = True
                 return None
+            self._is_refusing = False
             self._size += len(data)
             return place
 
@@ -145,7 +153,8 @@ async def deliver_when_back(spool: Spool, store: Store) -> None:
 async def deliver_left(store: Store, path: Path) -> None:
     """Make the calls that a process which died has left in `path`, and remove it.
 
-    Raises StoreUnavailable, and then it stays. What the store refuses is of runs that have been given up meanwhile.
+    Raises StoreUnavailable, or NotAllowed where they are for another token to make, and then it stays. What the store
+    refuses is of runs that have been given up meanwhile.
     """
     try:
         # Line by line: as much as a runner may keep is more than the next one should hold in memory.
@@ -168,7 +177,7 @@ async def _make(store: Store, entry: bytes) -> None:
         return
     try:
         await getattr(store, call.name)(**call.decode_arguments(said.get("arguments")))
-    except StoreUnavailable:
+    except (StoreUnavailable, NotAllowed):
         raise
     except (FlowsourceError, ValueError) as error:
         logger.warning("what was kept for the store is not taken any more: %s", error)

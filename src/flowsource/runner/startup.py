@@ -50,7 +50,7 @@ async def register(runner_id: UUID, declared: Sequence[tuple[Declaration, Origin
     in_use = [(entry.registration.declared.source_key, entry.registration.active) for entry in checked]
     await collect_garbage(shop.store, shop.cache, in_use, now=now)
     registered = await shop.store.register(
-        runner_id, [entry.registration for entry in checked], lease_until=now + LEASE, now=now
+        runner_id, [entry.registration for entry in checked], lease_until=now + LEASE, now=now, info=shop.info
     )
     for deployment in registered:
         if is_in_vain(deployment.declared):

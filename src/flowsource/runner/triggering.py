@@ -30,6 +30,8 @@ _GATHER = timedelta(milliseconds=20)
 _TOLD_WITHIN = timedelta(seconds=1)
 # That nothing came which counts is worth a write only so often: who begins anew reads that much again, by its names.
 READ_AGAIN = 50_000
+# And at least so often, so that nobody takes what was seen for what was not, and is gone.
+TOLD_EVERY = timedelta(minutes=30)
 
 
 async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
@@ -50,10 +52,11 @@ async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How far a trigger of that version has looked, although nothing had to be kept."""
+    """How far a trigger of that version has looked, although nothing had to be kept since then."""
 
     version: int
     cursor: int
+    kept_at: datetime
 
 
 class Eyes:
@@ -98,9 +101,13 @@ class Eyes:
         return min(delays)
 
     def _cursor_of(self, one: TriggerState) -> int:
+        place = self._place_of(one)
+        return max(place.cursor, one.cursor) if place is not None else one.cursor
+
+    def _place_of(self, one: TriggerState) -> _Place | None:
         place = self._places.get(_id_of(one))
         # One that was taken out and declared anew counts its versions anew too.
-        return max(place.cursor, one.cursor) if place is not None and place.version == one.version else one.cursor
+        return place if place is not None and place.version == one.version else None
 
     async def _evaluate(self, one: TriggerState, page: EventPage, now: datetime) -> timedelta:
         cursor, state = self._cursor_of(one), one.state
@@ -113,13 +120,16 @@ class Eyes:
             state, more = passed(one.trigger, state, now - _TOLD_WITHIN)
             fired += more
         cursor, version = max(cursor, page.upto), one.version
-        if state is not one.state or fired or cursor - one.cursor > READ_AGAIN:
+        place = self._place_of(one)
+        kept_at = place.kept_at if place is not None else now
+        is_told_late = cursor > one.cursor and now - kept_at >= TOLD_EVERY
+        if state is not one.state or fired or cursor - one.cursor > READ_AGAIN or is_told_late:
             new = await self._new_firings(one, fired, page)
             kept = await self._store.move_trigger(one, state=state, cursor=cursor, fired=new, now=now)
-            version += 1
+            version, kept_at = version + 1, now
             for firing in kept:
                 _tell(firing, one)
-        self._places[_id_of(one)] = _Place(version, cursor)
+        self._places[_id_of(one)] = _Place(version, cursor, kept_at)
         end = next_end(one.trigger, state)
         return LOOK_EVERY if end is None else end + _TOLD_WITHIN - now
 

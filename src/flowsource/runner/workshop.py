@@ -16,6 +16,7 @@ from flowsource.settings import LogLimits
 from flowsource.snapshots.cache import SnapshotCache
 from flowsource.sources.base import Source
 from flowsource.store.protocol import Store
+from flowsource.store.values import RunnerInfo
 from flowsource.watch.latest import Latest
 
 
@@ -40,7 +41,7 @@ class Workshop:
     """What a runner works with. `scratch` holds a directory for each run, `signs` what shows who lives on this host.
 
     `log_limits` says how much of what a run writes is kept, and `keeping` for how long; `spool` keeps it while the
-    store is away.
+    store is away. `info` is what the store is told of this process.
     """
 
     store: Store
@@ -52,3 +53,4 @@ class Workshop:
     log_limits: LogLimits = field(default_factory=LogLimits)
     keeping: Keeping = field(default_factory=Keeping)
     spool: Spool | None = None
+    info: RunnerInfo | None = None

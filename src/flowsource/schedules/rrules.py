@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,16 @@ from flowsource.schedules.walls import next_instant
 from flowsource.schedules.zones import change_around, instant_of, instants_of, wall_clock, zone_named
 
 _LONGEST = 6500
+# A rule with an end by COUNT is counted from its beginning each time that it is asked.
+_MOST_COUNTED = 10_000
 # From when a rule counts that does not say it, on the clock of its zone.
 _BEGINNING = datetime(2020, 1, 1)  # noqa: DTZ001 - of a wall clock
 # A rule that finds no day for so long has ended, or will never find one.
 _LOOK_AHEAD = timedelta(days=40 * 366)
+# Nor will one of which so many days, or times, in a row were none of it: forty years of days are an eighth of that.
+_MOST_REFUSED = 100_000
+# Of the processor, from one instant to the next. Rules such as one of seconds that fires once a year take more.
+_LONGEST_SEARCH = timedelta(seconds=1)
 # How often it may fire between two days: what is counted in these can be counted from any later moment as well.
 _STEPS = {
     "SECONDLY": timedelta(seconds=1),
@@ -97,6 +104,7 @@ def unusable(text: str, reason: str) -> InvalidSchedule:
 class _Rule:
     """A rule on a wall clock. `step` is what it may be begun later by; None where it must be begun at its start."""
 
+    text: str
     rule: Any
     start: datetime
     step: timedelta | None
@@ -111,12 +119,47 @@ class _Rule:
         until = max(wall, start) + _LOOK_AHEAD
         if self.rule._until is not None:
             until = min(until, self.rule._until)
-        rule = self.rule.replace(dtstart=start, until=until) if self.rule._count is None else self.rule
-        return (at for at in rule.xafter(wall, inc=True) if at not in self.left_out)
+        rule = self.rule.replace(dtstart=start, until=until) if self.rule._count is None else self.rule.replace()
+        # The library walks to the end of the calendar for a rule that never fires. It asks this for each day.
+        rule._bymonth = months = _Months(rule._bymonth or range(1, 13))
+        months.begin()
+        try:
+            for at in rule.xafter(wall, inc=True):
+                months.begin()
+                if at not in self.left_out:
+                    yield at
+        except _NeverAgain:
+            return
+        except _TooLong:
+            raise unusable(self.text, "it takes too long to find when it fires") from None
 
     def instants_of(self, wall: datetime, zone: ZoneInfo) -> list[datetime]:
         """The instants that it fires at when the clock shows `wall`."""
         return instants_of(wall, zone) if self.is_within_a_day else [instant_of(wall, zone)]
+
+
+class _NeverAgain(Exception):
+    """A rule was looked at for so long that it will fire no more."""
+
+
+class _TooLong(Exception):
+    """Nobody can wait for what a rule says."""
+
+
+class _Months(frozenset[int]):
+    """The months of a rule; they notice how often they are looked at, and have enough of it in the end."""
+
+    def begin(self) -> None:
+        """Count from here."""
+        self._refused, self._began_at = 0, time.thread_time()
+
+    def __contains__(self, month: object) -> bool:
+        self._refused += 1
+        if self._refused > _MOST_REFUSED:
+            raise _NeverAgain
+        if time.thread_time() - self._began_at > _LONGEST_SEARCH.total_seconds():
+            raise _TooLong
+        return super().__contains__(month)
 
 
 @lru_cache(maxsize=64)
@@ -132,13 +175,16 @@ def _parsed(text: str, timezone: str) -> _Rule:
     [start] = _walls_in(text, lines["DTSTART"], zone) or [_BEGINNING]
     try:
         rule = rrulestr(_on_the_wall(lines["RRULE"], zone), dtstart=start, ignoretz=True)
-        interval = int(parts.get("INTERVAL", "1"))
+        interval, count = int(parts.get("INTERVAL", "1")), int(parts.get("COUNT", "0"))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise unusable(text, str(error)) from None
     if interval < 1:
         raise unusable(text, "its INTERVAL is not 1 or more")
+    if count > _MOST_COUNTED:
+        raise unusable(text, f"its COUNT is more than {_MOST_COUNTED:,}; say UNTIL")
     step = _STEPS.get(parts["FREQ"])
     return _Rule(
+        text=text,
         rule=rule,
         start=start,
         step=None if step is None or "COUNT" in parts else step * interval,

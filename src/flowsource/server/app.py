@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from flowsource.server import doormat, health, metrics, pages, streams
+from flowsource.server import doormat, feeds, health, metrics, pages, streams
 from flowsource.server.access import Shown
-from flowsource.server.api import deployments, others, runs, sources
+from flowsource.server.api import deployments, events, logs, others, runs, schedules, sources, tokens
 from flowsource.server.api.answers import answer
 from flowsource.server.metrics import Metrics
+from flowsource.server.open_streams import Streams
 from flowsource.server.problems import MEDIA_TYPE, tell_problems
 from flowsource.server.store_door import StoreDoor
-from flowsource.server.streams import Streams
 from flowsource.server.switchboard import Switchboard
 from flowsource.store.http.client import DIGEST_HEADER, DOOR
 from flowsource.store.http.wire import OUR_VERSION, TIME_HEADER
@@ -33,6 +33,19 @@ _PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What happened, and the next step."},
         "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+        "words": {
+            "type": "array",
+            "description": "What is wrong with each word of a query.",
+            "items": {
+                "type": "object",
+                "required": ["place", "word", "message"],
+                "properties": {
+                    "place": {"type": "integer", "description": "From 1."},
+                    "word": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+            },
+        },
     },
 }
 
@@ -54,7 +67,7 @@ def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> Fas
     app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
     api = APIRouter(prefix=API)
-    for module in (deployments, runs, sources, others, streams):
+    for module in (deployments, schedules, runs, logs, events, sources, others, tokens, feeds, streams):
         api.include_router(module.router)
     app.include_router(api)
     for beside in (doormat, health, metrics, *pages.ALL):

@@ -58,7 +58,7 @@ class _Standing:
             sources.add_metric([state], count)
         yield sources
         oldest = told.oldest_due.total_seconds()
-        yield GaugeMetricFamily("flowsource_oldest_due_seconds", "How long a run has been due at most.", max(oldest, 0))
+        yield GaugeMetricFamily("flowsource_oldest_due_seconds", "How long one of them has been due.", max(oldest, 0))
         lag = told.lag.total_seconds()
         yield GaugeMetricFamily("flowsource_schedule_lag_seconds", "How far behind the schedules are.", lag)
         yield GaugeMetricFamily("flowsource_runners", "Runners that are registered.", told.runners)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from flowsource.errors import FlowsourceError, InvalidParameters, NotFound, StoreError
+from flowsource.errors import FlowsourceError, InvalidParameters, InvalidQuery, NotFound, StoreError
 from flowsource.server.pages.trouble import problem_page, wants_page
 from flowsource.store.http.failures import error_json, status_of
 
@@ -32,6 +34,8 @@ def problem(error: FlowsourceError) -> Response:
     }
     if isinstance(error, InvalidParameters):
         told["fields"] = error.problems
+    if isinstance(error, InvalidQuery):
+        told["words"] = [asdict(one) for one in error.problems]
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     return _answer(told, status, headers)
 
@@ -47,6 +51,7 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(FlowsourceError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_request)
     app.add_exception_handler(HTTPException, _of_route)
+    app.add_exception_handler(ClientDisconnect, _of_who_left)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -68,6 +73,11 @@ async def _of_route(request: Request, error: Exception) -> Response:
     if error.status_code == 404 and wants_page(request):
         return problem_page(request, NotFound("there is no such page."))
     return plain_problem(error.status_code, str(error.detail))
+
+
+async def _of_who_left(_: Request, error: Exception) -> Response:
+    # Nobody reads it. Who hangs up before he has said all is no fault of ours, and may come back in crowds.
+    return plain_problem(400, "the request was not sent to its end.")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Update, bindparam, func, null, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, Update, bindparam, case, func, null, select, update
 
 from flowsource.runs import Failure, Run, RunState
 from flowsource.store import presence, steps
@@ -56,6 +56,15 @@ _HOLD = (
     .order_by(deployments.c.id)
     .with_for_update(key_share=True)
 )
+
+
+def _fixed(on_run: Column[Any], active: Column[Any]) -> ColumnElement[Any]:
+    """A further attempt is made at the revision of the first."""
+    return case(
+        (runs.c.revision.is_not(None), on_run), else_=select(active).where(_OF_SAME).correlate(runs).scalar_subquery()
+    )
+
+
 _TAKE = (
     update(runs)
     .where(runs.c.id.in_(bindparam("chosen", expanding=True)), is_waiting)
@@ -64,8 +73,9 @@ _TAKE = (
         epoch=runs.c.epoch + 1,
         attempt=runs.c.attempt + 1,
         runner_id=bindparam("runner"),
-        # A further attempt is made at the revision of the first.
-        revision=func.coalesce(runs.c.revision, select(deployments.c.active).where(_OF_SAME).scalar_subquery()),
+        revision=_fixed(runs.c.revision, deployments.c.active),
+        revision_id=_fixed(runs.c.revision_id, deployments.c.active_id),
+        revision_commit=_fixed(runs.c.revision_commit, deployments.c.active_commit),
         claimed_at=bindparam("now"),
         started_at=null(),
         changed_at=bindparam("now"),

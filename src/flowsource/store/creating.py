@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from flowsource.errors import DeploymentNotFound
+from flowsource.errors import DeploymentNotFound, InConflict, InvalidInput
 from flowsource.runs import Failure, Run, RunState
 from flowsource.schedules import schedule_from_json, wait_of
 from flowsource.store import awaiting, steps, tagging
@@ -97,6 +97,8 @@ def create_scheduled(
 
 def _created_once(connection: Connection, new: NewRun, now: datetime) -> Run:
     run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
+    if new.rerun_of is not None:
+        run = _like(run, run_from(get_row(connection, new.rerun_of)), keeps_revision=new.at_same_revision)
     if connection.execute(_INSERT_ONCE, new_run_columns(run, new.idempotency_key)).rowcount:
         tagging.keep(connection, run)
         steps.remember(connection, [run], at=now)
@@ -111,6 +113,25 @@ def _created_once(connection: Connection, new: NewRun, now: datetime) -> Run:
         },
     )
     return run_from(existing.one())
+
+
+def _like(run: Run, other: Run, *, keeps_revision: bool) -> Run:
+    """`run` as one that does again what `other` did; raises InConflict where that cannot be."""
+    if other.deployment_id != run.deployment_id:
+        raise InvalidInput(f"rerun_of: {other.name} is a run of {other.deployment}, not of {run.deployment}.")
+    if other.is_nested:
+        raise InConflict(f"{other.name} was called inside another run: have that run again.")
+    if keeps_revision and other.revision is None:
+        raise InConflict(f"{other.name} has not begun, so that it has no revision yet. Ask for the active one.")
+    # In its own words: what the deployment says by now is for new runs.
+    return replace(
+        run,
+        parameters=other.parameters,
+        tags=other.tags,
+        rerun_of=other.id,
+        keeps_revision=keeps_revision,
+        revision=other.revision if keeps_revision else None,
+    )
 
 
 def _find_deployment(connection: Connection, deployment_id: UUID) -> AnyRow:

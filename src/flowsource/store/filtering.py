@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, exists, false, not_, or_, type_coerce
+from sqlalchemy import ColumnElement, and_, exists, false, not_, or_
 
 from flowsource.queries.kinds import instant_of
 from flowsource.queries.runs import asks_by_parent
@@ -53,12 +54,23 @@ def _in_time(term: Term) -> ColumnElement[bool]:
     return runs.c.id >= min(ids) if term.key == "after" else runs.c.id < max(ids)
 
 
-def _begins_with(value: Pattern, column: ColumnElement[UUID]) -> ColumnElement[bool]:
-    # As a range of ids, which each database answers from the index, whatever it keeps an id as.
+def ids_that_begin(value: Pattern) -> tuple[UUID, UUID] | None:
+    """The first and the last id that begin with the digits of `value`; None where they are too many for an id."""
     digits = value[0]
-    if len(digits) > 32:
+    return (UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))) if len(digits) <= 32 else None
+
+
+def texts_that_begin(value: Pattern) -> tuple[str, str]:
+    """The least text of hexadecimal digits that begins with those of `value`, and one behind all of them."""
+    return value[0], f"{value[0]}g"
+
+
+def _is_between(ends: tuple[Any, Any] | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    # As a range, which each database answers from the index, whatever it keeps an id as.
+    if ends is None:
         return false()
-    return and_(column.is_not(None), column.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))))
+    first, last = ends
+    return and_(column.is_not(None), column >= first, column <= last)
 
 
 def _has_tag(value: Pattern) -> ColumnElement[bool]:
@@ -72,9 +84,9 @@ def _is_of_deployment(value: Pattern) -> ColumnElement[bool]:
 
 
 def _has_revision(value: Pattern) -> ColumnElement[bool]:
-    # It is kept as JSON without spaces, in which no text has a quotation mark that is not escaped.
-    text = type_coerce(runs.c.revision, Text())
-    return or_(*(fits(("", f'"{name}":"{value[0]}', ""), text) for name in ("id", "commit")))
+    return or_(
+        *(_is_between(texts_that_begin(value), column) for column in (runs.c.revision_id, runs.c.revision_commit))
+    )
 
 
 _CONDITIONS: Mapping[str, Callable[[Pattern], ColumnElement[bool]]] = {
@@ -88,6 +100,8 @@ _CONDITIONS: Mapping[str, Callable[[Pattern], ColumnElement[bool]]] = {
     "before": lambda value: runs.c.created_at < instant_of(value),
     "revision": _has_revision,
     "schedule": lambda value: and_(runs.c.schedule.is_not(None), fits(value, runs.c.schedule)),
-    "id": lambda value: _begins_with(value, runs.c.id),
-    "parent": lambda value: _begins_with(value, runs.c.parent_id),
+    "id": lambda value: _is_between(ids_that_begin(value), runs.c.id),
+    "trigger": lambda value: and_(runs.c.trigger.is_not(None), fits(value, runs.c.trigger)),
+    "runner": lambda value: _is_between(ids_that_begin(value), runs.c.runner_id),
+    "parent": lambda value: _is_between(ids_that_begin(value), runs.c.parent_id),
 }

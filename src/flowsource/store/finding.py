@@ -1,4 +1,4 @@
-"""Finding runs, and reading and keeping the lines of their logs."""
+"""Finding runs."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select, tuple_, union
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, bindparam, select, union
 
 from flowsource.errors import RunNotFound
 from flowsource.revisions import Revision
 from flowsource.runs import Run, RunState
-from flowsource.store.rows import line_columns, line_from, run_from
+from flowsource.store.rows import run_from
 from flowsource.store.tables import (
     AnyRow,
     deployments,
-    insert_unless_there,
     is_in_progress,
     is_not_completed,
     is_waiting,
-    log_lines,
     runs,
 )
-from flowsource.store.values import LinePlace, LogLine, RunGlimpse
+from flowsource.store.values import RunGlimpse
 
 _BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
 _NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)
@@ -39,16 +36,6 @@ _LATEST = (
     select(runs.c.id, runs.c.name, runs.c.state, runs.c.scheduled_at, runs.c.started_at, runs.c.ended_at)
     .where(runs.c.deployment_id == bindparam("of"), runs.c.is_nested.is_(False))
     .order_by(runs.c.id.desc())
-    .limit(bindparam("limit"))
-)
-_KEEP_LINE = insert_unless_there(log_lines)
-_LINES_AFTER = (
-    select(log_lines)
-    .where(
-        log_lines.c.run_id == bindparam("run"),
-        tuple_(log_lines.c.attempt, log_lines.c.seq) > tuple_(bindparam("after_attempt"), bindparam("after_seq")),
-    )
-    .order_by(log_lines.c.attempt, log_lines.c.seq)
     .limit(bindparam("limit"))
 )
 _PART_OF_ID = re.compile(r"[0-9a-f]{4,32}")
@@ -105,20 +92,3 @@ def latest_runs(connection: Connection, deployment_ids: Sequence[UUID], *, each:
         rows = connection.execute(_LATEST, {"of": deployment_id, "limit": each}).all()
         found[deployment_id] = [RunGlimpse(**{**row._mapping, "state": RunState(row.state)}) for row in reversed(rows)]
     return found
-
-
-def keep_lines(connection: Connection, run_id: UUID, lines: Sequence[LogLine]) -> None:
-    """Add lines to the log of a run, leaving those that are there; raises RunNotFound."""
-    if not lines:
-        return
-    try:
-        connection.execute(_KEEP_LINE, line_columns(run_id, lines))
-    except IntegrityError:
-        raise RunNotFound(str(run_id)) from None
-
-
-def read_lines(connection: Connection, run_id: UUID, *, after: LinePlace, limit: int) -> list[LogLine]:
-    """Lines of the log of a run, in order."""
-    asked = {"run": run_id, "after_attempt": after[0], "after_seq": after[1], "limit": limit}
-    found = connection.execute(_LINES_AFTER, asked)
-    return [line_from(row) for row in found]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Update, bindparam, case, exists, literal_column, null, select, update
 
-from flowsource.errors import InvalidTransition
+from flowsource.errors import InvalidInput, InvalidTransition
 from flowsource.runs import Run, RunState
 from flowsource.store import nesting, steps
 from flowsource.store.cancelling import before_it_began
@@ -19,6 +19,8 @@ from flowsource.store.tables import AnyRow, attempts, may_become, runners, runs
 from flowsource.store.values import Outcome
 
 _IS_RETRY = runs.c.attempt > 1
+# What is fixed by the claim is fixed no more.
+_KEEPS_REVISION = _IS_RETRY | runs.c.keeps_revision.is_(True)
 
 
 def _move(to: RunState, **values: Any) -> Update:
@@ -46,7 +48,10 @@ _START = _move(
 _RELEASE = _move(
     RunState.SCHEDULED,
     state=case((_IS_RETRY, RunState.RETRYING.value), else_=RunState.SCHEDULED.value),
-    revision=case((_IS_RETRY, runs.c.revision), else_=null()),
+    **{
+        name: case((_KEEPS_REVISION, runs.c[name]), else_=null())
+        for name in ("revision", "revision_id", "revision_commit")
+    },
     attempt=runs.c.attempt - 1,
     runner_id=null(),
     claimed_at=null(),
@@ -109,7 +114,7 @@ def finish(
 ) -> Run:
     """To the final state of `outcome`, or to wait for another attempt; first to running, if it is still to be told."""
     if not outcome.state.is_final:
-        raise ValueError(f"{outcome.state} is not a state in which a run ends")
+        raise InvalidInput(f"outcome: {outcome.state} is not a state in which a run ends")
     asked = {"run": run_id, "by_epoch": epoch, "at": at, "transition": transition_id}
     if began_at is not None:
         _apply(connection, _START, {**asked, "at": began_at})

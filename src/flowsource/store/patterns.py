@@ -10,6 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from flowsource.queries.matching import folded
 from flowsource.queries.terms import Pattern
 
 _OF_LIKE = re.compile(r"([\\%_])")
@@ -47,6 +48,11 @@ class _IsWithin(FunctionElement[bool]):
     inherit_cache = True
 
 
+class _Contains(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
 def fits(value: Pattern, column: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the text in `column` is what the pattern says (see `flowsource.queries.matching.fits`)."""
     if len(value) == 1:
@@ -57,6 +63,11 @@ def fits(value: Pattern, column: ColumnElement[str]) -> ColumnElement[bool]:
 def is_within(value: Pattern, column: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the pattern fits a part of the text in `column`; capitals from A to Z are as good as others."""
     return _IsWithin(column, bindparam(None, ("", *value, ""), type_=_Like()))
+
+
+def contains(text: str, column: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether `text`, in which nothing is a sign, is within what `column` holds; as `is_within`."""
+    return _Contains(column, bindparam(None, folded(text), type_=column.type))
 
 
 @compiles(_Fits)
@@ -82,3 +93,16 @@ def _is_within_by_ilike(element: _IsWithin, compiler: SQLCompiler, **how: Any) -
 def _is_within_by_like(element: _IsWithin, compiler: SQLCompiler, **how: Any) -> str:
     column, pattern = (compiler.process(part, **how) for part in element.clauses)
     return f"({column} LIKE {pattern} ESCAPE '\\')"
+
+
+@compiles(_Contains)
+def _contains_by_strpos(element: _Contains, compiler: SQLCompiler, **how: Any) -> str:
+    column, text = (compiler.process(part, **how) for part in element.clauses)
+    return f'(strpos(lower({column} COLLATE "C"), {text}) > 0)'
+
+
+@compiles(_Contains, "sqlite")
+def _contains_by_instr(element: _Contains, compiler: SQLCompiler, **how: Any) -> str:
+    column, text = (compiler.process(part, **how) for part in element.clauses)
+    # LIKE would see nothing behind a NUL.
+    return f"(instr(lower({column}), {text}) > 0)"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +17,7 @@ from flowsource.runs import Failure, Run, RunState
 from flowsource.store import nesting, steps, telling
 from flowsource.store.rows import failure_json, run_from
 from flowsource.store.tables import AnyRow, deployments, is_in_progress, is_lost, may_become, presence, runners, runs
-from flowsource.store.values import LOST_FOR, RERUN_AFTER
+from flowsource.store.values import LOST_FOR, RERUN_AFTER, KnownRunner, RunnerInfo
 
 _HOLD = select(runners.c.id).where(runners.c.id == bindparam("runner")).with_for_update(key_share=True)
 # Never earlier than it was: one that was under way for long comes after a younger one, and must not undo it.
@@ -29,7 +31,17 @@ _RESUME = (
     )
     .values(stopped=False)
 )
-_REGISTERED = select(runners.c.id).order_by(runners.c.id)
+_APPEAR_AGAIN = (
+    update(runners)
+    .where(runners.c.id == bindparam("runner"))
+    .values(lease_until=bindparam("until"), info=bindparam("said"))
+)
+_REGISTERED = select(runners).order_by(runners.c.id)
+_CARRIED = (
+    select(presence.c.runner_id, deployments.c.flow, deployments.c.name)
+    .join(deployments, deployments.c.id == presence.c.deployment_id)
+    .order_by(deployments.c.flow, deployments.c.name)
+)
 _LAPSED = select(runners.c.id).where(runners.c.lease_until < bindparam("now"))
 # The deployments that a live runner serves, at the instant `now`.
 SERVED = (
@@ -100,10 +112,13 @@ def appear(
     lease_until: datetime,
     now: datetime,
     owner: str | None = None,
+    info: RunnerInfo | None = None,
 ) -> None:
     """Make a runner present, serving these deployments and no others."""
-    if not connection.execute(_RENEW, {"runner": runner_id, "until": lease_until}).rowcount:
-        connection.execute(insert(runners), {"id": runner_id, "lease_until": lease_until, "owner": owner})
+    said = _info_json(info)
+    if not connection.execute(_APPEAR_AGAIN, {"runner": runner_id, "until": lease_until, "said": said}).rowcount:
+        row = {"id": runner_id, "lease_until": lease_until, "owner": owner, "info": said}
+        connection.execute(insert(runners), row)
         _tell(connection, "arrived", [runner_id], now=now)
     connection.execute(delete(presence).where(presence.c.runner_id == runner_id))
     if deployment_ids:
@@ -189,9 +204,29 @@ def _move(
     return [run_from(row) for row in moved]
 
 
-def registered(connection: Connection) -> list[UUID]:
+def registered(connection: Connection) -> list[KnownRunner]:
     """Every runner that is registered."""
-    return list(connection.execute(_REGISTERED).scalars())
+    carried = defaultdict[UUID, list[str]](list)
+    for row in connection.execute(_CARRIED):
+        carried[row.runner_id].append(f"{row.flow}/{row.name}")
+    return [
+        KnownRunner(
+            id=row.id,
+            lease_until=row.lease_until,
+            owner=row.owner,
+            info=_info_from(row.info) if row.info is not None else None,
+            deployments=tuple(carried[row.id]),
+        )
+        for row in connection.execute(_REGISTERED)
+    ]
+
+
+def _info_json(info: RunnerInfo | None) -> dict[str, Any] | None:
+    return {**asdict(info), "started_at": info.started_at.isoformat()} if info is not None else None
+
+
+def _info_from(data: dict[str, Any]) -> RunnerInfo:
+    return RunnerInfo(**{**data, "started_at": datetime.fromisoformat(data["started_at"])})
 
 
 def _tell(connection: Connection, what: str, runner_ids: Sequence[UUID], *, now: datetime) -> None:

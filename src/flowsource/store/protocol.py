@@ -18,13 +18,17 @@ from flowsource.revisions import Revision
 from flowsource.runs import Attempt, CancelPhase, Failure, Run, RunState, Transition
 from flowsource.schedules import Schedule
 from flowsource.store.values import (
+    ALL_LINES,
     BEFORE_ALL,
     HISTORY_KEPT,
     Claim,
     Claimed,
     EventPage,
     Firing,
+    KnownRunner,
     KnownSource,
+    LineFilter,
+    LinePage,
     LinePlace,
     LogLine,
     NestedRun,
@@ -34,6 +38,7 @@ from flowsource.store.values import (
     Page,
     Registration,
     RunGlimpse,
+    RunnerInfo,
     ScheduleState,
     SourceReport,
     SourceWish,
@@ -80,8 +85,9 @@ class Store(Protocol):
         lease_until: datetime,
         now: datetime,
         owner: str | None = None,
+        info: RunnerInfo | None = None,
     ) -> list[Deployment]:
-        """Make a live runner known, with what it serves: all of it, or nothing.
+        """Make a live runner known, with what it serves and what it says of itself: all of it, or nothing.
 
         Registering the same again changes nothing but `updated_at`. What the code says (parameters, tags, schedules,
         ...) follows the code; what a person set elsewhere (a pause, a pin, a rollback, schedules that were added, held
@@ -117,8 +123,8 @@ class Store(Protocol):
         no sooner than the others had time to renew as well.
         """
 
-    async def runners(self) -> list[UUID]:
-        """The runners that are registered, whether or not their lease has ended."""
+    async def runners(self) -> list[KnownRunner]:
+        """The runners that are registered, by id, whether or not their lease has ended."""
 
     async def deployments(self) -> list[Deployment]:
         """All deployments, by full name."""
@@ -202,7 +208,10 @@ class Store(Protocol):
 
     async def create_run(self, new: NewRun, *, now: datetime) -> Run:
         """Create a run on request, with `new.parameters` over the deployment's own; raises DeploymentNotFound, or
-        RunNotFound where there is no such parent, or no such run that waits for it."""
+        RunNotFound where there is no such parent, or no such run that waits for it.
+
+        One that is a rerun has the parameters and the tags of the other, as they are there, instead. Raises InConflict
+        where it is to have a revision of that too, which has none."""
 
     async def go_on(self, waiter: Claim, awaited_id: UUID) -> None:
         """The run of `waiter` does not wait any longer for that one, if it did."""
@@ -345,15 +354,32 @@ class Store(Protocol):
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
         """Up to `limit` lines of a run's log that come `after` that place, in order."""
 
+    async def find_lines(
+        self,
+        run_id: UUID,
+        wanted: LineFilter = ALL_LINES,
+        *,
+        begin: LinePlace = BEFORE_ALL,
+        backwards: bool = False,
+        limit: int = 1000,
+    ) -> LinePage:
+        """Up to `limit` (1 or more) of the lines of a run's log that are wanted, the next after `begin`, or where it
+        goes `backwards` the last before it.
+
+        No call looks at more than some thousands of lines that may be wanted: whoever goes on from the `upto` of each
+        page to the last one has all. Raises nothing for a run that is not there, which has no lines.
+        """
+
     async def prune(self, limits: Limits) -> Pruned:
         """Remove some of what may go by `limits` (see `retention.may_go`), in one short transaction, and tell how much.
         Repeated until that is nothing, all of it has gone. Not durable: what is there again goes the next time.
 
         The lines of a run go before it, and runs inside it with it. A run that it asked for stays, and has no parent.
+        A trigger that had not looked at an event which goes has a firing that says so.
         """
 
     async def prunable(self, limits: Limits) -> Pruned:
-        """How much may go by `limits`: runs, without those inside others, and lines of logs."""
+        """How much may go by `limits`: runs, without those inside others, lines of logs and events."""
 
     async def take_turn(self, chore: str, *, now: datetime, length: timedelta) -> bool:
         """Whether the caller is the one to do `chore`, which nobody else is before `length` has passed."""
@@ -390,8 +416,10 @@ class Store(Protocol):
         whoever goes on `after` the `upto` of what he got has seen every one.
         """
 
-    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
-        """The newest events first, all or those of `names`, as in `events`."""
+    async def newest_events(
+        self, *, names: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[Event]:
+        """The newest events first, all or those of `names`, as in `events`; or those with a number below `before`."""
 
     async def create_token(self, token: Token, digest: str) -> Token:
         """Keep a new token, of whose secret that is the digest; raises InConflict where one of its name counts."""

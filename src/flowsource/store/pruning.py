@@ -1,4 +1,7 @@
-"""Removing runs and logs that were kept long enough, a little at a time. See `flowsource.retention` for what may go."""
+"""Removing runs, logs and events that were kept long enough, a little at a time.
+
+See `flowsource.retention` for what may go.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from sqlalchemy import (
 )
 
 from flowsource.retention import Limits, Pruned
+from flowsource.store import forgetting
 from flowsource.store.names import first_run_id
 from flowsource.store.tables import is_not_final, log_lines, runs
 
@@ -52,21 +56,25 @@ _DELETE = delete(runs).where(runs.c.id.in_(_WHICH))
 
 
 def prune(connection: Connection, limits: Limits) -> Pruned:
-    """Remove some of what may go: lines first, then runs that have none; nothing once there is no more."""
+    """Remove some of what may go: lines first, then runs that have none, then events; nothing once there is no more."""
     if limits.logs is not None and (lines := _prune_lines(connection, limits.logs)):
         return Pruned(lines=lines)
-    return Pruned(runs=_prune_runs(connection, limits.runs) if limits.runs is not None else 0)
+    if limits.runs is not None and (gone := _prune_runs(connection, limits.runs)):
+        return Pruned(runs=gone)
+    return Pruned(events=forgetting.forget(connection, limits.events) if limits.events is not None else 0)
 
 
 def prunable(connection: Connection, limits: Limits) -> Pruned:
     """How much may go. Looks at all there is."""
     count = select(func.count())
-    found = {"runs": 0, "lines": 0}
+    found = {"runs": 0, "lines": 0, "events": 0}
     if limits.runs is not None:
         found["runs"] = connection.execute(count.select_from(runs).where(_may_go(limits.runs))).scalar_one()
     if limits.logs is not None:
         joined = log_lines.join(runs, runs.c.id == log_lines.c.run_id)
         found["lines"] = connection.execute(count.select_from(joined).where(_may_go(limits.logs))).scalar_one()
+    if limits.events is not None:
+        found["events"] = forgetting.forgettable(connection, limits.events)
     return Pruned(**found)
 
 

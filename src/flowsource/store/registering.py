@@ -22,7 +22,7 @@ from flowsource.store.rows import declaration_columns, deployment_from
 from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
 from flowsource.store.triggering import begin_anew, replace_triggers
-from flowsource.store.values import Registration
+from flowsource.store.values import Registration, RunnerInfo
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
 _IS_LIMITED = select(deployments.c.run_limit.is_not(None) | deployments.c.global_limit.is_not(None)).where(
@@ -43,6 +43,7 @@ def register(
     lease_until: datetime,
     now: datetime,
     owner: str | None = None,
+    info: RunnerInfo | None = None,
 ) -> list[Deployment]:
     """Bring the deployments up to what is declared now, and make the runner present that serves them."""
     _refuse_twins(registrations)
@@ -50,7 +51,7 @@ def register(
         owning.refuse_what_is_not_his(connection, owner, runner_id, registrations)
     served = presence.served(connection, now=now)
     ids = [_register(connection, registration, served, now) for registration in registrations]
-    presence.appear(connection, runner_id, ids, lease_until=lease_until, now=now, owner=owner)
+    presence.appear(connection, runner_id, ids, lease_until=lease_until, now=now, owner=owner, info=info)
     if owner is not None:
         owning.give(connection, owner, ids)
     found = {deployment.id: deployment for deployment in _load(connection, deployments.c.id.in_(ids))}

@@ -29,6 +29,7 @@ from flowsource.store import (
     finding,
     firing,
     listing,
+    logs,
     moving,
     nesting,
     paging,
@@ -49,6 +50,7 @@ from flowsource.store.database import Database
 from flowsource.store.ears import Bell
 from flowsource.store.protocol import Changes
 from flowsource.store.values import (
+    ALL_LINES,
     BEFORE_ALL,
     CANCELS,
     DEPLOYMENTS,
@@ -62,7 +64,10 @@ from flowsource.store.values import (
     Claimed,
     EventPage,
     Firing,
+    KnownRunner,
     KnownSource,
+    LineFilter,
+    LinePage,
     LinePlace,
     LogLine,
     NestedRun,
@@ -72,6 +77,7 @@ from flowsource.store.values import (
     Page,
     Registration,
     RunGlimpse,
+    RunnerInfo,
     ScheduleState,
     SourceReport,
     SourceWish,
@@ -123,10 +129,11 @@ class SqlStore:
         lease_until: datetime,
         now: datetime,
         owner: str | None = None,
+        info: RunnerInfo | None = None,
     ) -> list[Deployment]:
         def register(connection: Connection) -> tuple[list[Deployment], list[Run]]:
             registered = registering.register(
-                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner
+                connection, runner_id, registrations, lease_until=lease_until, now=now, owner=owner, info=info
             )
             return registered, presence.find_again(connection, runner_id, now=now)
 
@@ -152,7 +159,7 @@ class SqlStore:
             self._doorbell.ring(WORK, EVENTS, *(about(run.id) for run in moved))
         return moved
 
-    async def runners(self) -> list[UUID]:
+    async def runners(self) -> list[KnownRunner]:
         return await self._read(presence.registered)
 
     async def deployments(self) -> list[Deployment]:
@@ -294,7 +301,7 @@ class SqlStore:
             run = moving.finish(
                 connection, run_id, epoch, outcome, at=at, transition_id=transition_id, began_at=began_at
             )
-            finding.keep_lines(connection, run_id, lines)
+            logs.keep_lines(connection, run_id, lines)
             return run, registering.is_limited(connection, run.deployment_id)
 
         run, is_limited = await self._write(end)
@@ -370,11 +377,22 @@ class SqlStore:
         return await self._read(finding.revisions_of_runs)
 
     async def append_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> None:
-        await self._write_soon(finding.keep_lines, run_id, lines)
+        await self._write_soon(logs.keep_lines, run_id, lines)
         self._doorbell.ring(about(run_id))
 
     async def lines(self, run_id: UUID, *, after: LinePlace = BEFORE_ALL, limit: int = 1000) -> list[LogLine]:
-        return await self._read(finding.read_lines, run_id, after=after, limit=limit)
+        return await self._read(logs.read_lines, run_id, after=after, limit=limit)
+
+    async def find_lines(
+        self,
+        run_id: UUID,
+        wanted: LineFilter = ALL_LINES,
+        *,
+        begin: LinePlace = BEFORE_ALL,
+        backwards: bool = False,
+        limit: int = 1000,
+    ) -> LinePage:
+        return await self._read(logs.find_lines, run_id, wanted, begin=begin, backwards=backwards, limit=limit)
 
     async def prune(self, limits: Limits) -> Pruned:
         return await self._write_soon(pruning.prune, limits)
@@ -412,8 +430,10 @@ class SqlStore:
     async def events(self, *, after: int, names: Sequence[str] = (), limit: int = 500) -> EventPage:
         return await self._read(telling.events_after, after, names=names, limit=limit)
 
-    async def newest_events(self, *, names: Sequence[str] = (), limit: int = 50) -> list[Event]:
-        return await self._read(telling.newest_events, names=names, limit=limit)
+    async def newest_events(
+        self, *, names: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[Event]:
+        return await self._read(telling.newest_events, names=names, before=before, limit=limit)
 
     async def create_token(self, token: Token, digest: str) -> Token:
         return await self._write_alone(tokens.create, token, digest)

@@ -19,6 +19,8 @@ def standing_columns(deployment: Deployment) -> dict[str, Any]:
     """The columns that hold which revision serves, which could, and which may not."""
     return {
         "active": deployment.active.to_json(),
+        "active_id": deployment.active.id,
+        "active_commit": deployment.active.commit,
         "facts": _facts_json(deployment.facts),
         "rejected": _unless_none(_rejection_json, deployment.rejected),
         "held": _unless_none(_hold_json, deployment.held),

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 # PostgreSQL's own, which SQLite's compiler understands as well; it is not so the other way round.
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.types import TypeEngine
 
 from flowsource.runs import TRANSITIONS, RunState
 
@@ -90,6 +91,16 @@ class Plain(TypeDecorator[str]):
         return _with_nul if dialect.name == "postgresql" else None
 
 
+class Digits(TypeDecorator[str]):
+    """Hexadecimal digits, of which a range of texts has all that begin alike, whatever language a database speaks."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return Text(collation="C") if dialect.name == "postgresql" else Text()
+
+
 class Json(TypeDecorator[Any]):
     """A JSON value as text; None is no value at all."""
 
@@ -143,6 +154,9 @@ deployments = Table(
     Column("on_dependency_change", Plain, nullable=False),
     Column("facts", Json, nullable=False),
     Column("active", Json, nullable=False),
+    # Of that what is looked for, which a run takes over with it.
+    Column("active_id", Digits),
+    Column("active_commit", Digits),
     Column("rejected", Json),
     Column("held", Json),
     Column("wish", Json),
@@ -198,6 +212,8 @@ runners = Table(
     Column("owner", Plain),
     # By which it was last given runs.
     Column("claim_id", Uuid),
+    # What it says of itself.
+    Column("info", Json),
 )
 
 presence = Table(
@@ -230,6 +246,10 @@ runs = Table(
     Column("idempotency_key", Plain),
     # Of one that a trigger wanted: which, the event it saw, and the deployments that led there.
     Column("cause", Json),
+    # No foreign key: it may be gone. Of those that were there before, nothing is known of the second.
+    Column("rerun_of", Uuid),
+    Column("keeps_revision", Boolean),
+    Column("trigger", Plain),
     Column("parent_id", ForeignKey("runs.id", ondelete="CASCADE")),
     Column("is_nested", Boolean, nullable=False),
     # Whether flows were called inside it, so that its end is theirs.
@@ -239,6 +259,8 @@ runs = Table(
     # No foreign key: a run remembers its runner when that one is gone.
     Column("runner_id", Uuid),
     Column("revision", Json),
+    Column("revision_id", Digits),
+    Column("revision_commit", Digits),
     Column("claimed_at", Instant),
     Column("started_at", Instant),
     Column("ended_at", Instant),
@@ -474,9 +496,19 @@ _partial(
 # Ids sort by time, so these three (with the primary key) give the newest first.
 Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
 Index("runs_of_name", runs.c.name, runs.c.id)
+# Of each of these there are few that begin alike, and then each has its runs in order.
+_partial("runs_of_revision", runs.c.revision_id, runs.c.id, where=runs.c.revision_id.is_not(None))
+_partial("runs_of_commit", runs.c.revision_commit, runs.c.id, where=runs.c.revision_commit.is_not(None))
+_partial("runs_of_runner", runs.c.runner_id, runs.c.id, where=runs.c.runner_id.is_not(None))
+_partial("runs_of_triggers", runs.c.id, runs.c.trigger, where=runs.c.trigger.is_not(None))
+_partial("events_of_no_run", events.c.at, where=events.c.run_id.is_(None))
 _partial("events_once", events.c.id, where=events.c.id.is_not(None), unique=True)
 Index("runs_of_tag", run_tags.c.tag, run_tags.c.run_id)
 _partial("tokens_once_per_name", tokens.c.name, where=tokens.c.revoked_at.is_(None), unique=True)
+GRAVE_LINES = "log_lines_grave"
+# In the words of its index: warnings and what is worse, which are few in a long log.
+is_grave = log_lines.c.level >= literal_column("30")
+_partial(GRAVE_LINES, *log_lines.primary_key, log_lines.c.level, where=is_grave)
 _partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 

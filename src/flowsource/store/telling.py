@@ -138,13 +138,16 @@ def events_after(connection: Connection, after: int, *, names: Sequence[str], li
     upto = max(after, last) if is_settled(connection, events.name) else after
     asked = {"after": after, "upto": upto, "limit": limit}
     found = [event_from(row) for row in connection.execute(_AFTER.where(*_named(names)), asked)]
-    is_last = len(found) < limit
+    is_last = len(found) < max(limit, 1)
     return EventPage(found, upto if is_last else found[-1].seq, is_last)
 
 
-def newest_events(connection: Connection, *, names: Sequence[str], limit: int) -> list[Event]:
-    """The newest events, newest first."""
-    return [event_from(row) for row in connection.execute(_NEWEST.where(*_named(names)), {"limit": limit})]
+def newest_events(
+    connection: Connection, *, names: Sequence[str], before: int | None = None, limit: int
+) -> list[Event]:
+    """The newest events, newest first; those with a number below `before` where that is given."""
+    newest = _NEWEST if before is None else _NEWEST.where(events.c.seq < before)
+    return [event_from(row) for row in connection.execute(newest.where(*_named(names)), {"limit": limit})]
 
 
 def event_of(connection: Connection, seq: int) -> Event | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.events import Event
+from flowsource.queries.matching import is_within
 from flowsource.revisions import Revision
 from flowsource.runs import Cause, Failure, Run, RunState
 from flowsource.schedules import Catchup, Schedule
@@ -34,6 +35,32 @@ class Registration:
     rejected: Rejection | None = None
     seen_at: datetime | None = None
     is_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerInfo:
+    """What a runner says of itself: its host, its process there, its flowsource, when it began, and how many runs it
+    executes at once at most (None is any number). Others may have said it: it is data, and nothing else."""
+
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRunner:
+    """A runner that is registered, until when its lease is, and the full names of the deployments that it serves.
+
+    `owner` is the name of the token that it shows, if it shows one. `info` is None for one that says nothing of itself.
+    """
+
+    id: UUID
+    lease_until: datetime
+    owner: str | None = None
+    info: RunnerInfo | None = None
+    deployments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +93,8 @@ Claim = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to be created, for `parent_id` if another run asks for it.
+    """A run to be created, for `parent_id` if another run asks for it, or to do again what `rerun_of` did, and with
+    `at_same_revision` at the revision of that.
 
     With an `idempotency_key` a second one of that key for the deployment is the first one. Whoever executes
     `awaited_by` waits for its end.
@@ -82,6 +110,8 @@ class NewRun:
     idempotency_key: str | None = None
     awaited_by: Claim | None = None
     cause: Cause | None = None
+    rerun_of: UUID | None = None
+    at_same_revision: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +240,40 @@ class LogLine:
 # Number of an attempt, and of a line in it: lines are in the order of these.
 LinePlace = tuple[int, int]
 BEFORE_ALL: LinePlace = (0, 0)
+AFTER_ALL: LinePlace = (2**31 - 1, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFilter:
+    """Which lines of a log are wanted: of that level or above, of one attempt, with that text in theirs.
+
+    Of the letters a to z in `text` capitals are as good as others; nothing in it means anything else.
+    """
+
+    level: int = 0
+    attempt: int | None = None
+    text: str = ""
+
+    def matches(self, line: LogLine) -> bool:
+        """Whether `line` is one of them."""
+        is_of_attempt = self.attempt in (None, line.attempt)
+        return line.level >= self.level and is_of_attempt and is_within((self.text,), line.text)
+
+
+ALL_LINES = LineFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class LinePage:
+    """Lines of a log, in their order. All that were wanted from where it began to look, as far as `upto`, are here.
+
+    `is_last` says that there are no more in that direction by now. One that is not may still be empty: of a long log
+    only a part is looked at.
+    """
+
+    lines: Sequence[LogLine]
+    upto: LinePlace
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """What a run's process is told to do, and how it answers.
 
-It reads one order from the channel and answers with messages. For a run these are `loaded` right before the flow is
-called, `nested` for the flows that are called in it, `event` for what it tells, then one `outcome`; for an inspection
-`facts` or `rejected`; for hooks `hooked`. What the process prints and logs goes through its file descriptors instead.
+It reads one order from the channel, with the desk at which a run may ask, and answers with messages. For a run these
+are `loaded` right before the flow is called, `nested` for the flows that are called in it, `event` for what it tells,
+then one `outcome`; for an inspection `facts` or `rejected`; for hooks `hooked`. What the process prints and logs goes
+through its file descriptors instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from flowsource.context import enter_run_process
 from flowsource.runner import frames
+from flowsource.runner.child.asking import ask_at
 from flowsource.runner.child.calling import outcome_of_run
 from flowsource.runner.child.emitting import tell_by
 from flowsource.runner.child.hooks import call_back
@@ -32,7 +34,7 @@ protects_snapshots = False
 
 def main(channel: socket.socket, output: int) -> None:
     """Do what the order on `channel` says, and answer there. `output` is the pipe of what it prints."""
-    order = frames.receive(channel)
+    order, descriptors = frames.receive_with_descriptors(channel)
     root = Path(order["root"])
     enter_run_process()
     if protects_snapshots and not order["is_mounted"]:
@@ -49,6 +51,8 @@ def main(channel: socket.socket, output: int) -> None:
         send(inspected(order))
         return
     capture_output(output, bytes.fromhex(order["mark"]))
+    for desk in descriptors:
+        ask_at(socket.socket(fileno=desk))
     if order["kind"] == "hook":
         call_back(order)
         send({"type": "hooked"})

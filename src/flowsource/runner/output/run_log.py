@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from flowsource.errors import StoreUnavailable
+from flowsource.errors import FlowsourceError, StoreUnavailable
 from flowsource.runner.output.lines import LineSplitter, storable
 from flowsource.runner.output.tail import LINES, Tail
 from flowsource.runner.output.terminal import Terminal
@@ -141,6 +141,9 @@ class RunLog:
                     await self._set_aside(lines)
                     self._has_lines.set()
                     break
+                except FlowsourceError as error:
+                    # What becomes of the run is for its reports to find out: they are refused as well, or taken.
+                    logger.warning("%d lines of run %s are refused: %s", len(lines), self._name, error)
                 self.saved(lines)
                 self._tell_unkept()
 
@@ -149,8 +152,9 @@ class RunLog:
         while lines := self._unsaved[:_BATCH]:
             try:
                 await self._store.append_lines(self._run.id, lines)
-            except StoreUnavailable as error:
-                if self._spool is None or not await self._spool.keep_lines(self._run.id, lines):
+            except FlowsourceError as error:
+                spool = self._spool if isinstance(error, StoreUnavailable) else None
+                if spool is None or not await spool.keep_lines(self._run.id, lines):
                     logger.warning("the last %d lines of run %s are lost: %s", len(lines), self._name, error)
             self.saved(lines)
 

@@ -72,6 +72,7 @@ class Guard:
     ) -> None:
         self._server, self._socket, self._mark, self._group, self._idle = server, ours, mark, group, idle
         self._ids = count(1)
+        self._sending = anyio.Lock()
         self._waiting: dict[str, _Request] = {}
         self._running: dict[str, RunProcess] = {}
         self._gone = anyio.Event()
@@ -176,14 +177,16 @@ class Guard:
         return said
 
     async def _send(self, message: bytes, descriptors: list[int]) -> None:
-        while True:
-            try:
-                socket.send_fds(self._socket, [message], descriptors)
-                return
-            except BlockingIOError:
-                await anyio.wait_writable(self._socket)
-            except OSError as error:
-                raise GuardianGone(f"the process that starts runs is gone ({error.strerror})") from None
+        # Only one may wait until there is room.
+        async with self._sending:
+            while True:
+                try:
+                    socket.send_fds(self._socket, [message], descriptors)
+                    return
+                except BlockingIOError:
+                    await anyio.wait_writable(self._socket)
+                except OSError as error:
+                    raise GuardianGone(f"the process that starts runs is gone ({error.strerror})") from None
 
     async def _listen(self) -> None:
         """Hand out what the guardian answers, until it is gone.

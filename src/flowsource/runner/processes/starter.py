@@ -21,6 +21,7 @@ from flowsource.settings import check_start_method
 logger = logging.getLogger(__name__)
 
 _TRIES = 5
+_LOOKS_AT_ONCE = 8
 _MOST_PRELOADED = 8
 _IDLE_SECONDS = 600.0
 
@@ -71,6 +72,8 @@ class Starter:
         self._unfit: set[str] = set()
         self._tasks: TaskGroup | None = None
         self._is_closed = False
+        # Held by each process that only looks at code, of which a server of many deployments needs many.
+        self.looks = anyio.CapacityLimiter(max(_LOOKS_AT_ONCE, os.cpu_count() or 1))
         # Whether runs of root cannot write to their snapshot either; known once it was started.
         self.protects_from_root = False
 

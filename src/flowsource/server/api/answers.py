@@ -12,6 +12,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from flowsource.errors import InvalidInput
+from flowsource.store.values import Page
 
 T = TypeVar("T")
 
@@ -33,8 +34,17 @@ def told(model: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
 def page(items: Sequence[T], limit: int, shape: Callable[[T], Any], place: Callable[[T], str]) -> Response:
     """The first `limit` of `items`, of which there may be one more; `place` is what comes after that begins with."""
     shown = items[:limit]
-    following = _encoded(place(shown[-1])) if len(items) > limit else None
-    return answer({"items": [shape(item) for item in shown], "next": following})
+    return part([shape(item) for item in shown], place(shown[-1]) if len(items) > limit else None)
+
+
+def part(items: Sequence[Any], following: str | None) -> Response:
+    """A part of a list; `following` is the place behind it, unless it was the last."""
+    return answer({"items": list(items), "next": _encoded(following) if following is not None else None})
+
+
+def found(part: Page[T], shape: Callable[[T], Any]) -> Response:
+    """A part of a list as the store gave it, with its own cursor."""
+    return answer({"items": [shape(item) for item in part.items], "next": part.cursor})
 
 
 def after(cursor: str | None) -> str | None:
@@ -51,6 +61,11 @@ def behind(items: Sequence[T], cursor: str | None, place: Callable[[T], str]) ->
     """Those of `items`, which are in the order of their places, that come after the cursor."""
     begin = after(cursor)
     return [item for item in items if begin is None or place(item) > begin]
+
+
+def newest_first(seq: int) -> str:
+    """The place of what has that number in a list that has the highest first: counted down they are in its order."""
+    return f"{(1 << 63) - seq:019}"
 
 
 def _encoded(place: str) -> str:

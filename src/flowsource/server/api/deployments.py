@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
+from flowsource.bulk import pause_deployments, to_be_paused
 from flowsource.chosen_revisions import pin_of, rollback_of
-from flowsource.cli.json_shapes import deployment_json, history_json, run_json
+from flowsource.cli.json_shapes import deployment_json, done_json, firing_json, history_json, run_json, trigger_json
 from flowsource.cli.planned import next_instants
 from flowsource.promotions import Accept, Act, Author, Recheck, Unpin
+from flowsource.queries.deployments import parse_deployments
 from flowsource.runner.requests import request_run
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
-from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
+from flowsource.server.api.answers import Cursor, Limit, answer, behind, found, newest_first, page, told
+from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
 from flowsource.store.protocol import Store
-from flowsource.store.values import HISTORY_KEPT
+from flowsource.store.values import COUNTED, FIRINGS_KEPT, HISTORY_KEPT
 from flowsource.tokens import Token
 
 router = APIRouter(prefix="/deployments", tags=["deployments"])
@@ -25,16 +28,30 @@ Flow = Annotated[str, Path(max_length=300, description="The name of the flow.")]
 Name = Annotated[str, Path(max_length=300, description="The name of the deployment, without its flow's.")]
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]
-IdempotencyKey = Annotated[str | None, Header(max_length=200, description="Asked again with it, the run is the same.")]
 _DEPLOYMENT = told(models.Deployment)
 
 
 @router.get("", responses=told(models.Page[models.Deployment]))
-async def list_deployments(store: TheStore, _: Viewer, cursor: Cursor = None, limit: Limit = 50) -> Response:
-    """All deployments, by name."""
-    found = behind(await store.deployments(), cursor, lambda one: one.full_name)
-    instants = await next_instants(store, found[:limit], store.now())
-    return page(found, limit, lambda one: deployment_json(one, instants.get(one.id)), lambda one: one.full_name)
+async def list_deployments(
+    store: TheStore, _: Viewer, query: QueryText = "", cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """The deployments of a query, by name."""
+    now = store.now()
+    part = await store.find_deployments(parsed(query, parse_deployments), cursor=cursor, limit=limit, now=now)
+    instants = await next_instants(store, part.items, now)
+    return found(part, lambda one: deployment_json(one, instants.get(one.id)))
+
+
+@router.post("/pause", responses=told(models.Done))
+async def pause_all_deployments(store: TheStore, who: Operator, asked: models.ActOnAll) -> Response:
+    """Hold the schedules and triggers of all deployments of a query."""
+    return await _set_all_paused(store, who, asked, True)
+
+
+@router.post("/resume", responses=told(models.Done))
+async def resume_all_deployments(store: TheStore, who: Operator, asked: models.ActOnAll) -> Response:
+    """Let the schedules and triggers of all deployments of a query go on, from now."""
+    return await _set_all_paused(store, who, asked, False)
 
 
 @router.get("/{flow}/{name}", responses=_DEPLOYMENT)
@@ -50,9 +67,26 @@ async def show_history(
     """What happened to a deployment, the newest first."""
     deployment = await store.deployment(f"{flow}/{name}")
     entries = await store.history(deployment.id, limit=HISTORY_KEPT)
-    # The newest have the highest numbers: counted down they are in the order of a list.
-    found = behind(entries, cursor, lambda entry: _place(entry.seq))
-    return page(found, limit, history_json, lambda entry: _place(entry.seq))
+    shown = behind(entries, cursor, lambda entry: newest_first(entry.seq))
+    return page(shown, limit, history_json, lambda entry: newest_first(entry.seq))
+
+
+@router.get("/{flow}/{name}/triggers", responses=told(list[models.Trigger]))
+async def list_triggers(store: TheStore, _: Viewer, flow: Flow, name: Name) -> Response:
+    """What makes a deployment run because something happened."""
+    deployment = await store.deployment(f"{flow}/{name}")
+    return answer(list(map(trigger_json, await store.triggers([deployment.id]))))
+
+
+@router.get("/{flow}/{name}/firings", responses=told(models.Page[models.Firing]))
+async def list_firings(
+    store: TheStore, _: Viewer, flow: Flow, name: Name, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """What the triggers of a deployment fired, the newest first."""
+    deployment = await store.deployment(f"{flow}/{name}")
+    firings = await store.firings(deployment.id, limit=FIRINGS_KEPT)
+    shown = behind(firings, cursor, lambda firing: newest_first(firing.seq))
+    return page(shown, limit, firing_json, lambda firing: newest_first(firing.seq))
 
 
 @router.post("/{flow}/{name}/pause", responses=_DEPLOYMENT)
@@ -125,8 +159,14 @@ async def ask_for_run(
     return answer(run_json(run), 201)
 
 
-def _place(seq: int) -> str:
-    return f"{(1 << 40) - seq:015}"
+async def _set_all_paused(store: Store, who: Token, asked: models.ActOnAll, paused: bool) -> Response:
+    query = to_be_paused(parsed_for_act(asked.query, parse_deployments), paused)
+    hit = len((await store.find_deployments(query, limit=COUNTED, now=store.now())).items)
+    if asked.dry_run:
+        return answer(done_json(hit, None))
+    author = Author(who.name, asked.reason)
+    done = await pause_deployments(store, query, paused, author, limit=asked.limit, now=store.now)
+    return answer(done_json(hit, done))
 
 
 async def _set_paused(store: Store, who: Token, flow: str, name: str, why: models.Why, paused: bool) -> Response:

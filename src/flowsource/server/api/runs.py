@@ -5,45 +5,51 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from flowsource.cli.json_shapes import attempt_json, line_json, run_json, step_json
-from flowsource.errors import InvalidInput
+from flowsource.bulk import cancel_runs, unfinished
+from flowsource.cli.json_shapes import attempt_json, done_json, run_json, step_json
 from flowsource.promotions import Author
-from flowsource.runs import RunState
+from flowsource.queries.runs import parse_runs
+from flowsource.runner.rerunning import rerun
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
-from flowsource.server.api.answers import Cursor, Limit, after, answer, page, told
-from flowsource.server.api.places import line_place, place_text
+from flowsource.server.api.answers import Cursor, Limit, answer, found, told
+from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
+from flowsource.store.values import COUNTED
 from flowsource.tokens import Token
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]
-DeploymentName = Annotated[str | None, Query(max_length=600, description="As flow/deployment.")]
 
 
 @router.get("", responses=told(models.Page[models.Run]))
 async def list_runs(
-    store: TheStore,
-    _: Viewer,
-    deployment: DeploymentName = None,
-    state: Annotated[list[RunState] | None, Query(description="One of these states.")] = None,
-    parent_id: UUID | None = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    store: TheStore, _: Viewer, query: QueryText = "", cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
-    """The newest runs first."""
-    found = await store.runs(
-        deployment_id=(await store.deployment(deployment)).id if deployment is not None else None,
-        states=state or (),
-        parent_id=parent_id,
-        before=_id(after(cursor)),
-        limit=limit + 1,
-    )
-    return page(found, limit, run_json, lambda run: str(run.id))
+    """The newest runs first, those of a query."""
+    return found(await store.find_runs(parsed(query, parse_runs), cursor=cursor, limit=limit), run_json)
+
+
+@router.get("/count", responses=told(models.Count))
+async def count_runs(store: TheStore, _: Viewer, query: QueryText = "") -> Response:
+    """How many runs a query asks for, as far as is counted."""
+    return answer({"count": (count := await store.count_runs(parsed(query, parse_runs))), "is_all": count < COUNTED})
+
+
+@router.post("/cancel", responses=told(models.Done))
+async def cancel_all_runs(store: TheStore, who: Operator, asked: models.ActOnAll) -> Response:
+    """Have all runs of a query end that have not ended, those that wait first; asked again, the rest of them."""
+    query = unfinished(parsed_for_act(asked.query, parse_runs))
+    hit = await store.count_runs(query)
+    if asked.dry_run:
+        return answer(done_json(hit, None))
+    author = Author(who.name, asked.reason)
+    done = await cancel_runs(store, query, author, limit=asked.limit, now=store.now)
+    return answer(done_json(hit, done))
 
 
 @router.get("/{run_id}", responses=told(models.Run))
@@ -59,12 +65,17 @@ async def cancel_run(store: TheStore, who: Operator, run_id: UUID, why: models.W
     return answer(run_json(run))
 
 
-@router.get("/{run_id}/logs", responses=told(models.Page[models.Line]))
-async def show_lines(store: TheStore, _: Viewer, run_id: UUID, cursor: Cursor = None, limit: Limit = 500) -> Response:
-    """What a run wrote, in order."""
-    await store.run(str(run_id))
-    found = await store.lines(run_id, after=line_place(after(cursor)), limit=limit + 1)
-    return page(found, limit, line_json, lambda line: place_text(line.place))
+@router.post("/{run_id}/rerun", status_code=201, responses=told(models.Run, 201))
+async def rerun_run(
+    store: TheStore,
+    _: Operator,
+    run_id: UUID,
+    asked: models.RerunAsked,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Ask for a new run with the parameters and tags of this one."""
+    before = await store.run(str(run_id))
+    return answer(run_json(await rerun(store, before, at=asked.at, idempotency_key=idempotency_key)), 201)
 
 
 @router.get("/{run_id}/attempts", responses=told(list[models.Attempt]))
@@ -77,10 +88,3 @@ async def list_attempts(store: TheStore, _: Viewer, run_id: UUID) -> Response:
 async def list_steps(store: TheStore, _: Viewer, run_id: UUID) -> Response:
     """The steps in the life of a run, in order."""
     return answer([step_json(step) for step in await store.transitions(run_id)])
-
-
-def _id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text is not None else None
-    except ValueError:
-        raise InvalidInput("cursor: it is not one of this list. Give `next` of an answer as it is.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -60,7 +60,7 @@ class _Entry:
 @router.get("/deployments/{flow}/{name}")
 async def show_deployment_page(request: Request, store: TheStore, token: Visitor, flow: str, name: str) -> Response:
     """One deployment."""
-    now = datetime.now(UTC)
+    now = store.now()
     deployment = await store.deployment(f"{flow}/{name}")
     history = await store.history(deployment.id, limit=_HISTORY)
     latest = await store.latest_runs([deployment.id], each=_LAST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -47,7 +47,7 @@ async def show_overview(
     request: Request, store: TheStore, token: Visitor, cursor: str | None = None, query: str = ""
 ) -> Response:
     """The first page."""
-    now = datetime.now(UTC)
+    now = store.now()
     found = await store.find_deployments(parse_deployments(query, now=now), cursor=cursor, limit=_AT_ONCE, now=now)
     sources = await store.sources(now=now)
     latest = await store.latest_runs([one.id for one in found.items], each=_LAST)

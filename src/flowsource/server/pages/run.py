@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -36,7 +36,7 @@ class _Phase:
 @router.get("/runs/{run_id}")
 async def show_run_page(request: Request, store: TheStore, token: Visitor, run_id: UUID) -> Response:
     """One run."""
-    now = datetime.now(UTC)
+    now = store.now()
     life = await life_of(store, await store.run(str(run_id)))
     run = life.run
     deployment = await store.deployment(run.deployment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -62,7 +62,7 @@ async def show_runs(
     request: Request, store: TheStore, token: Visitor, query: str = "", cursor: str | None = None
 ) -> Response:
     """Runs, the newest first."""
-    now = datetime.now(UTC)
+    now = store.now()
     try:
         wanted = parse_runs(query, now=now)
     except InvalidQuery as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -46,7 +45,7 @@ class _Source:
 @router.get("/sources")
 async def show_sources(request: Request, store: TheStore, token: Visitor) -> Response:
     """All sources that were ever served; those that are come first."""
-    now = datetime.now(UTC)
+    now = store.now()
     known, deployments = await store.sources(now=now), await store.deployments()
     ordered = sorted(known, key=lambda one: (not one.is_served, one.report.status.label))
     return page(

@@ -19,7 +19,7 @@ from flowsource.triggers import trigger_from_json, trigger_to_json
 from flowsource.triggers.options import TriggerOptions
 
 _MICROSECOND = timedelta(microseconds=1)
-_MOST_BITS = 63
+_GREATEST = (1 << 53) - 1
 
 
 class WrongType(ValueError):
@@ -103,9 +103,11 @@ class _Plain(Codec):
         # True and False are numbers to Python, and to nobody else.
         if self._is_any:
             return data
-        # What no database can keep is no number to anybody here.
-        if type(data) not in self._kinds or (type(data) is int and data.bit_length() > _MOST_BITS):
+        if type(data) not in self._kinds:
             raise WrongType(f"should be {self._shape}")
+        # Beyond that no number of ours is, and none is the same to everybody who reads JSON.
+        if type(data) is int and abs(data) > _GREATEST:
+            raise WrongType("should be nearer to zero")
         return data
 
 

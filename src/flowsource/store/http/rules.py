@@ -60,7 +60,7 @@ RULES: Mapping[str, Rule] = {
         timed=True,
         is_repeatable=True,
     ),
-    "runners": _read(_ANYTHING, ("", "runners")),
+    "runners": _read(_ANYTHING, ("id", "runners")),
     "waiting": _read(_RUNNER),
     "to_cancel": _read(_RUNNER),
     "report_sources": _report("reports.*.key", "sources"),
@@ -83,7 +83,12 @@ RULES: Mapping[str, Rule] = {
     "create_scheduled": Rule(theirs=_DEPLOYMENT, is_repeatable=True),
     "create_run": Rule(
         people="operator",
-        theirs={"new.deployment_id": "deployments", "new.parent_id": "runs", "new.awaited_by.0": "runs"},
+        theirs={
+            "new.deployment_id": "deployments",
+            "new.parent_id": "runs",
+            "new.rerun_of": "runs",
+            "new.awaited_by.0": "runs",
+        },
         is_repeatable=True,
     ),
     "go_on": Rule(people="operator", theirs={"waiter.0": "runs"}, is_repeatable=True),
@@ -105,6 +110,7 @@ RULES: Mapping[str, Rule] = {
     "prune": Rule(is_repeatable=True),
     "take_turn": Rule(),
     "lines": _read(_RUN),
+    "find_lines": _read(_RUN),
     "attempts": _read(_RUN),
     "transitions": _read(_RUN),
     # Sources.

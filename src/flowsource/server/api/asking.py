@@ -1,0 +1,44 @@
+"""What several requests come with: queries, and keys that tell one request from another."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
+
+from fastapi import Header
+from fastapi import Query as Parameter
+
+from flowsource.errors import InvalidInput
+from flowsource.queries.terms import Query
+
+LONGEST_QUERY = 2000
+QueryText = Annotated[
+    str,
+    Parameter(
+        alias="query",
+        max_length=LONGEST_QUERY,
+        description="What they are like, such as `state:failed tag:etl after:2d`. Days are those of UTC.",
+    ),
+]
+
+
+IdempotencyKey = Annotated[str | None, Header(max_length=200, description="Asked again with it, the run is the same.")]
+
+
+class Parse(Protocol):
+    """Reads a query for things of one kind; raises InvalidQuery."""
+
+    def __call__(self, text: str, *, now: datetime) -> Query: ...
+
+
+def parsed(text: str, parse: Parse) -> Query:
+    """The query that `text` is by now."""
+    return parse(text, now=datetime.now(UTC))
+
+
+def parsed_for_act(text: str, parse: Parse) -> Query:
+    """The same for what is done to all that it asks for; raises InvalidInput where it leaves nothing out."""
+    query = parsed(text, parse)
+    if not query.terms:
+        raise InvalidInput("query: it asks for all there is; say which are meant, such as state:running.")
+    return query

@@ -33,7 +33,7 @@ NOW = datetime.now(UTC)
 SECOND = timedelta(seconds=1)
 # What somebody may call a run, a tag, a commit or an error.
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;{{ 1234 * 1234 }}"
-PAGES = ("/", "/runs", "/runs?query=state:failed", "/deployments/etl/nightly", "/sources")
+PAGES = ("/", "/runs", "/runs?query=state:failed", "/deployments/etl/nightly", "/sources", "/runners", "/events")
 BROWSER = {"accept": "text/html"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowsource.server.pages import assets, deployment, overview, run, runs, sources
+from flowsource.server.pages import assets, deployment, events, overview, run, runners, runs, sources
 
 # Each has the routes of its page.
-ALL = (assets, overview, runs, run, deployment, sources)
+ALL = (assets, overview, runs, run, deployment, sources, runners, events)

@@ -16,7 +16,7 @@ from flowsource.cli.times import duration
 from flowsource.runs import Run, Transition
 from flowsource.server.access import TheStore
 from flowsource.server.pages.entry import Visitor
-from flowsource.server.pages.links import commit_link, deployment_path
+from flowsource.server.pages.links import commit_link, deployment_path, diff_link
 from flowsource.server.pages.marks import run_mark
 from flowsource.server.pages.showing import page
 
@@ -59,6 +59,7 @@ async def show_run_page(request: Request, store: TheStore, token: Visitor, run_i
         link=commit_link(address, run.revision.commit or run.revision.id) if run.revision is not None else None,
         newer=newer,
         newer_link=commit_link(address, newer.commit or newer.id) if newer is not None else None,
+        diff_link=diff_link(address, run.revision, newer),
     )
 
 

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from flowsource.cli.times import duration, relative
 from flowsource.revisions import Revision
+from flowsource.server.access import the_store
 from flowsource.server.pages.assets import path_of
 from flowsource.server.pages.marks import deployment_mark, run_mark, source_mark
 from flowsource.store.http.wire import OUR_VERSION
@@ -50,7 +51,7 @@ def page(
             csrf=getattr(request.state, "csrf", None),
             token=token,
             may_act=token is not None and token.may("operator"),
-            now=datetime.now(UTC),
+            now=the_store(request).now(),
             version=OUR_VERSION,
             places=PLACES,
             **values,

@@ -167,7 +167,7 @@ function follow(path) {
   };
   stream.onopen = () => { say("● live", true); soon(); };
   stream.onerror = () => say("○ not live", false);
-  for (const name of ["run", "event", "step", "message"]) stream.addEventListener(name, soon);
+  for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
   // What ends here is not to be taken for a server that went away.
   stream.addEventListener("end", () => { stream.close(); say("ended", false); soon(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && isStale) refresh(); });

@@ -18,6 +18,7 @@ _SUFFIX = ".dashboard"
 def announced(directory: Path, url: str) -> Iterator[None]:
     """Tell `url` to whoever asks on this host, while the context is open; raises OSError."""
     make_private(directory)
+    dashboards(directory)  # So that those of the dead are forgotten.
     path = directory / f"{uuid4()}{_SUFFIX}"
     descriptor = locked(path)
     try:

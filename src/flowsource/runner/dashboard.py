@@ -107,6 +107,7 @@ async def _serve_by_another(listener: socket.socket, settings: Settings) -> int:
         # Not as an argument, which others on this machine could read: the address may hold a password.
         given = json.dumps({"store": settings.store, "listener": listener.fileno()})
         assert process.stdin is not None
+        # One that has died already says so by its exit code.
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await process.stdin.send(f"{given}\n".encode())
         return await process.wait()
@@ -122,6 +123,6 @@ async def _end(process: Process) -> None:
     with anyio.move_on_after(_PATIENCE.total_seconds()):
         await process.wait()
     if process.returncode is None:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # It has ended just now.
             process.send_signal(signal.SIGKILL)
         await process.wait()

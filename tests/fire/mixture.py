@@ -29,10 +29,8 @@ from tests.support.servers import ServerProcess
 T = TypeVar("T")
 
 LINES = 20
-SCRIPT = f"""
-import random, time
-from datetime import UTC, datetime
-from flowsource import current_run, emit_event, flow, run_deployment, serve
+# A flow that prints lines, and one that comes through at its second attempt; what they import is above them.
+STEADY_AND_SHAKY = f"""
 {SIGN}
 @flow
 def steady():
@@ -46,7 +44,12 @@ def shaky():
     sign()
     if current_run().attempt == 1:
         raise ValueError("not yet")
-
+"""
+SCRIPT = f"""
+import random, time
+from datetime import UTC, datetime
+from flowsource import current_run, emit_event, flow, run_deployment, serve
+{STEADY_AND_SHAKY}
 @flow
 def inner(number: int):
     return number
@@ -117,6 +120,7 @@ async def until_all_have_ended(runner: Serving, at_least: int, *, within: float)
     """Wait until there are so many runs, and all are final."""
 
     async def have_ended() -> bool:
+        # What is on the way to it is at fault, and is asked again.
         with suppress(StoreUnavailable):
             runs = await runner.store.runs(limit=ALL)
             return len(runs) >= at_least and all(run.state.is_final for run in runs)
@@ -126,7 +130,7 @@ async def until_all_have_ended(runner: Serving, at_least: int, *, within: float)
 
 
 async def insist(ask: Callable[[], Awaitable[T]]) -> T:
-    """What `ask` answers, asked as often as it takes."""
+    """What `ask` answers, asked as often as it takes: what is on the way loses some of it, and the test has an end."""
     while True:
         with suppress(StoreUnavailable):
             return await ask()

@@ -19,33 +19,16 @@ from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from tests.fire.checking import untrue
 from tests.fire.length import FULL, rounds
+from tests.fire.mixture import LINES, STEADY_AND_SHAKY
 from tests.support.live import serving
 from tests.support.postgres import PostgresServer, postgres_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
-SCRIPT = """
-import os, random, sys, time
+SCRIPT = f"""
+import random, time
 from flowsource import current_run, flow, serve
-
-def sign():
-    run = current_run()
-    ledger = os.open(os.environ["FLOWSOURCE_HOME"] + "/ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(ledger, f"{run.id} {run.attempt}\\n".encode())
-
-@flow
-def steady():
-    sign()
-    for number in range(20):
-        print("line", number, flush=True)
-        time.sleep(random.uniform(0, 0.02))
-
-@flow(retries=1, retry_delay_seconds=0.1)
-def shaky():
-    sign()
-    if current_run().attempt == 1:
-        raise ValueError("not yet")
-
+{STEADY_AND_SHAKY}
 if __name__ == "__main__":
     serve(steady.to_deployment("steady"), shaky.to_deployment("shaky", global_limit=2), limit=4)
 """
@@ -61,10 +44,11 @@ async def test_through_every_stop_of_the_database_each_attempt_is_made_and_told_
     script, home = tmp_path / "flows.py", tmp_path / "home"
     script.write_text(SCRIPT)
     asked: list[Run] = []
+    signed = {"LEDGER": str(tmp_path / "ledger")}
     with postgres_server() as postgres, postgres.database() as address:
         async with (
-            serving(script, home, address=address) as one,
-            serving(script, home, address=address) as other,
+            serving(script, home, address=address, environ=signed) as one,
+            serving(script, home, address=address, environ=signed) as other,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(ask_for, one.store, stops * RUNS, asked)
@@ -76,8 +60,8 @@ async def test_through_every_stop_of_the_database_each_attempt_is_made_and_told_
                 await until_final(one.store, run)
             assert (await one.stop(), await other.stop()) == (0, 0)
         async with open_store(address) as store:
-            assert await untrue(store, home, acknowledged=[run.id for run in asked], ledger=home / "ledger") == []
-            await is_exact(store, asked, home)
+            assert await untrue(store, home, acknowledged=[run.id for run in asked], ledger=tmp_path / "ledger") == []
+            await is_exact(store, asked, tmp_path / "ledger")
 
 
 async def ask_for(store: Store, count: int, asked: list[Run]) -> None:
@@ -118,7 +102,7 @@ async def until_final(store: Store, run: Run) -> None:
             await anyio.sleep(0.05)
 
 
-async def is_exact(store: Store, asked: list[Run], home: Path) -> None:
+async def is_exact(store: Store, asked: list[Run], ledger: Path) -> None:
     """Nothing is left over, and what is told is what was done: each attempt once, to its end, with every line."""
     kept = {run.id: run for run in await store.runs(limit=100_000)}
     assert kept.keys() == {run.id for run in asked}
@@ -126,11 +110,11 @@ async def is_exact(store: Store, asked: list[Run], home: Path) -> None:
         ("steady/steady", RunState.COMPLETED, 1): len(asked) // 2,
         ("shaky/shaky", RunState.COMPLETED, 2): len(asked) // 2,
     }
-    done = Counter((home / "ledger").read_text().splitlines())
+    done = Counter(ledger.read_text().splitlines())
     assert done == Counter(f"{run.id} {number}" for run in kept.values() for number in range(1, run.attempt + 1))
     for run in kept.values():
         attempts = await store.attempts(run.id)
         assert [attempt.number for attempt in attempts] == list(range(1, run.attempt + 1))
         lines = await store.lines(run.id)
         if run.deployment == "steady/steady":
-            assert [line.text for line in lines if line.text.startswith("line ")] == [f"line {n}" for n in range(20)]
+            assert [line.text for line in lines if line.text.startswith("line ")] == [f"line {n}" for n in range(LINES)]

@@ -12,7 +12,7 @@ import pytest
 
 from flowsource.server.access import Anybody, Shown
 from flowsource.server.app import API, document_of
-from flowsource.tokens import SCOPES
+from flowsource.tokens import SCOPES, Scope
 from tests.server.routes import app, cookie_at, routes
 from tests.server.serving import Served
 
@@ -83,8 +83,8 @@ async def test_no_route_answers_without_a_token(server: Served) -> None:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-async def test_a_route_lets_in_those_scopes_alone_that_it_is_for(server: Served, scope: str) -> None:
-    shown = {"authorization": f"Bearer {await server.token('eve', scope)}"}  # type: ignore[arg-type]
+async def test_a_route_lets_in_those_scopes_alone_that_it_is_for(server: Served, scope: Scope) -> None:
+    shown = {"authorization": f"Bearer {await server.token('eve', scope)}"}
     async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=20) as eve:
         for method, path in all_routes():
             if path in FOR_ANYBODY:

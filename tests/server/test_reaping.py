@@ -65,7 +65,7 @@ async def test_a_runner_whose_lease_has_ended_is_given_up(store: Store, watched:
     await a_runner(store, lease=-HOUR)
     there = await a_runner(store, lease=HOUR)
     await until(lambda: watched.reaps > 0)
-    assert await store.runners() == [there]
+    assert [one.id for one in await store.runners()] == [there]
 
 
 async def test_when_the_clock_is_set_runners_have_the_time_to_renew_their_leases(
@@ -79,4 +79,4 @@ async def test_when_the_clock_is_set_runners_have_the_time_to_renew_their_leases
     await store.renew(runner_id, lease_until=watched.now() + HOUR)
     reaps = watched.reaps
     await until(lambda: watched.reaps > reaps)
-    assert await store.runners() == [runner_id]
+    assert [one.id for one in await store.runners()] == [runner_id]

@@ -35,19 +35,19 @@ async def ask(door: StoreDoor, method: str, **arguments: Any) -> dict[str, Any]:
     return await door.answer(ADMIN, method, body, CALLS[method].digest)
 
 
-@pytest.mark.parametrize("limit", [-1, 10_001, 2**62])
+@pytest.mark.parametrize("limit", [-1, 100_001, 2**52])
 async def test_more_than_fits_into_an_answer_is_not_given_at_once(door: StoreDoor, limit: int) -> None:
     for method in ("runs", "newest_events"):
-        assert await ask(door, method, limit=10_000) == {"result": []}
-        with pytest.raises(InvalidInput, match=f"{method}: the limit is no number from 0 to 10,000"):
+        assert await ask(door, method, limit=100_000) == {"result": []}
+        with pytest.raises(InvalidInput, match=f"{method}: the limit is no number from 0 to 100,000"):
             await ask(door, method, limit=limit)
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**64), 2**200])
 async def test_a_number_that_no_database_keeps_is_none(door: StoreDoor, number: int) -> None:
-    with pytest.raises(InvalidInput, match="event: seq: should be int"):
+    with pytest.raises(InvalidInput, match="event: seq: should be nearer to zero"):
         await ask(door, "event", seq=number)
-    assert await ask(door, "event", seq=2**63 - 1) == {"result": None}
+    assert await ask(door, "event", seq=2**53 - 1) == {"result": None}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

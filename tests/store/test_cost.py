@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from flowsource.runs import RunState
 from flowsource.schedules import Interval, content_key
@@ -128,6 +128,21 @@ def test_a_backlog_behind_a_limit_costs_a_claim_nothing(database: SqliteDatabase
     before = steps_of_a_claim(database, deployment_id, taken=0)
     multiply(database, 2000, RunState.SCHEDULED)
     assert steps_of_a_claim(database, deployment_id, taken=0) < 1.1 * before
+
+
+def test_what_a_runner_has_executed_costs_its_claims_nothing(database: SqliteDatabase) -> None:
+    deployment_id = serve(database, limit=3)
+    ask(database, deployment_id)
+    database.write(
+        lambda connection: claiming.claim(connection, RUNNER, [deployment_id], limit=1, now=NOW), durable=False
+    )
+    # Like the one that it was given: there is no other yet.
+    multiply(database, 2000, RunState.COMPLETED)
+    ask(database, deployment_id)
+    after = steps_of_a_claim(database, deployment_id, taken=1)
+    end_of_history = delete(runs).where(runs.c.state == RunState.COMPLETED)
+    database.write(lambda connection: connection.execute(end_of_history), durable=False)
+    assert after < 1.1 * steps_of_a_claim(database, deployment_id, taken=1)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ class LifeMachine(RuleBasedStateMachine):
         self.reaped(self.write(presence.reap, now=self.clock(self.runners[place])))
 
     def reaped(self, moved: list[Run]) -> None:
-        registered = set(self.write(presence.registered))
+        registered = {known.id for known in self.write(presence.registered)}
         for runner in self.runners:
             runner.is_registered = runner.id in registered
         states = {RunState.LOST, RunState.CRASHED, RunState.RETRYING}

@@ -18,6 +18,7 @@ _SUFFIX = ".dashboard"
 def announced(directory: Path, url: str) -> Iterator[None]:
     """Tell `url` to whoever asks on this host, while the context is open; raises OSError."""
     make_private(directory)
+    dashboards(directory)  # So that those of the dead are forgotten.
     path = directory / f"{uuid4()}{_SUFFIX}"
     descriptor = locked(path)
     try:
@@ -32,6 +33,7 @@ def dashboards(directory: Path) -> list[str]:
     """The URLs at which there is a dashboard now, that of the oldest first; those that died are forgotten."""
     found = []
     for path in directory.glob(f"*{_SUFFIX}"):
+        # It may end, or be forgotten by another, while we look.
         with suppress(FileNotFoundError):
             if _is_held(path):
                 found.append((path.stat().st_ctime_ns, path.read_text(encoding="utf-8")))

@@ -35,8 +35,9 @@ async def arun_deployment(
     `parameters` go over those of the deployment. With a `timeout` in seconds the run is returned as it is then; 0
     does not wait at all. `scheduled_time` (aware; default now) may lie ahead. Asked again with the same
     `idempotency_key`, the run of the first time is the answer. Asked inside a run, that is its parent, unless
-    `as_subflow` is False, and that holds no place while it waits; the tags of `tags(...)` are added to those given.
-    Raises DeploymentNotFound or InvalidParameters, and then no run was created.
+    `as_subflow` is False, and that holds no place while it waits; the tags of `tags(...)` are added to those given; a
+    store that is away is waited for there, and elsewhere raises StoreUnavailable. Raises DeploymentNotFound or
+    InvalidParameters, and then no run was created.
     """
     asked = _asked(name, parameters, scheduled_time, timeout, tags, idempotency_key, run_name, as_subflow)
     conversation = begin_to_ask()

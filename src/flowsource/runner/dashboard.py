@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -60,7 +60,11 @@ async def open_dashboard(settings: Settings) -> AsyncIterator[Dashboard | None]:
         yield None
         return
     url = f"http://{HOST}:{listener.getsockname()[1]}"
-    with listener, announced(settings.signs, url):
+    with listener, ExitStack() as told:
+        try:
+            told.enter_context(announced(settings.signs, url))
+        except OSError as error:
+            logger.warning("`flowsource dashboard` does not find the dashboard: %s", error)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_serve_who_comes, listener, settings)
             try:
@@ -86,7 +90,14 @@ async def _serve_who_comes(listener: socket.socket, settings: Settings) -> None:
         # Whoever comes waits in the queue of the listener until he is served. The process that serves it is heavier
         # than we are, and ends when nobody has come for a while.
         await anyio.wait_readable(listener)
-        if code := await _serve_by_another(listener, settings):
+        try:
+            code = await _serve_by_another(listener, settings)
+        except OSError as error:
+            # Such as no memory, or no descriptors. Runs go on, whether somebody can look at them or not.
+            logger.warning("the dashboard cannot be started, and will be when somebody comes: %s", error)
+            await anyio.sleep(_AGAIN_AFTER.total_seconds())
+            continue
+        if code:
             logger.warning("the dashboard ended with %d; it is started again when somebody comes", code)
             await anyio.sleep(_AGAIN_AFTER.total_seconds())
 
@@ -107,6 +118,7 @@ async def _serve_by_another(listener: socket.socket, settings: Settings) -> int:
         # Not as an argument, which others on this machine could read: the address may hold a password.
         given = json.dumps({"store": settings.store, "listener": listener.fileno()})
         assert process.stdin is not None
+        # One that has died already says so by its exit code.
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await process.stdin.send(f"{given}\n".encode())
         return await process.wait()
@@ -122,6 +134,6 @@ async def _end(process: Process) -> None:
     with anyio.move_on_after(_PATIENCE.total_seconds()):
         await process.wait()
     if process.returncode is None:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # It has ended just now.
             process.send_signal(signal.SIGKILL)
         await process.wait()

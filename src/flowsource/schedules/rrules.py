@@ -23,8 +23,8 @@ _MOST_COUNTED = 10_000
 _BEGINNING = datetime(2020, 1, 1)  # noqa: DTZ001 - of a wall clock
 # A rule that finds no day for so long has ended, or will never find one.
 _LOOK_AHEAD = timedelta(days=40 * 366)
-# Nor will one of which so many days, or times, in a row were none of it: forty years of days are an eighth of that.
-_MOST_REFUSED = 100_000
+# Nor will one of which so many days, or times, in a row were none of it: forty years of days are a third of that.
+_MOST_REFUSED = 50_000
 # Of the processor, from one instant to the next. Rules such as one of seconds that fires once a year take more.
 _LONGEST_SEARCH = timedelta(seconds=1)
 # How often it may fire between two days: what is counted in these can be counted from any later moment as well.

@@ -16,7 +16,6 @@ from flowsource.queries.terms import Pattern, Query, Term
 from flowsource.runs import Run
 from flowsource.store.filtering import (
     conditions_of,
-    ids_that_begin,
     may_have_completed,
     names_deployment,
     texts_that_begin,
@@ -32,7 +31,6 @@ _CURSOR = "r1."
 # What is looked for by its first digits, in which columns.
 _BEGINNINGS: Mapping[str, Sequence[tuple[Column[Any], Callable[[Pattern], tuple[Any, Any] | None]]]] = {
     "revision": ((runs.c.revision_id, texts_that_begin), (runs.c.revision_commit, texts_that_begin)),
-    "runner": ((runs.c.runner_id, ids_that_begin),),
 }
 
 _Ids = Select[UUID]

@@ -499,7 +499,7 @@ Index("runs_of_name", runs.c.name, runs.c.id)
 # Of each of these there are few that begin alike, and then each has its runs in order.
 _partial("runs_of_revision", runs.c.revision_id, runs.c.id, where=runs.c.revision_id.is_not(None))
 _partial("runs_of_commit", runs.c.revision_commit, runs.c.id, where=runs.c.revision_commit.is_not(None))
-_partial("runs_of_runner", runs.c.runner_id, runs.c.id, where=runs.c.runner_id.is_not(None))
+# There is none of runners: a claim would count by it through all that its runner ever executed.
 _partial("runs_of_triggers", runs.c.id, runs.c.trigger, where=runs.c.trigger.is_not(None))
 _partial("events_of_no_run", events.c.at, where=events.c.run_id.is_(None))
 _partial("events_once", events.c.id, where=events.c.id.is_not(None), unique=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -24,18 +23,6 @@ from flowsource.store.schema import REVISIONS
 from tests.store.migrating.databases import HALF_WAY, TESTED, make_oldest, opened, rows_of, shape_of
 from tests.store.words import ANNA, COMPLETED, HOUR, HOURLY, NOW, end, lines, registration, serve
 from tests.support.modules import modules_loaded_by
-from tests.support.postgres import PostgresServer
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
-    """A database that is not there yet, or empty."""
-    if request.param == "sqlite":
-        yield tmp_path / "flowsource.db"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        with server.database() as address:
-            yield address
 
 
 def fill(where: Path | str) -> None:

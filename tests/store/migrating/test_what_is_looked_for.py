@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import pytest
 from sqlalchemy import text
 
 from flowsource.queries.runs import parse_runs
@@ -17,19 +15,8 @@ from flowsource.store import open_store
 from flowsource.store.values import NewRun
 from tests.store.migrating.databases import opened, rows_of
 from tests.store.words import NOW, registration, serve
-from tests.support.postgres import PostgresServer
 
 ODD = 'odd \udc80 "\x00'
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
-    if request.param == "sqlite":
-        yield tmp_path / "flowsource.db"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        with server.database() as address:
-            yield address
 
 
 def test_it_is_filled_on_the_way_up_and_gone_on_the_way_down(where: Path | str) -> None:

@@ -15,7 +15,7 @@ from flowsource.promotions import Accept, Act, Author, Recheck, Unpin
 from flowsource.queries.deployments import parse_deployments
 from flowsource.runner.requests import request_run
 from flowsource.server.access import Shown, TheStore
-from flowsource.server.api import models
+from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, found, newest_first, page, told
 from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
 from flowsource.store.protocol import Store
@@ -43,13 +43,13 @@ async def list_deployments(
 
 
 @router.post("/pause", responses=told(models.Done))
-async def pause_all_deployments(store: TheStore, who: Operator, asked: models.ActOnAll) -> Response:
+async def pause_all_deployments(store: TheStore, who: Operator, asked: inputs.ActOnAll) -> Response:
     """Hold the schedules and triggers of all deployments of a query."""
     return await _set_all_paused(store, who, asked, True)
 
 
 @router.post("/resume", responses=told(models.Done))
-async def resume_all_deployments(store: TheStore, who: Operator, asked: models.ActOnAll) -> Response:
+async def resume_all_deployments(store: TheStore, who: Operator, asked: inputs.ActOnAll) -> Response:
     """Let the schedules and triggers of all deployments of a query go on, from now."""
     return await _set_all_paused(store, who, asked, False)
 
@@ -90,19 +90,19 @@ async def list_firings(
 
 
 @router.post("/{flow}/{name}/pause", responses=_DEPLOYMENT)
-async def pause_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+async def pause_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: inputs.Why) -> Response:
     """Hold the schedules of a deployment; runs on request go on."""
     return await _set_paused(store, who, flow, name, why, True)
 
 
 @router.post("/{flow}/{name}/resume", responses=_DEPLOYMENT)
-async def resume_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+async def resume_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: inputs.Why) -> Response:
     """Let the schedules of a deployment go on, from now."""
     return await _set_paused(store, who, flow, name, why, False)
 
 
 @router.post("/{flow}/{name}/pin", responses=_DEPLOYMENT)
-async def pin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, asked: models.PinAsked) -> Response:
+async def pin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, asked: inputs.PinAsked) -> Response:
     """Serve one revision, whatever is newer, until it is unpinned."""
     deployment = await store.deployment(f"{flow}/{name}")
     act = pin_of(deployment, await store.history(deployment.id), asked.revision)
@@ -110,14 +110,14 @@ async def pin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name,
 
 
 @router.post("/{flow}/{name}/unpin", responses=_DEPLOYMENT)
-async def unpin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+async def unpin_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: inputs.Why) -> Response:
     """Release a pin: the newest revision that loads serves again."""
     return await _do(store, who, flow, name, Unpin(), why.reason)
 
 
 @router.post("/{flow}/{name}/rollback", responses=_DEPLOYMENT)
 async def roll_deployment_back(
-    store: TheStore, who: Operator, flow: Flow, name: Name, asked: models.RollBackAsked
+    store: TheStore, who: Operator, flow: Flow, name: Name, asked: inputs.RollBackAsked
 ) -> Response:
     """Go back to what served before, until something newer is pushed."""
     deployment = await store.deployment(f"{flow}/{name}")
@@ -126,13 +126,13 @@ async def roll_deployment_back(
 
 
 @router.post("/{flow}/{name}/accept", responses=_DEPLOYMENT)
-async def accept_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+async def accept_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: inputs.Why) -> Response:
     """Let a revision serve that is held for the dependencies it changes."""
     return await _do(store, who, flow, name, Accept(), why.reason)
 
 
 @router.post("/{flow}/{name}/recheck", responses=_DEPLOYMENT)
-async def recheck_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: models.Why) -> Response:
+async def recheck_deployment(store: TheStore, who: Operator, flow: Flow, name: Name, why: inputs.Why) -> Response:
     """Look again at the newest revision, although it was rejected or rolled back from."""
     return await _do(store, who, flow, name, Recheck(), why.reason)
 
@@ -143,7 +143,7 @@ async def ask_for_run(
     _: Operator,
     flow: Flow,
     name: Name,
-    asked: models.RunAsked,
+    asked: inputs.RunAsked,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask for a run of a deployment."""
@@ -159,7 +159,7 @@ async def ask_for_run(
     return answer(run_json(run), 201)
 
 
-async def _set_all_paused(store: Store, who: Token, asked: models.ActOnAll, paused: bool) -> Response:
+async def _set_all_paused(store: Store, who: Token, asked: inputs.ActOnAll, paused: bool) -> Response:
     query = to_be_paused(parsed_for_act(asked.query, parse_deployments), paused)
     hit = len((await store.find_deployments(query, limit=COUNTED, now=store.now())).items)
     if asked.dry_run:
@@ -169,7 +169,7 @@ async def _set_all_paused(store: Store, who: Token, asked: models.ActOnAll, paus
     return answer(done_json(hit, done))
 
 
-async def _set_paused(store: Store, who: Token, flow: str, name: str, why: models.Why, paused: bool) -> Response:
+async def _set_paused(store: Store, who: Token, flow: str, name: str, why: inputs.Why, paused: bool) -> Response:
     deployment = await store.deployment(f"{flow}/{name}")
     await store.set_paused(deployment.id, paused, author=Author(who.name, why.reason), now=store.now())
     return await _shown(store, flow, name)

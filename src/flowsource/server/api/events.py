@@ -12,7 +12,7 @@ from flowsource.errors import InvalidInput, NotFound
 from flowsource.event_names import our_event
 from flowsource.events import new_event
 from flowsource.server.access import Shown, TheStore
-from flowsource.server.api import models
+from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, after, answer, page, told
 from flowsource.tokens import Token
 
@@ -46,7 +46,7 @@ async def show_event(store: TheStore, _: Viewer, seq: Annotated[int, Path(ge=1, 
 
 
 @router.post("", status_code=201, responses=told(models.Told, 201))
-async def emit_event(store: TheStore, _: Operator, asked: models.EventTold) -> Response:
+async def emit_event(store: TheStore, _: Operator, asked: inputs.EventTold) -> Response:
     """Tell that something happened, for triggers and people to see. Told again with the same `id` it is the same."""
     told_event = new_event(
         asked.name,

@@ -1,117 +1,19 @@
-"""The shapes of the API for its document (a test holds them to those of `json_shapes`), and what is asked with."""
+"""The shapes of what the API answers, for its document; a test holds them to those of `json_shapes`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from flowsource.runner.rerunning import AtRevision
 from flowsource.runs import RunState
 from flowsource.schedules import Catchup
-from flowsource.server.api.asking import LONGEST_QUERY
 from flowsource.source_status import SourceState
 from flowsource.tokens import Scope
 
 T = TypeVar("T")
-
-LONGEST_REASON = 1000
-
-
-class Asked(BaseModel):
-    """What comes with a request; a field that is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Why(Asked):
-    """An act of a person."""
-
-    reason: Annotated[str | None, Field(max_length=LONGEST_REASON)] = None
-
-
-class ActOnAll(Why):
-    """An act on all that a query asks for, or on `limit` of them; a dry run only tells how many there are."""
-
-    query: Annotated[str, Field(max_length=LONGEST_QUERY)]
-    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    dry_run: bool = False
-
-
-class PinAsked(Why):
-    """Which revision is to serve."""
-
-    revision: Annotated[str, Field(max_length=100)]
-
-
-class RollBackAsked(Why):
-    """Which revision is to serve again; by default what served before."""
-
-    to: Annotated[str | None, Field(max_length=100)] = None
-
-
-class RunAsked(Asked):
-    """A run to be created."""
-
-    parameters: dict[str, Any] = {}
-    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    tags: Annotated[list[str], Field(max_length=50)] = []
-    scheduled_at: AwareDatetime | None = None
-
-
-class When(Asked):
-    """When a schedule fires: one of the first three. `interval` is in seconds, and counted from `anchor` or from now;
-    `day_or` false has a cron expression want both of its days."""
-
-    cron: Annotated[str | None, Field(max_length=1000)] = None
-    interval: Annotated[float | None, Field(gt=0)] = None
-    rrule: Annotated[str | None, Field(max_length=6500)] = None
-    timezone: Annotated[str, Field(max_length=100)] = "UTC"
-    anchor: AwareDatetime | None = None
-    day_or: bool = True
-
-
-class Tried(When):
-    """A schedule to try out, and how many instants of it are wanted."""
-
-    next: Annotated[int, Field(ge=1, le=100)] = 20
-
-
-class ScheduleAsked(When, Why):
-    """A schedule to be added; lengths of time are in seconds."""
-
-    parameters: dict[str, Any] = {}
-    slug: Annotated[str | None, Field(max_length=100)] = None
-    active: bool = True
-    jitter: Annotated[float, Field(ge=0)] = 0
-    catchup: Catchup | None = None
-    max_lateness: Annotated[float | None, Field(ge=0)] = None
-
-
-class EventTold(Asked):
-    """Something that happened, as somebody tells it."""
-
-    name: Annotated[str, Field(max_length=200)]
-    payload: dict[str, Any] = {}
-    resource: dict[str, str] = {}
-    related: Annotated[list[dict[str, str]], Field(max_length=100)] = []
-    id: UUID | None = None
-
-
-class TokenAsked(Asked):
-    """A token to be made; without `expires_at` it counts until it is revoked."""
-
-    name: Annotated[str, Field(max_length=100)]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)]
-    expires_at: AwareDatetime | None = None
-
-
-class RerunAsked(Asked):
-    """At which revision: what serves when it begins, or the same as before."""
-
-    at: AtRevision = "active"
 
 
 class Page(BaseModel, Generic[T]):

@@ -14,7 +14,7 @@ from flowsource.promotions import Author
 from flowsource.queries.runs import parse_runs
 from flowsource.runner.rerunning import rerun
 from flowsource.server.access import Shown, TheStore
-from flowsource.server.api import models
+from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, found, told
 from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
 from flowsource.store.values import COUNTED
@@ -41,7 +41,7 @@ async def count_runs(store: TheStore, _: Viewer, query: QueryText = "") -> Respo
 
 
 @router.post("/cancel", responses=told(models.Done))
-async def cancel_all_runs(store: TheStore, who: Operator, asked: models.ActOnAll) -> Response:
+async def cancel_all_runs(store: TheStore, who: Operator, asked: inputs.ActOnAll) -> Response:
     """Have all runs of a query end that have not ended, those that wait first; asked again, the rest of them."""
     query = unfinished(parsed_for_act(asked.query, parse_runs))
     hit = await store.count_runs(query)
@@ -59,7 +59,7 @@ async def show_run(store: TheStore, _: Viewer, run_id: UUID) -> Response:
 
 
 @router.post("/{run_id}/cancel", responses=told(models.Run))
-async def cancel_run(store: TheStore, who: Operator, run_id: UUID, why: models.Why) -> Response:
+async def cancel_run(store: TheStore, who: Operator, run_id: UUID, why: inputs.Why) -> Response:
     """Have a run end, with its processes; one that has ended stays as it is."""
     run = await store.ask_cancel(run_id, Author(who.name, why.reason), now=store.now())
     return answer(run_json(run))
@@ -70,7 +70,7 @@ async def rerun_run(
     store: TheStore,
     _: Operator,
     run_id: UUID,
-    asked: models.RerunAsked,
+    asked: inputs.RerunAsked,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask for a new run with the parameters and tags of this one."""

@@ -19,7 +19,7 @@ from flowsource.runner.requests import check_parameters
 from flowsource.schedules import Cron, Interval, RRule, Schedule, upcoming
 from flowsource.schedules.forecasting import coming
 from flowsource.server.access import Shown, TheStore
-from flowsource.server.api import models
+from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
 from flowsource.server.api.deployments import Flow, Name
 from flowsource.store.protocol import Store
@@ -58,7 +58,7 @@ async def list_schedules(
 
 
 @router.get("/schedules/preview", responses=told(models.Preview))
-async def preview_schedule(store: TheStore, _: Viewer, asked: Annotated[models.Tried, Query()]) -> Response:
+async def preview_schedule(store: TheStore, _: Viewer, asked: Annotated[inputs.Tried, Query()]) -> Response:
     """When a schedule would fire that nobody has added."""
     now = store.now()
     schedule = _schedule(asked)
@@ -69,7 +69,7 @@ async def preview_schedule(store: TheStore, _: Viewer, asked: Annotated[models.T
 
 
 @router.post("/deployments/{flow}/{name}/schedules", status_code=201, responses=told(models.Schedule, 201))
-async def add_schedule(store: TheStore, who: Operator, flow: Flow, name: Name, asked: models.ScheduleAsked) -> Response:
+async def add_schedule(store: TheStore, who: Operator, flow: Flow, name: Name, asked: inputs.ScheduleAsked) -> Response:
     """Add a schedule to a deployment. It stays until somebody removes it, whatever its code says."""
     of = await store.deployment(f"{flow}/{name}")
     schedule = _schedule(
@@ -87,14 +87,14 @@ async def add_schedule(store: TheStore, who: Operator, flow: Flow, name: Name, a
 
 
 @router.post("/deployments/{flow}/{name}/schedules/{key}/pause", responses=_ONE)
-async def pause_schedule(store: TheStore, who: Operator, flow: Flow, name: Name, key: Key, why: models.Why) -> Response:
+async def pause_schedule(store: TheStore, who: Operator, flow: Flow, name: Name, key: Key, why: inputs.Why) -> Response:
     """Hold one schedule of a deployment; its others go on."""
     return await _set_active(store, who, f"{flow}/{name}", key, False, why)
 
 
 @router.post("/deployments/{flow}/{name}/schedules/{key}/resume", responses=_ONE)
 async def resume_schedule(
-    store: TheStore, who: Operator, flow: Flow, name: Name, key: Key, why: models.Why
+    store: TheStore, who: Operator, flow: Flow, name: Name, key: Key, why: inputs.Why
 ) -> Response:
     """Let a schedule go on, from now."""
     return await _set_active(store, who, f"{flow}/{name}", key, True, why)
@@ -107,7 +107,7 @@ async def remove_schedule(
     flow: Flow,
     name: Name,
     key: Key,
-    reason: Annotated[str | None, Query(max_length=models.LONGEST_REASON)] = None,
+    reason: Annotated[str | None, Query(max_length=inputs.LONGEST_REASON)] = None,
 ) -> Response:
     """Take a schedule away. One of the code stays away until the code says something else of it."""
     of, now = await store.deployment(f"{flow}/{name}"), store.now()
@@ -115,13 +115,13 @@ async def remove_schedule(
     return answer(_shape(removed, of, now, 0))
 
 
-async def _set_active(store: Store, who: Token, deployment: str, key: str, active: bool, why: models.Why) -> Response:
+async def _set_active(store: Store, who: Token, deployment: str, key: str, active: bool, why: inputs.Why) -> Response:
     of, now = await store.deployment(deployment), store.now()
     author = Author(who.name, why.reason)
     return answer(_shape(await store.set_schedule_active(of.id, key, active, author, now=now), of, now, 1))
 
 
-def _schedule(asked: models.When, **options: Any) -> Schedule:
+def _schedule(asked: inputs.When, **options: Any) -> Schedule:
     """The schedule that was asked for; raises InvalidSchedule."""
     if sum(one is not None for one in (asked.cron, asked.interval, asked.rrule)) != 1:
         raise InvalidSchedule("cron, interval, rrule: give one of them.")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from flowsource.cli.json_shapes import token_json
 from flowsource.errors import InvalidInput
 from flowsource.server.access import Shown, TheStore
-from flowsource.server.api import models
+from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
 from flowsource.tokens import Token, check_scopes, check_token_name, digest_of, new_secret
 
@@ -27,7 +27,7 @@ async def list_tokens(store: TheStore, _: Admin, cursor: Cursor = None, limit: L
 
 
 @router.post("", status_code=201, responses=told(models.NewToken, 201))
-async def create_token(store: TheStore, _: Admin, asked: models.TokenAsked) -> Response:
+async def create_token(store: TheStore, _: Admin, asked: inputs.TokenAsked) -> Response:
     """Make a token. Its `secret` is in this answer, and nowhere else."""
     now = store.now()
     if asked.expires_at is not None and asked.expires_at <= now:

@@ -1,4 +1,4 @@
-"""Columns and indexes for what people look for: revisions, runners and triggers of runs, and grave lines of logs."""
+"""Columns and indexes for what people look for: revisions and triggers of runs, and grave lines of logs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ def upgrade() -> None:
     _say("runs", "cause", lambda cause: {"trigger": _as_kept(cause["trigger"])})
     _partial("runs_of_revision", "runs", ["revision_id", "id"], where="revision_id IS NOT NULL")
     _partial("runs_of_commit", "runs", ["revision_commit", "id"], where="revision_commit IS NOT NULL")
-    _partial("runs_of_runner", "runs", ["runner_id", "id"], where="runner_id IS NOT NULL")
     _partial("runs_of_triggers", "runs", ["id", "trigger"], where='"trigger" IS NOT NULL')
     _partial("log_lines_grave", "log_lines", ["run_id", "attempt", "seq", "level"], where="level >= 30")
     _partial("events_of_no_run", "events", ["at"], where="run_id IS NULL")
@@ -42,7 +41,7 @@ def downgrade() -> None:
     """Leave it to the JSON again."""
     op.drop_index("events_of_no_run", "events")
     op.drop_index("log_lines_grave", "log_lines")
-    for index in ("runs_of_revision", "runs_of_commit", "runs_of_runner", "runs_of_triggers"):
+    for index in ("runs_of_revision", "runs_of_commit", "runs_of_triggers"):
         op.drop_index(index, "runs")
     for table, column in _NEW:
         op.execute(f'ALTER TABLE {table} DROP COLUMN "{column}"')

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import BrowserContext, Page, expect
 
 from flowsource.cli import exits
@@ -13,7 +15,7 @@ from tests.browser.conftest import NARROW, Dashboard
 
 pytestmark = pytest.mark.timeout(110)
 
-PAGES = ("/", "/runs", "/deployments/etl/nightly", "/sources")
+PAGES = ("/", "/runs", "/deployments/etl/nightly", "/sources", "/runners", "/events")
 
 
 def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard) -> None:
@@ -135,3 +137,27 @@ def test_without_scripts_a_page_says_what_it_knows(context: BrowserContext, dash
     page.goto("/")
     expect(page.locator("main")).to_contain_text("etl/nightly")
     plain.close()
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_everybody_can_use_every_page(page: Page, dashboard: Dashboard, look: Literal["light", "dark"]) -> None:
+    asked = dashboard.say("run", "etl/nightly", "-p", "day=never", "--watch", "--json")
+    assert asked.code == exits.RUN_FAILED
+    [run] = dashboard.say("runs", "ls", "state:failed", "--limit", "1", "--json").json
+    page.emulate_media(color_scheme=look)
+    for path in (*PAGES, f"/runs/{run['id']}"):
+        page.goto(path)
+        page.wait_for_load_state("load")
+        found = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+        assert not found, (path, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found])
+
+
+def test_what_a_run_writes_is_text_whatever_it_is(page: Page, dashboard: Dashboard) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07"
+    name = dashboard.say("run", "etl/nightly", "-p", f"day={hostile}", "--json").json["name"]
+    page.goto(f"/runs?query=name:{name}")
+    page.get_by_role("link", name=name, exact=True).click()
+    lines = page.get_by_role("log", name="Lines")
+    expect(lines).to_contain_text("processing <img src=x onerror=alert(1)><script>alert(2)</script>red")
+    expect(lines.locator(".a-red")).to_have_text("red")
+    assert lines.locator("img, script").count() == 0

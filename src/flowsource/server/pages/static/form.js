@@ -185,7 +185,8 @@ class RunForm {
       const made = await ask("POST", this.form.dataset.post, { parameters: this.given() });
       location.href = `${root}/runs/${made.id}`;
     } catch (error) {
-      for (const field of this.fields) field.problem.textContent = error.said?.fields?.[field.name] ?? "";
+      // What the server says of a field; what a field says of itself stays.
+      for (const field of this.fields) if (error.said?.fields?.[field.name]) field.problem.textContent = error.said.fields[field.name];
       tell(error.message);
     }
   }

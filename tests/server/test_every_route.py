@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from flowsource.server.access import Anybody, Shown
 from flowsource.server.app import API, document_of
@@ -18,7 +19,7 @@ from tests.server.serving import Served
 
 pytestmark = pytest.mark.anyio
 
-FOR_ANYBODY = {"/healthz/live", "/healthz/ready", "/session"}
+FOR_ANYBODY = {"/healthz/live", "/healthz/ready", "/session", "/static/{digest}/{name}"}
 # What any token may ask for: what is told then is that one's own.
 FOR_ANY_TOKEN = {"/api/v1/me", "/api/v1/openapi.json", "/session/links", "/session/end", "/api/store/{name}"}
 
@@ -26,13 +27,12 @@ FOR_ANY_TOKEN = {"/api/v1/me", "/api/v1/openapi.json", "/session/links", "/sessi
 @cache
 def all_routes() -> list[tuple[str, str]]:
     """Every method and path."""
-    return [(method, _whole(route.path)) for route in routes() for method in sorted(route.methods or ())]
+    return [(method, _whole(route)) for route in routes() for method in sorted(route.methods or ())]
 
 
-def _whole(path: str) -> str:
+def _whole(route: APIRoute) -> str:
     """The path of a route as the document has it: one that is part of the API does not know that it is."""
-    is_beside = path.startswith(("/session", "/healthz", "/metrics", "/api/"))
-    return ("" if is_beside else API) + path.replace(":path}", "}")
+    return (API if route.include_in_schema else "") + route.path.replace(":path}", "}")
 
 
 def at(path: str) -> str:
@@ -56,7 +56,9 @@ def test_every_route_wants_a_token_or_says_that_it_wants_none() -> None:
     }
 
     assert all(len(found) == 1 for found in kinds.values()), kinds
-    assert {name for name, found in kinds.items() if found == [Anybody]} == {"is_live", "is_ready", "begin_session"}
+    assert {name for name, found in kinds.items() if found == [Anybody]} == {
+        *("is_live", "is_ready", "begin_session", "show_asset"),
+    }
     documented = {told["operationId"] for path in document_of(app())["paths"].values() for told in path.values()}
     assert documented < kinds.keys()
 

@@ -51,3 +51,19 @@ class Finding:
         assert await store.runs(deployment_id=nightly) == created[4::-2]
         cancelled = await end(store, created[3], Outcome(state=RunState.CANCELLED))
         assert await store.runs(states=[RunState.CANCELLED, RunState.FAILED]) == [cancelled]
+
+    async def test_how_the_last_runs_of_each_deployment_went_is_told_oldest_first(self, store: Store) -> None:
+        server = await serve(store, registration("one"), registration("other"))
+        one, other = (each.id for each in server.deployments)
+        runs = [
+            await store.create_run(NewRun(deployment_id=one, scheduled_at=NOW), now=NOW + number * SECOND)
+            for number in range(4)
+        ]
+        ended = await end(store, await server.start_one())
+
+        latest = await store.latest_runs([one, other], each=3)
+
+        assert latest[other] == []
+        assert [glimpse.id for glimpse in latest[one]] == [run.id for run in runs[1:]]
+        [first, *_] = (await store.latest_runs([one], each=4))[one]
+        assert (first.id, first.state, first.ended_at) == (ended.id, RunState.COMPLETED, ended.ended_at)

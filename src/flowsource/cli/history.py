@@ -49,11 +49,11 @@ def _row(entry: HistoryEntry, now: datetime) -> list[Cell]:
         Cell(entry.kind.replace("_", " "), _COLOURS.get(entry.kind)),
         Cell(revision_text(entry.revision) if entry.revision else "-"),
         Cell(entry.by or "-"),
-        Cell(_about(entry) or "-"),
+        Cell(about_entry(entry) or "-"),
     ]
 
 
-def _about(entry: HistoryEntry) -> str:
+def about_entry(entry: HistoryEntry) -> str:
     """What else there is to say, in one line."""
     details = entry.details
     said = [entry.reason or ""]

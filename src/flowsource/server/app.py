@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from flowsource.server import doormat, feeds, health, metrics, streams
+from flowsource.server import doormat, feeds, health, metrics, pages, streams
 from flowsource.server.access import Shown
 from flowsource.server.api import deployments, events, logs, others, runs, schedules, sources, tokens
 from flowsource.server.api.answers import answer
@@ -70,7 +70,7 @@ def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> Fas
     for module in (deployments, schedules, runs, logs, events, sources, others, tokens, feeds, streams):
         api.include_router(module.router)
     app.include_router(api)
-    for beside in (doormat, health, metrics):
+    for beside in (doormat, health, metrics, *pages.ALL):
         app.include_router(beside.router)
     _add_document(app)
     _add_store_door(app, store, StoreDoor(store, switchboard))

@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from flowsource.errors import FlowsourceError, InvalidParameters, InvalidQuery, StoreError
+from flowsource.errors import FlowsourceError, InvalidParameters, InvalidQuery, NotFound, StoreError
+from flowsource.server.pages.trouble import problem_page, wants_page
 from flowsource.store.http.failures import error_json, status_of
 
 logger = logging.getLogger(__name__)
@@ -54,9 +55,9 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _of_ours(_: Request, error: Exception) -> Response:
+async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, FlowsourceError)
-    return problem(error)
+    return problem_page(request, error) if wants_page(request) else problem(error)
 
 
 async def _of_request(_: Request, error: Exception) -> Response:
@@ -67,8 +68,10 @@ async def _of_request(_: Request, error: Exception) -> Response:
     return plain_problem(422, f"{told}. Correct the request.", fields=fields)
 
 
-async def _of_route(_: Request, error: Exception) -> Response:
+async def _of_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and wants_page(request):
+        return problem_page(request, NotFound("there is no such page."))
     return plain_problem(error.status_code, str(error.detail))
 
 

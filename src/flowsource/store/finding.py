@@ -20,6 +20,7 @@ from flowsource.store.tables import (
     is_waiting,
     runs,
 )
+from flowsource.store.values import RunGlimpse
 
 _BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
 _NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)
@@ -31,6 +32,12 @@ _AT_REVISION = (
 )
 # Each part has an index of its own.
 _AT_REVISIONS = union(_AT_REVISION.where(is_waiting), _AT_REVISION.where(is_in_progress))
+_LATEST = (
+    select(runs.c.id, runs.c.name, runs.c.state, runs.c.scheduled_at, runs.c.started_at, runs.c.ended_at)
+    .where(runs.c.deployment_id == bindparam("of"), runs.c.is_nested.is_(False))
+    .order_by(runs.c.id.desc())
+    .limit(bindparam("limit"))
+)
 _PART_OF_ID = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -75,3 +82,13 @@ def newest_runs(
             # Said in the words of the index as well: a database draws no such conclusion from bound values.
             wanted = wanted.where(is_not_completed)
     return [run_from(row) for row in connection.execute(wanted, {"limit": limit})]
+
+
+def latest_runs(connection: Connection, deployment_ids: Sequence[UUID], *, each: int) -> dict[UUID, list[RunGlimpse]]:
+    """How the newest runs of each deployment went, the oldest of them first."""
+    found = {}
+    for deployment_id in deployment_ids:
+        # One look at the index for each, in which a database does not go through the runs of the others.
+        rows = connection.execute(_LATEST, {"of": deployment_id, "limit": each}).all()
+        found[deployment_id] = [RunGlimpse(**{**row._mapping, "state": RunState(row.state)}) for row in reversed(rows)]
+    return found

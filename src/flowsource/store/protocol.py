@@ -37,6 +37,7 @@ from flowsource.store.values import (
     Outcome,
     Page,
     Registration,
+    RunGlimpse,
     RunnerInfo,
     ScheduleState,
     SourceReport,
@@ -333,6 +334,10 @@ class Store(Protocol):
 
     async def count_runs(self, query: Query) -> int:
         """How many runs `query` asks for, or `COUNTED` where there are more."""
+
+    async def latest_runs(self, deployment_ids: Sequence[UUID], *, each: int) -> dict[UUID, list[RunGlimpse]]:
+        """The newest `each` runs of each of these deployments, the oldest of them first; those inside others do not
+        count."""
 
     async def find_deployments(
         self, query: Query, *, cursor: str | None = None, limit: int = 50, now: datetime

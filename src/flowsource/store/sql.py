@@ -76,6 +76,7 @@ from flowsource.store.values import (
     Outcome,
     Page,
     Registration,
+    RunGlimpse,
     RunnerInfo,
     ScheduleState,
     SourceReport,
@@ -363,6 +364,9 @@ class SqlStore:
 
     async def count_runs(self, query: Query) -> int:
         return await self._read(paging.count, query)
+
+    async def latest_runs(self, deployment_ids: Sequence[UUID], *, each: int) -> dict[UUID, list[RunGlimpse]]:
+        return await self._read(finding.latest_runs, deployment_ids, each=each)
 
     async def find_deployments(
         self, query: Query, *, cursor: str | None = None, limit: int = 50, now: datetime

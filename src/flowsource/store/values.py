@@ -318,6 +318,18 @@ class KnownSource:
     is_served: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunGlimpse:
+    """Of a run no more than how it went."""
+
+    id: UUID
+    name: str
+    state: RunState
+    scheduled_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some of what was looked for, in order; with `cursor` the next page is asked for, unless this was the last."""

@@ -1,0 +1,8 @@
+"""The dashboard: pages made here, of what the store knows, and the few scripts that keep them up to date."""
+
+from __future__ import annotations
+
+from flowsource.server.pages import assets, deployment, events, overview, run, runners, runs, sources
+
+# Each has the routes of its page.
+ALL = (assets, overview, runs, run, deployment, sources, runners, events)

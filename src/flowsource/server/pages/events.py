@@ -1,0 +1,73 @@
+"""What happened, and to what? Events, the newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from flowsource.errors import InvalidInput
+from flowsource.event_names import NAME, our_event
+from flowsource.events import Event
+from flowsource.server.access import TheStore
+from flowsource.server.pages.entry import Visitor
+from flowsource.server.pages.showing import page
+
+router = APIRouter(include_in_schema=False)
+
+_AT_ONCE = 100
+_SUMMARY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    of: Event
+    to: str
+    path: str | None
+    summary: str
+    whole: Any
+
+
+@router.get("/events")
+async def show_events(
+    request: Request,
+    store: TheStore,
+    token: Visitor,
+    names: Annotated[str, Query(max_length=2000)] = "",
+    before: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
+) -> Response:
+    """Events of these names, with spaces between them; all of them unless there are some."""
+    found: Sequence[Event] = ()
+    problem = None
+    try:
+        wanted = [our_event(name) for name in names.split()]
+        found = await store.newest_events(names=wanted, before=before, limit=_AT_ONCE + 1)
+    except InvalidInput as error:
+        problem = str(error)
+    return page(
+        request,
+        "events.html",
+        title="Events",
+        token=token,
+        status=422 if problem else 200,
+        names=names,
+        cursor=before,
+        problem=problem,
+        events=[_event(one) for one in found[:_AT_ONCE]],
+        next=found[_AT_ONCE - 1].seq if len(found) > _AT_ONCE else None,
+    )
+
+
+def _event(one: Event) -> _Event:
+    said = json.dumps(dict(one.payload), ensure_ascii=False) if one.payload else "more"
+    return _Event(
+        one,
+        one.resource.get(NAME, ""),
+        f"/runs/{one.run_id}" if one.run_id is not None else None,
+        said if len(said) <= _SUMMARY else f"{said[: _SUMMARY - 3]}...",
+        one.to_json(),
+    )

@@ -1,0 +1,119 @@
+"""A real browser, and a script that serves with its dashboard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import dedent
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, ViewportSize, sync_playwright
+
+from tests.cli.calling import CommandLine, Done
+from tests.support.parts import lacks
+from tests.support.serving import ServingScript, serving
+
+SCRIPT = '''
+import time
+from flowsource import flow, get_run_logger, serve
+
+
+@flow(log_prints=True)
+def etl(day: str = "today", rows: int = 3):
+    """Load the totals of a day."""
+    print("processing", day)
+    for number in range(rows):
+        print("row", number)
+    if day == "never":
+        get_run_logger().error("there is no such day")
+        raise ValueError("no totals of never")
+    return {"rows": rows}
+
+
+@flow(log_prints=True)
+def long(seconds: float = 600):
+    print("waiting")
+    time.sleep(seconds)
+
+
+if __name__ == "__main__":
+    serve(
+        etl.to_deployment(name="nightly", cron="0 2 * * *", tags=["etl"]),
+        long.to_deployment(name="wait"),
+        limit=8,
+    )
+'''
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 360, "height": 740}
+
+
+@dataclass
+class Dashboard:
+    """The dashboard of a script that serves: its address, and the cookies of a browser that came in."""
+
+    address: str
+    served: ServingScript
+    cookies: object
+
+    def say(self, *words: str) -> Done:
+        """`flowsource` with the same memory."""
+        return CommandLine(self.served.home).run(*words)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        lacks("Chromium is not installed: the dashboard cannot be looked at")
+    with sync_playwright() as playwright:
+        # Root has no sandbox of Chromium's.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    place = tmp_path_factory.mktemp("dashboard")
+    script = place / "code" / "flows.py"
+    script.parent.mkdir()
+    script.write_text(dedent(SCRIPT))
+    with serving(script, place / "home") as served:
+        link = CommandLine(served.home).run("dashboard").out.strip()
+        context = browser.new_context()
+        page = context.new_page()
+        page.set_default_timeout(50_000)
+        page.goto(link)
+        cookies = context.storage_state()
+        context.close()
+        yield Dashboard(link.partition("/session")[0], served, cookies)
+
+
+@pytest.fixture
+def context(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
+    context = browser.new_context(storage_state=dashboard.cookies, viewport=WIDE, base_url=dashboard.address)  # type: ignore[arg-type]
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, dashboard: Dashboard) -> Iterator[Page]:
+    """A tab. Nothing may go wrong in it, and it may ask nobody but our server."""
+    page = context.new_page()
+    wrong: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def look_at(asked: Request) -> None:
+        if not asked.url.startswith(dashboard.address):
+            wrong.append(asked.url)
+
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("dialog", refuse)
+    page.on("request", look_at)
+    yield page
+    assert not wrong

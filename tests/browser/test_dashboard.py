@@ -1,0 +1,163 @@
+"""The dashboard as a person uses it, in a real browser, over a script that serves and runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from playwright.sync_api import BrowserContext, Page, expect
+
+from flowsource.cli import exits
+from tests.browser.conftest import NARROW, Dashboard
+
+pytestmark = pytest.mark.timeout(110)
+
+PAGES = ("/", "/runs", "/deployments/etl/nightly", "/sources", "/runners", "/events")
+
+
+def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/")
+    row = page.get_by_role("row", name="etl/nightly")
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    shown = dashboard.say("deployments", "show", "etl/nightly", "--json")
+    assert shown.json["paused"] is True
+
+    row.get_by_role("button", name="Resume").click()
+    expect(row.get_by_role("button", name="Pause")).to_be_visible()
+    expect(row).to_contain_text("ready")
+
+
+def test_a_run_is_asked_for_with_other_parameters_and_its_log_comes_by_itself(page: Page) -> None:
+    page.goto("/deployments/etl/nightly")
+    page.get_by_label("day").fill("monday")
+    page.get_by_label("rows").fill("5")
+    page.get_by_role("button", name="▷ Run").click()
+
+    page.wait_for_url(re.compile("/runs/[0-9a-f-]+$"))
+    lines = page.get_by_role("log", name="Lines")
+    expect(lines).to_contain_text("processing monday")
+    expect(lines).to_contain_text("row 4")
+    expect(page.locator("main")).to_contain_text("completed")
+    expect(page.locator("main")).to_contain_text('"rows": 5')
+
+
+def test_what_cannot_be_a_parameter_is_told_at_its_field_and_nothing_is_asked_for(
+    page: Page, dashboard: Dashboard
+) -> None:
+    before = dashboard.say("runs", "ls", "--json").json
+    page.goto("/deployments/etl/nightly")
+    page.get_by_label("rows").fill("many")
+    page.get_by_role("button", name="▷ Run").click()
+    expect(page.locator("form.run")).to_contain_text("give a number")
+
+    page.get_by_label("rows").fill("1.5")
+    page.get_by_role("button", name="▷ Run").click()
+    expect(page.locator(".field", has=page.get_by_label("rows")).get_by_role("alert")).not_to_be_empty()
+    assert dashboard.say("runs", "ls", "--json").json == before
+
+
+def test_the_form_and_its_json_say_the_same(page: Page) -> None:
+    page.goto("/deployments/etl/nightly")
+    page.get_by_label("day").fill("sunday")
+    page.get_by_role("button", name="JSON").click()
+    area = page.get_by_label("Parameters as JSON")
+    assert json.loads(area.input_value()) == {"day": "sunday"}
+
+    area.fill('{"day": "two\\nlines", "rows": 7}')
+    page.get_by_role("button", name="JSON").click()
+    expect(page.get_by_label("rows")).to_have_value("7")
+    page.get_by_role("button", name="JSON").click()
+    assert json.loads(area.input_value()) == {"day": "two\nlines", "rows": 7}
+
+
+def test_a_run_that_goes_on_is_cancelled_and_its_phases_are_told(page: Page, dashboard: Dashboard) -> None:
+    asked = dashboard.say("run", "long/wait", "--json").json
+    page.goto(f"/runs/{asked['id']}")
+    expect(page.get_by_role("log", name="Lines")).to_contain_text("waiting")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("main")).to_contain_text("Asked to end by local")
+    expect(page.locator(".head")).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+def test_the_log_of_a_run_is_searched_and_leads_to_its_first_error(page: Page, dashboard: Dashboard) -> None:
+    done = dashboard.say("run", "etl/nightly", "-p", "day=never", "-p", "rows=40", "--watch", "--json")
+    assert done.code == exits.RUN_FAILED
+    [run] = dashboard.say("runs", "ls", "state:failed", "--limit", "1", "--json").json
+    page.goto(f"/runs/{run['id']}")
+    lines = page.get_by_role("log", name="Lines")
+    expect(lines).to_contain_text("there is no such day")
+    expect(page.locator("main")).to_contain_text("ValueError: no totals of never")
+
+    page.get_by_label("Search all lines").fill("ROW 3")
+    page.get_by_label("Search all lines").press("Enter")
+    expect(lines.locator(".line")).to_have_count(11)
+    expect(lines.locator("mark").first).to_have_text("row 3")
+
+    page.get_by_role("button", name="First error").click()
+    expect(lines.locator(".is-marked")).to_contain_text("there is no such day")
+    assert page.url.endswith(lines.locator(".is-marked a.at").get_attribute("href") or "?")
+
+
+def test_runs_are_found_by_a_query_that_is_in_the_address(page: Page, dashboard: Dashboard) -> None:
+    dashboard.say("run", "etl/nightly", "--watch")
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type("state:completed tag:etl")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/runs\?query=state%3Acompleted"))
+    expect(page.locator("table.list tbody tr").first).to_contain_text("completed")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/runs/[0-9a-f-]+$"))
+    page.go_back()
+    expect(page.get_by_label("Find runs")).to_have_value("state:completed tag:etl")
+
+
+def test_nothing_is_wider_than_a_phone(context: BrowserContext, page: Page, dashboard: Dashboard) -> None:
+    [run] = dashboard.say("runs", "ls", "--limit", "1", "--json").json or [None]
+    page.set_viewport_size(NARROW)
+    for path in (*PAGES, *([f"/runs/{run['id']}"] if run else [])):
+        page.goto(path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= NARROW["width"], path
+
+
+def test_without_scripts_a_page_says_what_it_knows(context: BrowserContext, dashboard: Dashboard) -> None:
+    browser = context.browser
+    assert browser is not None
+    plain = browser.new_context(
+        java_script_enabled=False, storage_state=context.storage_state(), base_url=dashboard.address
+    )
+    page = plain.new_page()
+    page.goto("/")
+    expect(page.locator("main")).to_contain_text("etl/nightly")
+    plain.close()
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_everybody_can_use_every_page(page: Page, dashboard: Dashboard, look: Literal["light", "dark"]) -> None:
+    asked = dashboard.say("run", "etl/nightly", "-p", "day=never", "--watch", "--json")
+    assert asked.code == exits.RUN_FAILED
+    [run] = dashboard.say("runs", "ls", "state:failed", "--limit", "1", "--json").json
+    page.emulate_media(color_scheme=look)
+    for path in (*PAGES, f"/runs/{run['id']}"):
+        page.goto(path)
+        page.wait_for_load_state("load")
+        found = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+        assert not found, (path, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found])
+
+
+def test_what_a_run_writes_is_text_whatever_it_is(page: Page, dashboard: Dashboard) -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07"
+    name = dashboard.say("run", "etl/nightly", "-p", f"day={hostile}", "--json").json["name"]
+    page.goto(f"/runs?query=name:{name}")
+    page.get_by_role("link", name=name, exact=True).click()
+    lines = page.get_by_role("log", name="Lines")
+    expect(lines).to_contain_text("processing <img src=x onerror=alert(1)><script>alert(2)</script>red")
+    expect(lines.locator(".a-red")).to_have_text("red")
+    assert lines.locator("img, script").count() == 0

@@ -1,0 +1,251 @@
+"""The pages of the dashboard, over real HTTP: what they say, and to whom; what others wrote steers none of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from flowsource.deployments import FlowFacts, Rejection
+from flowsource.revisions import Revision
+from flowsource.runs import Failure, Run, RunState
+from flowsource.schedules import Interval
+from flowsource.server.pages.links import commit_link
+from flowsource.server.pages.run import phases
+from flowsource.server.pages.runs import timeline
+from flowsource.store import open_store
+from flowsource.store.protocol import Store
+from flowsource.store.values import Outcome
+from tests.server.serving import Served, served
+from tests.store.source_contract import REPORT
+from tests.store.words import HOUR, Server, end, registration, reject
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime.now(UTC)
+SECOND = timedelta(seconds=1)
+# What somebody may call a run, a tag, a commit or an error.
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;{{ 1234 * 1234 }}"
+PAGES = ("/", "/runs", "/runs?query=state:failed", "/deployments/etl/nightly", "/sources", "/runners", "/events")
+BROWSER = {"accept": "text/html"}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(f"sqlite:///{tmp_path / 'flowsource.db'}") as store:
+        yield store
+
+
+@pytest.fixture
+async def server(store: Store) -> AsyncIterator[Served]:
+    async with served(store) as server:
+        yield server
+
+
+@pytest.fixture
+async def visitor(server: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser of an operator."""
+    shown = {"authorization": f"Bearer {await server.token('anna', 'operator')}", **BROWSER}
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=30) as client:
+        yield client
+
+
+async def runner_of(store: Store, *, subject: str = "fix totals", tags: tuple[str, ...] = ("etl",)) -> Server:
+    """A runner that serves `etl/nightly`, hourly."""
+    new = registration(
+        schedules=(Interval(HOUR, NOW),),
+        source_key=REPORT.key,
+        tags=tags,
+        active=Revision(id="3f2a91c" + "0" * 33, subject=subject, author=subject, committed_at=NOW - HOUR),
+    )
+    runner_id = uuid4()
+    facts = FlowFacts(name="etl", description=subject, parameter_schema={"type": "object", "properties": {}})
+    deployments = await store.register(runner_id, [replace(new, facts=facts)], lease_until=NOW + HOUR, now=NOW)
+    await store.report_sources([REPORT])
+    return Server(store, runner_id, deployments)
+
+
+async def failed_run(runner: Server, *, message: str = "no totals") -> Run:
+    """A run that began and failed."""
+    await runner.ask(at=NOW - SECOND)
+    run = await runner.start_one(now=NOW)
+    failure = Failure(kind="ValueError", message=message, traceback=f"Traceback of {message}")
+    return await end(runner.store, run, Outcome(state=RunState.FAILED, failure=failure), now=NOW + SECOND)
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of each element of that name."""
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+async def test_a_page_says_what_is_served_at_which_commit_and_how_it_went(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    runner = await runner_of(store)
+    run = await failed_run(runner)
+
+    overview = Elements((await visitor.get("/")).text).text
+    assert "etl/nightly" in overview
+    assert "3f2a91c fix totals" in " ".join(overview.split())
+    assert run.name in overview
+    assert "failed" in overview
+
+    listed = Elements((await visitor.get("/runs?query=state:failed")).text).text
+    assert run.name in listed
+    assert "1 run" in listed
+
+    of_run = Elements((await visitor.get(f"/runs/{run.id}")).text).text
+    assert "ValueError: no totals" in of_run
+    assert "Traceback of no totals" in of_run
+
+    of_deployment = Elements((await visitor.get("/deployments/etl/nightly")).text).text
+    assert "every hour" in of_deployment
+    assert "Pause" in of_deployment
+
+
+async def test_whoever_is_not_in_is_told_how_to_come_in(server: Served) -> None:
+    async with httpx.AsyncClient(base_url=server.url, headers=BROWSER, timeout=30) as stranger:
+        for path in (*PAGES, f"/runs/{uuid4()}"):
+            answer = await stranger.get(path)
+            assert answer.status_code == 401, path
+            assert "flowsource dashboard" in answer.text
+        style = re.search(r'href="(/static/[^"]+\.css)"', answer.text)
+        assert style is not None
+        assert (await stranger.get(style[1])).headers["content-type"] == "text/css; charset=utf-8"
+
+
+async def test_what_is_not_there_has_a_page_that_says_so(visitor: httpx.AsyncClient) -> None:
+    for path in (f"/runs/{uuid4()}", "/deployments/no/such", "/nowhere", "/static/0/style.css"):
+        answer = await visitor.get(path)
+        assert answer.status_code == 404
+        assert "Back to the overview" in answer.text
+
+
+async def test_a_query_that_cannot_be_read_says_what_is_wrong(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/runs?query=state:nonsense")
+
+    assert answer.status_code == 422
+    assert "there are scheduled, claimed" in Elements(answer.text).text
+
+
+async def test_a_page_without_anything_shows_the_command_that_fills_it(visitor: httpx.AsyncClient) -> None:
+    assert "serve(name=" in (await visitor.get("/")).text
+    assert "flowsource run" in (await visitor.get("/runs")).text
+    assert "from_source(" in (await visitor.get("/sources")).text
+
+
+async def test_what_others_wrote_is_text_and_nothing_else(store: Store, visitor: httpx.AsyncClient) -> None:
+    runner = await runner_of(store, subject=HOSTILE, tags=(HOSTILE,))
+    run = await failed_run(runner, message=HOSTILE)
+    await store.rename(run.id, run.epoch, HOSTILE)
+    await reject(
+        store,
+        runner.deployment,
+        Rejection(
+            revision=Revision(id="9" * 40, subject=HOSTILE), kind="import", message=HOSTILE, details=HOSTILE, at=NOW
+        ),
+    )
+
+    for path in (*PAGES, f"/runs/{run.id}"):
+        page = Elements((await visitor.get(path)).text)
+        assert page.of("img") == [], path
+        assert all(str(script["src"]).startswith("/static/") for script in page.of("script")), path
+        assert not [name for _, attributes in page.found for name in attributes if name.startswith("on")], path
+        assert str(1234 * 1234) not in page.text, path
+    assert HOSTILE in Elements((await visitor.get(f"/runs/{run.id}")).text).text
+
+
+async def test_pages_run_no_script_or_style_of_their_text_and_ask_nobody_else(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    run = await failed_run(await runner_of(store))
+
+    for path in (*PAGES, f"/runs/{run.id}"):
+        answer = await visitor.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        page = Elements(answer.text)
+        assert page.of("style") == []
+        assert not [name for _, attributes in page.found for name in attributes if name == "style"]
+        assert all(element["src"] for element in page.of("script"))
+
+
+async def test_a_viewer_is_offered_nothing_that_he_may_not_do(store: Store, server: Served) -> None:
+    await runner_of(store)
+    shown = {"authorization": f"Bearer {await server.token('eve', 'viewer')}", **BROWSER}
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=30) as viewer:
+        for path in PAGES:
+            page = Elements((await viewer.get(path)).text)
+            assert not [button for button in page.of("button") if "data-post" in button], path
+
+
+def a_run(began: float | None, took: float | None, state: RunState = RunState.COMPLETED) -> Run:
+    started_at = NOW + began * SECOND if began is not None else None
+    return Run(
+        id=uuid4(),
+        name="one",
+        deployment_id=uuid4(),
+        deployment="etl/nightly",
+        state=state,
+        scheduled_at=NOW,
+        due_at=NOW,
+        created_at=NOW,
+        changed_at=NOW,
+        started_at=started_at,
+        ended_at=started_at + took * SECOND if started_at is not None and took is not None else None,
+    )
+
+
+def test_runs_that_overlap_are_in_lanes_of_their_own() -> None:
+    first, second, third = a_run(0, 10), a_run(5, 10), a_run(12, 8)
+
+    drawn = timeline([third, second, first, a_run(None, None, RunState.SCHEDULED)], now=NOW)
+
+    places = {bar.id: (bar.x, bar.y, bar.width) for bar in drawn.bars}
+    assert places == {first.id: (0, 0, 500), second.id: (250, 12, 500), third.id: (600, 0, 400)}
+    assert (drawn.begin, drawn.end) == (NOW, NOW + 20 * SECOND)
+
+
+def test_without_any_that_began_there_is_nothing_to_draw() -> None:
+    assert timeline([a_run(None, None, RunState.SCHEDULED)], now=NOW).bars == ()
+    assert phases([], now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "link"),
+    [
+        ("https://github.com/acme/flows.git", "https://github.com/acme/flows/commit/abc"),
+        ("https://gitlab.com/a/b/c", "https://gitlab.com/a/b/c/-/commit/abc"),
+        ("ssh://git@codeberg.org/acme/flows.git", "https://codeberg.org/acme/flows/commit/abc"),
+        ("https://git.example.org/acme/flows", None),
+        ("http://github.com/acme/flows", None),
+        ("javascript://github.com/%0aalert(1)", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_commit_leads_to_forges_that_are_known_and_nowhere_else(address: str | None, link: str | None) -> None:
+    assert commit_link(address, "abc") == link

@@ -31,7 +31,7 @@ class Assets:
 @cache
 def assets() -> Assets:
     """All that there are."""
-    found = {file.name: file.read_bytes() for file in files(__package__).joinpath("static").iterdir()}
+    found = {file.name: file.read_bytes() for file in files("flowsource.server.pages").joinpath("static").iterdir()}
     contents = {name: found[name] for name in sorted(found) if _ending(name) in _TYPES}
     whole = sha256()
     for name, content in contents.items():

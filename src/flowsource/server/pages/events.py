@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -41,13 +40,14 @@ async def show_events(
     before: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
 ) -> Response:
     """Events of these names, with spaces between them; all of them unless there are some."""
-    found: Sequence[Event] = ()
+    found: list[Event] = []
     problem = None
     try:
         wanted = [our_event(name) for name in names.split()]
         found = await store.newest_events(names=wanted, before=before, limit=_AT_ONCE + 1)
     except InvalidInput as error:
         problem = str(error)
+    shown = found[:_AT_ONCE]
     return page(
         request,
         "events.html",
@@ -57,8 +57,8 @@ async def show_events(
         names=names,
         cursor=before,
         problem=problem,
-        events=[_event(one) for one in found[:_AT_ONCE]],
-        next=found[_AT_ONCE - 1].seq if len(found) > _AT_ONCE else None,
+        events=[_event(one) for one in shown],
+        next=shown[-1].seq if len(found) > len(shown) else None,
     )
 
 

@@ -63,7 +63,7 @@ def page(
 @cache
 def _templates() -> Environment:
     environment = Environment(
-        loader=PackageLoader(__package__ or ""),
+        loader=PackageLoader("flowsource.server.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

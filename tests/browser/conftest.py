@@ -61,7 +61,9 @@ class Dashboard:
         return CommandLine(self.served.home).run(*words)
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: while it is there, Playwright has a loop running in this thread, and no test with a
+# loop of its own could come after it.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:

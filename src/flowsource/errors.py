@@ -28,7 +28,8 @@ FlowsourceError
 │   ├── DeploymentNotFound
 │   ├── RunNotFound
 │   ├── ScheduleNotFound
-│   └── SourceNotFound
+│   ├── SourceNotFound
+│   └── TriggerNotFound
 ├── InvalidTransition          a run cannot go from this state to that one
 ├── Superseded                 somebody else owns the run now
 ├── Outdated                   a decision rests on what is no longer so
@@ -238,6 +239,15 @@ class SourceNotFound(NotFound):
         self.name, self.known = name, tuple(known)
         there = f"there are: {', '.join(known)}" if known else "nobody has served any yet"
         super().__init__(f"no source {name!r}; {there}. Give a label, a URL, a part of one, or a deployment.")
+
+
+class TriggerNotFound(NotFound):
+    """A deployment has no trigger of that name or key; `known` are those it has."""
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        there = f"there are: {', '.join(known)}. Give one of these" if known else "`flowsource triggers ls` lists them"
+        super().__init__(f"no trigger {name!r}; {there}.")
 
 
 class InvalidTransition(FlowsourceError):

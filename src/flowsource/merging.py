@@ -6,9 +6,9 @@ the code wins over what people did to just that, and over nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -31,6 +31,19 @@ def merged_switch(before: bool | None, live: bool, declared: bool | None) -> boo
     if declared is None:
         return live and not before
     return live if declared == before else declared
+
+
+def merged_parts(
+    before: Mapping[str, Any], live: Mapping[str, Any], declared: Mapping[str, Any], *, options: Set[str]
+) -> dict[str, Any]:
+    """The same for mappings of which all that is no option is one thing, and each option another.
+
+    >>> merged_parts({"at": 1, "on": True}, {"at": 1, "on": False}, {"at": 2, "on": True}, options={"on"})
+    {'at': 2, 'on': False}
+    """
+    whole = [{name: value for name, value in said.items() if name not in options} for said in (before, live, declared)]
+    each = {name: merged(*(said.get(name) for said in (before, live, declared))) for name in options}
+    return {**merged(*whole), **{name: value for name, value in each.items() if value is not None}}
 
 
 @dataclass(frozen=True, slots=True)

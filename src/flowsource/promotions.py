@@ -134,6 +134,10 @@ class Kind(StrEnum):
     SCHEDULE_PAUSED = "schedule_paused"
     SCHEDULE_RESUMED = "schedule_resumed"
     SCHEDULE_REMOVED = "schedule_removed"
+    TRIGGER_ADDED = "trigger_added"
+    TRIGGER_PAUSED = "trigger_paused"
+    TRIGGER_RESUMED = "trigger_resumed"
+    TRIGGER_REMOVED = "trigger_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.store.added_triggers_contract import TriggersOfPeople
 from tests.store.attempts_contract import AttemptsContract
 from tests.store.cancelling_contract import CancellingContract
 from tests.store.claiming_contract import Claiming
@@ -52,6 +53,7 @@ class StoreContract(
     PruningContract,
     ForgettingContract,
     TriggeringContract,
+    TriggersOfPeople,
     WaitingContract,
     TokensContract,
     SessionsContract,

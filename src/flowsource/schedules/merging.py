@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
-from flowsource.merging import merged
+from flowsource.merging import merged_parts
 from flowsource.schedules.keeping import Schedule, schedule_from_json
 from flowsource.schedules.options import ScheduleOptions
 
@@ -21,14 +20,5 @@ def merge_schedule(before: Schedule | None, live: Schedule, declared: Schedule) 
     if before is None:
         held = {} if live.active else {"active": False}
         return schedule_from_json({**declared.to_json(), **held})
-    parts = [_parts(schedule) for schedule in (before, live, declared)]
-    when = merged(*(when for when, _ in parts))
-    options = {name: merged(*(said.get(name) for _, said in parts)) for name in _OPTIONS}
-    return schedule_from_json({**when, **{name: value for name, value in options.items() if value is not None}})
-
-
-def _parts(schedule: Schedule) -> tuple[dict[str, Any], dict[str, Any]]:
-    """When it fires, and its options, as JSON."""
-    said = schedule.to_json()
-    options = {name: said.pop(name) for name in _OPTIONS & said.keys()}
-    return said, options
+    parts = (schedule.to_json() for schedule in (before, live, declared))
+    return schedule_from_json(merged_parts(*parts, options=_OPTIONS))

@@ -46,6 +46,7 @@ from flowsource.store.values import (
     TriggerState,
 )
 from flowsource.tokens import Token
+from flowsource.triggers import Trigger
 from flowsource.triggers.counting import State
 
 
@@ -457,6 +458,29 @@ class Store(Protocol):
     async def triggers(self, deployment_ids: Sequence[UUID]) -> list[TriggerState]:
         """The triggers of these deployments. A new one has looked at all that had happened when it was registered, and
         so has one whose deployment was paused, when that goes on again."""
+
+    async def add_trigger(
+        self, deployment_id: UUID, trigger: Trigger, author: Author, *, now: datetime
+    ) -> TriggerState:
+        """Add a trigger that a person wants, which looks at what happens from `now` on; the history tells it.
+
+        It stays, whatever servers register, until a person removes it, or the code declares the same one: then it is
+        the code's. One that the code declares and a person removed comes back. Raises InConflict where the deployment
+        has one of its name, or that says the same (`trigger_key`), else DeploymentNotFound.
+        """
+
+    async def set_trigger_enabled(
+        self, deployment_id: UUID, key: str, enabled: bool, author: Author, *, now: datetime
+    ) -> TriggerState:
+        """Hold one trigger, or let it go on: a person's wish, which survives until the code says something else of
+        `enabled`. What happened meanwhile is not looked at; the history tells it. Raises DeploymentNotFound or
+        TriggerNotFound.
+        """
+
+    async def remove_trigger(self, deployment_id: UUID, key: str, author: Author, *, now: datetime) -> TriggerState:
+        """Take a trigger away, and return it as it was last; the history tells it. One of the code stays away as long
+        as the code says the same of it. Raises DeploymentNotFound or TriggerNotFound.
+        """
 
     async def move_trigger(
         self, before: TriggerState, *, state: State, cursor: int, fired: Sequence[NewFiring], now: datetime

@@ -16,12 +16,11 @@ from flowsource.errors import DeploymentNotFound, InvalidDeployment
 from flowsource.merging import merged_switch
 from flowsource.promotions import Author, HistoryEntry, Kind
 from flowsource.schedules import Schedule, schedule_from_json
-from flowsource.store import owning, presence, promoting, scheduling, telling
+from flowsource.store import owning, presence, promoting, scheduling, telling, triggering
 from flowsource.store.returning import first_standing, standing_after
 from flowsource.store.rows import declaration_columns, deployment_from
 from flowsource.store.standing_rows import standing_columns
 from flowsource.store.tables import deployments, schedules
-from flowsource.store.triggering import begin_anew, replace_triggers
 from flowsource.store.values import Registration, RunnerInfo
 
 _CHANGE = update(deployments).where(deployments.c.id == bindparam("which"))
@@ -67,7 +66,7 @@ def set_paused(
         return before
     if not paused:
         scheduling.skip_ahead(connection, deployment_id, to=now)
-        begin_anew(connection, deployment_id, now=now)
+        triggering.begin_anew(connection, deployment_id, now=now)
     kind = Kind.PAUSED if paused else Kind.RESUMED
     if author is not None:
         entry = HistoryEntry(kind=kind, at=now, by=author.by, reason=author.reason)
@@ -151,7 +150,7 @@ def _register(connection: Connection, new: Registration, served: set[UUID], now:
     resumes = was_held and not columns["paused"]
     resumes_at = now if resumes else None
     is_other = scheduling.declare(connection, deployment_id, declared.schedules, resumes_at=resumes_at, now=now)
-    replace_triggers(connection, deployment_id, declared.triggers, now=now)
+    triggering.declare(connection, deployment_id, declared.triggers, now=now)
     # Of schedules people may have made something else meanwhile.
     if old is not None and (is_other or replace(declared, schedules=()) != replace(old.declared, schedules=())):
         telling.tell_of_deployments(connection, [deployment_id], "changed", at=now)

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from flowsource.errors import DeploymentNotFound, InConflict, ScheduleNotFound
+from flowsource.errors import InConflict, ScheduleNotFound
 from flowsource.merging import Item, merge_items
 from flowsource.promotions import Author, HistoryEntry, Kind
 from flowsource.schedules import Interval, Schedule, content_key, schedule_from_json
 from flowsource.schedules.merging import merge_schedule
 from flowsource.store import promoting, telling
+from flowsource.store.holding import hold
 from flowsource.store.rows import schedule_state_from
 from flowsource.store.tables import AnyRow, deployments, schedules
 from flowsource.store.values import ScheduleState
@@ -36,8 +37,6 @@ _LAST_PLACE = select(func.max(schedules.c.position)).where(_OF_DEPLOYMENT)
 _SKIP_AHEAD = (
     update(schedules).where(_OF_DEPLOYMENT, schedules.c.cursor < bindparam("to")).values(cursor=bindparam("to"))
 )
-# Whoever changes the schedules of a deployment holds its row meanwhile, where the database lets others write.
-_HOLD = select(deployments.c.id).where(deployments.c.id == bindparam("which")).with_for_update()
 
 
 def states(connection: Connection, deployment_ids: Sequence[UUID]) -> list[ScheduleState]:
@@ -91,7 +90,7 @@ def add(
     connection: Connection, deployment_id: UUID, schedule: Schedule, author: Author, *, now: datetime
 ) -> ScheduleState:
     """Add a schedule that a person wants, or bring one of the code back that was removed."""
-    _hold(connection, deployment_id)
+    hold(connection, deployment_id)
     key = content_key(schedule)
     row = connection.execute(_ROW, {"which": deployment_id, "of_key": key}).one_or_none()
     if row is not None and not row.is_removed:
@@ -115,7 +114,7 @@ def set_active(
     connection: Connection, deployment_id: UUID, key: str, active: bool, author: Author, *, now: datetime
 ) -> ScheduleState:
     """Hold one schedule, or let it go on from `now`."""
-    _hold(connection, deployment_id)
+    hold(connection, deployment_id)
     before = _state(connection, deployment_id, key)
     if before.schedule.active == active:
         return before
@@ -132,7 +131,7 @@ def set_active(
 
 def remove(connection: Connection, deployment_id: UUID, key: str, author: Author, *, now: datetime) -> ScheduleState:
     """Let go of a schedule. One that the code declares is kept as removed, so that the next start knows."""
-    _hold(connection, deployment_id)
+    hold(connection, deployment_id)
     last = _state(connection, deployment_id, key)
     if last.origin == "person":
         connection.execute(_FORGET, {"which": deployment_id, "of_key": key})
@@ -168,12 +167,6 @@ def _going_on(
     if row is None or row.is_removed or not goes_on:
         return {"schedule": wanted.to_json(), "cursor": now}
     return {"schedule": wanted.to_json(), "cursor": max(row.cursor, resumes_at or row.cursor)}
-
-
-def _hold(connection: Connection, deployment_id: UUID) -> None:
-    """Have nobody else change the schedules of a deployment meanwhile; raises DeploymentNotFound."""
-    if connection.execute(_HOLD, {"which": deployment_id}).one_or_none() is None:
-        raise DeploymentNotFound(str(deployment_id))
 
 
 def _state(connection: Connection, deployment_id: UUID, key: str) -> ScheduleState:

@@ -11,7 +11,7 @@ from flowsource.errors import StoreError, StoreVersionMismatch
 from flowsource.store.tables import metadata
 
 # Each comes after the one before it.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 # As Alembic has it.
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 

@@ -86,6 +86,7 @@ from flowsource.store.values import (
     about,
 )
 from flowsource.tokens import Token
+from flowsource.triggers import Trigger
 from flowsource.triggers.counting import State
 
 T = TypeVar("T")
@@ -475,6 +476,25 @@ class SqlStore:
 
     async def triggers(self, deployment_ids: Sequence[UUID]) -> list[TriggerState]:
         return await self._read(triggering.trigger_states, deployment_ids)
+
+    async def add_trigger(
+        self, deployment_id: UUID, trigger: Trigger, author: Author, *, now: datetime
+    ) -> TriggerState:
+        added = await self._write(triggering.add, deployment_id, trigger, author, now=now)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return added
+
+    async def set_trigger_enabled(
+        self, deployment_id: UUID, key: str, enabled: bool, author: Author, *, now: datetime
+    ) -> TriggerState:
+        changed = await self._write(triggering.set_enabled, deployment_id, key, enabled, author, now=now)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return changed
+
+    async def remove_trigger(self, deployment_id: UUID, key: str, author: Author, *, now: datetime) -> TriggerState:
+        removed = await self._write(triggering.remove, deployment_id, key, author, now=now)
+        self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return removed
 
     async def move_trigger(
         self, before: TriggerState, *, state: State, cursor: int, fired: Sequence[NewFiring], now: datetime

@@ -327,6 +327,10 @@ triggers = Table(
     Column("position", Integer, nullable=False),
     # JSON, as its very text: it is read with every look, and changes as seldom as the code.
     Column("trigger", Plain, nullable=False),
+    # What the code says of it, None for one that a person added; one of the code that a person removed is kept as such.
+    Column("declared", Plain),
+    Column("added_by", Plain),
+    Column("is_removed", Boolean, nullable=False),
     Column("state", Json, nullable=False),
     Column("cursor", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),

@@ -158,6 +158,7 @@ class TriggerState:
     """A trigger of the deployment of that full name, with what it has counted of the events up to number `cursor`.
 
     `version` grows with each change of these. `is_held` says that a pause holds it, or that it is not enabled.
+    `added_by` is the person who added it, None where the code declares it.
     """
 
     deployment_id: UUID
@@ -168,6 +169,12 @@ class TriggerState:
     cursor: int
     version: int
     is_held: bool
+    added_by: str | None = None
+
+    @property
+    def origin(self) -> Literal["code", "person"]:
+        """Where it comes from."""
+        return "code" if self.added_by is None else "person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,9 @@ RULES: Mapping[str, Rule] = {
     "event": _read(_ANYTHING),
     "newest_events": _read(),
     "triggers": _read({"deployment_ids.*": "deployments"}),
+    "add_trigger": Rule(people="operator"),
+    "set_trigger_enabled": Rule(people="operator", is_repeatable=True),
+    "remove_trigger": Rule(people="operator"),
     "move_trigger": Rule(theirs={"before.deployment_id": "deployments"}),
     "firings": _read(_DEPLOYMENT),
     # Who may do all this.

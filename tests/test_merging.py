@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from flowsource.merging import Item, merge_items, merged, merged_switch
 from flowsource.schedules import Cron, Interval, Schedule, content_key
 from flowsource.schedules.merging import merge_schedule
+from flowsource.triggers import EventTrigger
+from flowsource.triggers.merging import merge_trigger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 values = st.integers(0, 3)
@@ -151,3 +153,24 @@ def test_an_interval_keeps_the_anchor_that_it_was_given_until_the_code_names_ano
     elsewhere = Interval(3600, NOON + timedelta(minutes=7))
     assert merge_schedule(said, live, elsewhere) == elsewhere
     assert content_key(said) != content_key(elsewhere)
+
+
+triggers = st.builds(
+    EventTrigger,
+    expect=st.sampled_from(["a", "b"]),
+    name=st.just("mine"),
+    enabled=st.booleans(),
+    parameters=st.dictionaries(st.sampled_from("ab"), values, max_size=1),
+    schedule_after=st.sampled_from([0, 5]),
+)
+
+
+@given(triggers, triggers, triggers)
+def test_a_trigger_is_as_a_person_left_it_where_the_code_says_nothing_else(
+    before: EventTrigger, live: EventTrigger, now: EventTrigger
+) -> None:
+    assert merge_trigger(before, live, before) == live
+    assert merge_trigger(before, before, now) == now
+    held = merge_trigger(replace(before, enabled=True), replace(before, enabled=False), replace(now, enabled=True))
+    assert held == replace(now, enabled=False)
+    assert merge_trigger(None, live, now) == (now if live.enabled else replace(now, enabled=False))

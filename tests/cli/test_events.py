@@ -50,10 +50,10 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
 
 def test_triggers_are_listed_with_what_they_wait_for(packed: CommandLine) -> None:
     done = packed("triggers", "ls")
-    assert done.out.splitlines()[1:] == [
-        "on     pack/each   new orders: order.created",
-        "on     pack/each   flow-run.failed or flow-run.timed_out of deployment one, flow other",
-    ]
+    orders, failures = done.out.splitlines()[1:]
+    assert orders.split("  ")[0] == "✔ active"
+    assert "new orders  order.created" in orders
+    assert failures.endswith("flow-run.failed or flow-run.timed_out of deployment one, flow other  code")
     assert packed("triggers", "ls", "each").out == done.out
     told = packed("triggers", "ls", "--json").json
     assert [(one["deployment"], one["kind"], one["held"], one.get("name")) for one in told] == [

@@ -163,4 +163,4 @@ def test_what_could_mean_two_schedules_is_refused(alone: CommandLine) -> None:
     alike = next(one[:4] for one, other in pairwise(keys) if one[:4] == other[:4])
     keep(alone, nothing, schedules=many)
     done = alone("schedules", "pause", "nightly", alike)
-    assert (done.code, f"{alike}: more than one schedule begins with that" in done.err) == (2, True)
+    assert (done.code, f"{alike}: more than one begins with that" in done.err) == (2, True)

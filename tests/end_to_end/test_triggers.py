@@ -202,3 +202,26 @@ async def test_what_happens_while_a_server_is_killed_makes_its_run_when_it_is_ba
     async with serving(tmp_path / "one.py", tmp_path / "home") as server:
         [run] = await until_ran(server, "pack/each", 1)
         assert (run.state, run.result) == (RunState.COMPLETED, 5)
+
+
+async def test_a_trigger_that_a_person_adds_makes_runs_while_it_is_not_held(server: Serving) -> None:
+    command = CommandLine(server.script.home)
+
+    async def say(*words: str) -> None:
+        assert (await anyio.to_thread.run_sync(command.run, *words)).code == 0
+
+    before = len(await runs_of(server.store, "mourn/failed"))
+    which = ("mourn/failed", "ships")
+    await say(
+        "triggers", "add", which[0], "--expect", "ship.*", "--name", which[1], "-p", "why={{ event.payload.name }}"
+    )
+    await say("events", "emit", "ship.sunk", "--payload", '{"name": "Vasa"}')
+    run = (await until_ran(server, "mourn/failed", before + 1))[-1]
+    assert (run.result, run.cause.trigger if run.cause else None) == ("Vasa", "ships")
+    await say("triggers", "pause", *which)
+    await say("events", "emit", "ship.sunk", "--payload", '{"name": "Mary Rose"}')
+    await say("triggers", "resume", *which)
+    await say("events", "emit", "ship.sunk", "--payload", '{"name": "Titanic"}')
+    runs = await until_ran(server, "mourn/failed", before + 2)
+    assert [run.result for run in runs[before:]] == ["Vasa", "Titanic"]
+    await say("triggers", "remove", *which)

@@ -67,3 +67,51 @@ async def test_triggers_and_their_firings_are_shown(client: httpx.AsyncClient, s
     assert len(runs) == 3
     for what in ("triggers", "firings"):
         assert (await client.get(f"/deployments/etl/other/{what}")).status_code == 404
+
+
+async def test_triggers_are_added_held_and_removed_in_the_name_of_a_token(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    server = await serve(store, registration(), now=NOW)
+    where = "/deployments/etl/nightly/triggers"
+
+    asked = {"kind": "event", "expect": "order.*", "threshold": 2, "name": "orders", "reason": "they pile up"}
+    added = await client.post(where, json=asked)
+    again = await client.post(where, json=asked)
+    follows = await client.post(where, json={"on_completion_of": "load/daily"})
+
+    assert (added.status_code, again.status_code, follows.status_code) == (201, 409, 201)
+    assert is_as(models.Trigger, added.json())
+    assert (added.json()["said"], added.json()["origin"]) == ("2 x order.*", "person")
+    key = added.json()["key"]
+    held = await client.post(f"{where}/{key}/pause", json={})
+    assert (held.json()["enabled"], held.json()["held"]) == (False, True)
+    assert (await client.post(f"{where}/{key}/resume", json={})).json()["enabled"] is True
+    assert (await client.delete(f"{where}/{key}")).status_code == 200
+    assert (await client.delete(f"{where}/{key}")).status_code == 404
+    assert [one["key"] for one in (await client.get(where)).json()] == [follows.json()["key"]]
+    by, reason = {(entry.by, entry.reason) for entry in await store.history(server.deployment.id) if entry.reason}.pop()
+    assert (by, reason) == (added.json()["added_by"], "they pile up")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, None),
+        ({"expect": "a", "threshold": 0}, "threshold"),
+        ({"expect": "a", "require": "any"}, "require"),
+        ({"kind": "sequence", "triggers": [{"expect": "a", "x": 1}]}, "triggers.0.x"),
+        ({"on_completion_of": "etl/nightly"}, "again and again"),
+    ],
+)
+async def test_what_is_no_trigger_is_refused_by_the_name_of_its_field(
+    client: httpx.AsyncClient, store: Store, body: dict[str, object], said: str | None
+) -> None:
+    await serve(store, registration(), now=NOW)
+    answer = await client.post("/deployments/etl/nightly/triggers", json=body)
+    if said is None:
+        assert answer.status_code == 201
+        assert answer.json()["said"] == "any event"
+    else:
+        assert answer.status_code == 422
+        assert said in answer.text

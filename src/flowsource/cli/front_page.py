@@ -33,6 +33,11 @@ Commands:
   schedules remove NAME KEY      Take it away, until the code says something else of it.
   triggers ls [NAME]             What makes deployments run because something happened.
   triggers show NAME             What the triggers of a deployment fired, and for which events.
+  triggers add NAME              Add one, which stays whatever the code says: --on-completion-of,
+                                 --expect or --trigger.
+  triggers pause NAME TRIGGER    Hold one trigger; its others go on.
+  triggers resume NAME TRIGGER   Let it go on, with what happens from now.
+  triggers remove NAME TRIGGER   Take it away, until the code says something else of it.
   events ls                      What happened, newest first; with -f as it happens.
   events emit EVENT              Tell that something happened, as order.created did.
   source ls                      All sources: how and where they are, and when they are asked next.

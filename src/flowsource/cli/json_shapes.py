@@ -83,8 +83,16 @@ def event_json(event: Event) -> dict[str, Any]:
 
 def trigger_json(one: TriggerState) -> dict[str, Any]:
     """A trigger of a deployment; `held` is true while a pause holds it, or it is not enabled."""
-    said = {"said": one.trigger.describe(), **trigger_to_json(one.trigger)}
-    return {"deployment": one.deployment, "key": one.key, "held": one.is_held, "enabled": one.trigger.enabled, **said}
+    return {
+        "deployment": one.deployment,
+        "key": one.key,
+        "held": one.is_held,
+        "enabled": one.trigger.enabled,
+        "origin": one.origin,
+        "added_by": one.added_by,
+        "said": one.trigger.describe(),
+        **trigger_to_json(one.trigger),
+    }
 
 
 def firing_json(one: Firing) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from flowsource.cli.json_shapes import schedule_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
 from flowsource.cli.people import By, Reason, author
-from flowsource.cli.schedule_given import When, length_from, name_of, pick, schedule_from
+from flowsource.cli.picking import name_of, pick_schedule
+from flowsource.cli.schedule_given import When, length_from, schedule_from
 from flowsource.cli.times import both
 from flowsource.deployments import Deployment
 from flowsource.errors import InvalidSchedule
@@ -105,7 +106,7 @@ def remove(deployment: Name, schedule: Which, /, *, reason: Reason = None, by: B
 
     async def do(store: Store) -> tuple[Deployment, ScheduleState]:
         found = await store.deployment(deployment)
-        key = pick(schedule, await store.schedules([found.id])).key
+        key = pick_schedule(schedule, await store.schedules([found.id]))
         return found, await store.remove_schedule(found.id, key, who, now=store.now())
 
     return _tell(do, "is removed", json=json, goes_on=False)
@@ -116,7 +117,7 @@ def _set_active(deployment: str, schedule: str, active: bool, reason: str | None
 
     async def do(store: Store) -> tuple[Deployment, ScheduleState]:
         found = await store.deployment(deployment)
-        key = pick(schedule, await store.schedules([found.id])).key
+        key = pick_schedule(schedule, await store.schedules([found.id]))
         return found, await store.set_schedule_active(found.id, key, active, who, now=store.now())
 
     return _tell(do, "goes on" if active else "is held", json=json)

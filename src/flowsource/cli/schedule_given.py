@@ -11,9 +11,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from flowsource.cli.given import instant_from
-from flowsource.errors import InvalidInput, ScheduleNotFound
+from flowsource.errors import InvalidInput
 from flowsource.schedules import Cron, Interval, RRule, Schedule
-from flowsource.store.values import ScheduleState
 
 _LEAST_DIGITS = 4
 _LENGTH = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
@@ -68,27 +67,6 @@ def length_from(text: str, option: str) -> timedelta:
     except OverflowError:
         pass
     raise InvalidInput(f"{option} {text}: give seconds, or a length of time such as 90m, 1h30m or 2d.")
-
-
-def name_of(state: ScheduleState) -> str:
-    """How a person names a schedule within its deployment: by its slug, else by the beginning of its key."""
-    return state.schedule.slug or state.key[:8]
-
-
-def pick(name: str, states: Sequence[ScheduleState]) -> ScheduleState:
-    """The schedule that a person means by `name`: its slug, its key, or a beginning of its key that no other has.
-
-    Raises ScheduleNotFound with those there are, InvalidInput where more than one could be meant.
-    """
-    for fits in (
-        [state for state in states if name in (state.schedule.slug, state.key)],
-        [state for state in states if len(name) >= _LEAST_DIGITS and state.key.startswith(name)],
-    ):
-        if len(fits) > 1:
-            raise InvalidInput(f"{name}: more than one schedule begins with that; give more of its key.")
-        if fits:
-            return fits[0]
-    raise ScheduleNotFound(name, [name_of(state) for state in states])
 
 
 def _listed(named: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ from flowsource.cli import exits
 from flowsource.cli.json_shapes import coming_json, instant_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table, say
-from flowsource.cli.schedule_given import When, name_of, schedule_from
+from flowsource.cli.picking import name_of
+from flowsource.cli.schedule_given import When, schedule_from
 from flowsource.cli.times import absolute, duration, relative
 from flowsource.errors import InvalidInput, InvalidSchedule
 from flowsource.schedules import Interval, Schedule

@@ -10,8 +10,8 @@ from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import schedule_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table, say
+from flowsource.cli.picking import name_of
 from flowsource.cli.schedule_acts import add, pause, remove, resume
-from flowsource.cli.schedule_given import name_of
 from flowsource.cli.schedule_previews import following
 from flowsource.cli.times import relative
 from flowsource.deployments import Deployment

@@ -1,4 +1,4 @@
-"""`flowsource triggers`: what makes deployments run, and what it did."""
+"""`flowsource triggers`: what makes deployments run, and what it did. What people do about it is in `trigger_acts`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import firing_json, trigger_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say
+from flowsource.cli.picking import name_of
 from flowsource.cli.times import relative
+from flowsource.cli.trigger_acts import add, pause, remove, resume
 from flowsource.deployments import Deployment
 from flowsource.store.protocol import Store
 from flowsource.store.values import Firing, TriggerState
 
 triggers = group("triggers", "What makes deployments run because something happened, and what it did.")
+for _command in (add, pause, resume, remove):
+    triggers.command(_command)
 
 _COLOURS = {"fired": "32", "failed": "31", "cut": "31"}
 
@@ -40,10 +44,13 @@ def ls(deployment: str | None = None, /, *, json: bool = False) -> int:
     if json:
         print_json([trigger_json(one) for one in found])
     elif found:
-        rows = [[_state(one), Cell(one.deployment, "1"), Cell(_named(one))] for one in found]
-        print_table(("STATE", "DEPLOYMENT", "TRIGGER"), rows)
+        columns = ("STATE", "DEPLOYMENT", "TRIGGER", "WAITS FOR", "FROM")
+        print_table(columns, [_listed(one) for one in found])
     else:
-        say("No triggers. A deployment gets one by triggers=[...], or by on_completion_of='flow/deployment'.")
+        say(
+            "No triggers. Code gives some to `serve`, or on_completion_of='flow/deployment'; "
+            "`flowsource triggers add` adds one."
+        )
     return exits.OK
 
 
@@ -84,13 +91,18 @@ def show(deployment: str, /, *, limit: int = 20, json: bool = False) -> int:
 
 def _state(one: TriggerState) -> Cell:
     if not one.trigger.enabled:
-        return Cell("not enabled", "33")
-    return Cell("paused", "33") if one.is_held else Cell("on", "32")
+        return Cell("⊘ paused", "33")
+    return Cell("⊘ deployment paused", "33") if one.is_held else Cell("✔ active", "32")
 
 
 def _named(one: TriggerState) -> str:
     said = one.trigger.describe()
     return f"{one.trigger.name}: {said}" if one.trigger.name is not None else said
+
+
+def _listed(one: TriggerState) -> list[Cell]:
+    waits_for, added_by = Cell(one.trigger.describe()), Cell(one.added_by or "code")
+    return [_state(one), Cell(one.deployment, "1"), Cell(name_of(one)), waits_for, added_by]
 
 
 def _row(one: Firing, now: datetime) -> list[Cell]:

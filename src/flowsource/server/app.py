@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from flowsource.server import doormat, feeds, health, metrics, pages, streams
 from flowsource.server.access import Shown
-from flowsource.server.api import deployments, events, logs, others, runs, schedules, sources, tokens
+from flowsource.server.api import deployments, events, logs, others, runs, schedules, sources, tokens, triggers
 from flowsource.server.api.answers import answer
 from flowsource.server.metrics import Metrics
 from flowsource.server.open_streams import Streams
@@ -67,7 +67,7 @@ def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> Fas
     app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
     api = APIRouter(prefix=API)
-    for module in (deployments, schedules, runs, logs, events, sources, others, tokens, feeds, streams):
+    for module in (deployments, schedules, triggers, runs, logs, events, sources, others, tokens, feeds, streams):
         api.include_router(module.router)
     app.include_router(api)
     for beside in (doormat, health, metrics, *pages.ALL):

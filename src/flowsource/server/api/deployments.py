@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from flowsource.bulk import pause_deployments, to_be_paused
 from flowsource.chosen_revisions import pin_of, rollback_of
-from flowsource.cli.json_shapes import deployment_json, done_json, firing_json, history_json, run_json, trigger_json
+from flowsource.cli.json_shapes import deployment_json, done_json, history_json, run_json
 from flowsource.cli.planned import next_instants
 from flowsource.promotions import Accept, Act, Author, Recheck, Unpin
 from flowsource.queries.deployments import parse_deployments
@@ -19,7 +19,7 @@ from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, found, newest_first, page, told
 from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
 from flowsource.store.protocol import Store
-from flowsource.store.values import COUNTED, FIRINGS_KEPT, HISTORY_KEPT
+from flowsource.store.values import COUNTED, HISTORY_KEPT
 from flowsource.tokens import Token
 
 router = APIRouter(prefix="/deployments", tags=["deployments"])
@@ -69,24 +69,6 @@ async def show_history(
     entries = await store.history(deployment.id, limit=HISTORY_KEPT)
     shown = behind(entries, cursor, lambda entry: newest_first(entry.seq))
     return page(shown, limit, history_json, lambda entry: newest_first(entry.seq))
-
-
-@router.get("/{flow}/{name}/triggers", responses=told(list[models.Trigger]))
-async def list_triggers(store: TheStore, _: Viewer, flow: Flow, name: Name) -> Response:
-    """What makes a deployment run because something happened."""
-    deployment = await store.deployment(f"{flow}/{name}")
-    return answer(list(map(trigger_json, await store.triggers([deployment.id]))))
-
-
-@router.get("/{flow}/{name}/firings", responses=told(models.Page[models.Firing]))
-async def list_firings(
-    store: TheStore, _: Viewer, flow: Flow, name: Name, cursor: Cursor = None, limit: Limit = 50
-) -> Response:
-    """What the triggers of a deployment fired, the newest first."""
-    deployment = await store.deployment(f"{flow}/{name}")
-    firings = await store.firings(deployment.id, limit=FIRINGS_KEPT)
-    shown = behind(firings, cursor, lambda firing: newest_first(firing.seq))
-    return page(shown, limit, firing_json, lambda firing: newest_first(firing.seq))
 
 
 @router.post("/{flow}/{name}/pause", responses=_DEPLOYMENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -83,6 +83,40 @@ class ScheduleAsked(When, Why):
     jitter: Annotated[float, Field(ge=0)] = 0
     catchup: Catchup | None = None
     max_lateness: Annotated[float | None, Field(ge=0)] = None
+
+
+Texts = str | Annotated[list[str], Field(max_length=100)]
+Labels = dict[str, Texts]
+
+
+class TriggerWanted(Asked):
+    """What a trigger waits for: the fields of one of its `kind`, or one of the short forms `on_..._of`. Lengths of time
+    are in seconds."""
+
+    kind: Literal["event", "compound", "sequence"] | None = None
+    expect: Texts | None = None
+    match: Labels | None = None
+    match_related: Labels | Annotated[list[Labels], Field(max_length=100)] | None = None
+    for_each: Texts | None = None
+    after: Texts | None = None
+    posture: Literal["Reactive", "Proactive"] | None = None
+    threshold: int | None = None
+    triggers: Annotated[list[TriggerWanted], Field(max_length=100)] | None = None
+    require: int | Literal["any", "all"] | None = None
+    within: Annotated[float, Field(ge=0)] | None = None
+    on_completion_of: str | None = None
+    on_failure_of: str | None = None
+    on_cancellation_of: str | None = None
+    on_crash_of: str | None = None
+
+
+class TriggerAsked(TriggerWanted, Why):
+    """A trigger to be added."""
+
+    name: Annotated[str | None, Field(max_length=100)] = None
+    enabled: bool = True
+    parameters: dict[str, Any] = {}
+    schedule_after: Annotated[float, Field(ge=0)] = 0
 
 
 class EventTold(Asked):

@@ -314,6 +314,8 @@ class Trigger(BaseModel):
     said: str
     held: bool
     enabled: bool
+    origin: Literal["code", "person"]
+    added_by: str | None
 
 
 class Firing(BaseModel):

@@ -26,10 +26,11 @@ _RESCAN = 30.0
 _POLL = 2.0
 _ROOT_MISSING = 0.25
 
-# In milliseconds. A thread waits in the library for this long at most, so a cancellation waits no longer.
-_WAKE = 500
-_BATCH = 300
-_STEP = 50
+# In milliseconds. A thread of the library looks at each step whether there is something, or it is to stop: so seldom that it
+# costs little where nothing happens. Whether the directory is still the one that it was is asked more seldom yet.
+_WAKE = 2000
+_BATCH = 400
+_STEP = 200
 
 
 async def watch_directory(directory: Path, *, stop: anyio.Event, modules_only: bool = False) -> AsyncGenerator[str]:

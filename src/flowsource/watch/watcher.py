@@ -175,10 +175,18 @@ class Watcher:
             await self._look_back(await self._poll("a call", watchdog), watchdog)
 
     async def _listen(self) -> None:
-        """Take each notice of the source for a hint. Notices that end, or fail, are asked for again."""
+        """Take each notice of the source for a hint."""
+        async with anyio.create_task_group() as tasks:
+            stop = anyio.Event()
+            tasks.start_soon(_set_at_the_end, stop)
+            await self._hear(stop)
+            tasks.cancel_scope.cancel()
+
+    async def _hear(self, stop: anyio.Event) -> None:
+        """Notices that end, or fail, are asked for again; all of them end when `stop` is set."""
         for failures in itertools.count():
             try:
-                notices = self._sources[0].notices(anyio.Event())
+                notices = self._sources[0].notices(stop)
                 if notices is None:
                     return
                 async with aclosing(notices):
@@ -353,3 +361,11 @@ def _wait_asked_for(failure: SourceError | None) -> float:
     asked = failure.retry_after if isinstance(failure, SourceUnavailable) else None
     # A number of seconds until here: what a remote sends may be longer than any timedelta.
     return min(asked, LONGEST_RETRY_AFTER.total_seconds()) if asked is not None and asked > 0 else 0.0
+
+
+async def _set_at_the_end(stop: anyio.Event) -> None:
+    """Set `stop` when this is cancelled: a thread that waits for notices hears of nothing else."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        stop.set()

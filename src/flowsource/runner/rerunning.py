@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Literal
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ async def rerun(store: Store, run: Run, *, at: AtRevision = "active", idempotenc
     Whether its parameters fit is for the flow to say, which may have changed. Where the revision is gone by then, the
     new run crashes and says so. Raises InConflict for one that went on inside another, or that has no revision yet.
     """
-    now = datetime.now(UTC)
+    now = store.now()
     new = NewRun(
         deployment_id=run.deployment_id,
         scheduled_at=now,

@@ -16,7 +16,7 @@ from flowsource.events import Event
 from flowsource.queries.runs import matches, parse_runs
 from flowsource.queries.terms import Query
 from flowsource.server.access import Shown, TheStore
-from flowsource.server.api.asking import QueryText, parsed
+from flowsource.server.api.asking import QueryText
 from flowsource.server.api.events import Names, names_of
 from flowsource.server.streaming import STREAM, LastId, Seen, stream
 from flowsource.store.protocol import Store
@@ -52,7 +52,7 @@ async def stream_runs(
 ) -> Response:
     """Each run of a query that changes from now on, as a `run` with all that is known of it; `left` is the id of one
     that was of it in another state. `begin` and `gap` are as in the stream of events."""
-    wanted = parsed(query, parse_runs)
+    wanted = parse_runs(query, now=store.now())
     in_any_state = Query(tuple(term for term in wanted.terms if term.key != "state"))
 
     async def tell(events: Sequence[Event]) -> list[tuple[str, str, Any]]:

@@ -26,8 +26,8 @@ _RESCAN = 30.0
 _POLL = 2.0
 _ROOT_MISSING = 0.25
 
-# In milliseconds. A thread of the library looks at each step whether there is something, or it is to stop: so seldom that it
-# costs little where nothing happens. Whether the directory is still the one that it was is asked more seldom yet.
+# In milliseconds. At each step a thread of the library looks whether there is something, or it is to stop: seldom
+# enough to cost little where nothing happens. Whether the directory is still the one that it was is asked less often.
 _WAKE = 2000
 _BATCH = 400
 _STEP = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import Header
@@ -31,14 +31,9 @@ class Parse(Protocol):
     def __call__(self, text: str, *, now: datetime) -> Query: ...
 
 
-def parsed(text: str, parse: Parse) -> Query:
-    """The query that `text` is by now."""
-    return parse(text, now=datetime.now(UTC))
-
-
-def parsed_for_act(text: str, parse: Parse) -> Query:
-    """The same for what is done to all that it asks for; raises InvalidInput where it leaves nothing out."""
-    query = parsed(text, parse)
+def parsed_for_act(text: str, parse: Parse, *, now: datetime) -> Query:
+    """The query of what is done to all that it asks for; raises InvalidInput where it leaves nothing out."""
+    query = parse(text, now=now)
     if not query.terms:
         raise InvalidInput("query: it asks for all there is; say which are meant, such as state:running.")
     return query

@@ -17,7 +17,7 @@ from flowsource.runner.requests import request_run
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, found, newest_first, page, told
-from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
+from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed_for_act
 from flowsource.store.protocol import Store
 from flowsource.store.values import COUNTED, HISTORY_KEPT
 from flowsource.tokens import Token
@@ -37,7 +37,7 @@ async def list_deployments(
 ) -> Response:
     """The deployments of a query, by name."""
     now = store.now()
-    part = await store.find_deployments(parsed(query, parse_deployments), cursor=cursor, limit=limit, now=now)
+    part = await store.find_deployments(parse_deployments(query, now=now), cursor=cursor, limit=limit, now=now)
     instants = await next_instants(store, part.items, now)
     return found(part, lambda one: deployment_json(one, instants.get(one.id)))
 
@@ -142,7 +142,7 @@ async def ask_for_run(
 
 
 async def _set_all_paused(store: Store, who: Token, asked: inputs.ActOnAll, paused: bool) -> Response:
-    query = to_be_paused(parsed_for_act(asked.query, parse_deployments), paused)
+    query = to_be_paused(parsed_for_act(asked.query, parse_deployments, now=store.now()), paused)
     hit = len((await store.find_deployments(query, limit=COUNTED, now=store.now())).items)
     if asked.dry_run:
         return answer(done_json(hit, None))

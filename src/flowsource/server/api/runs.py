@@ -16,7 +16,7 @@ from flowsource.runner.rerunning import rerun
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, found, told
-from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed, parsed_for_act
+from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed_for_act
 from flowsource.store.values import COUNTED
 from flowsource.tokens import Token
 
@@ -31,19 +31,21 @@ async def list_runs(
     store: TheStore, _: Viewer, query: QueryText = "", cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
     """The newest runs first, those of a query."""
-    return found(await store.find_runs(parsed(query, parse_runs), cursor=cursor, limit=limit), run_json)
+    return found(await store.find_runs(parse_runs(query, now=store.now()), cursor=cursor, limit=limit), run_json)
 
 
 @router.get("/count", responses=told(models.Count))
 async def count_runs(store: TheStore, _: Viewer, query: QueryText = "") -> Response:
     """How many runs a query asks for, as far as is counted."""
-    return answer({"count": (count := await store.count_runs(parsed(query, parse_runs))), "is_all": count < COUNTED})
+    return answer(
+        {"count": (count := await store.count_runs(parse_runs(query, now=store.now()))), "is_all": count < COUNTED}
+    )
 
 
 @router.post("/cancel", responses=told(models.Done))
 async def cancel_all_runs(store: TheStore, who: Operator, asked: inputs.ActOnAll) -> Response:
     """Have all runs of a query end that have not ended, those that wait first; asked again, the rest of them."""
-    query = unfinished(parsed_for_act(asked.query, parse_runs))
+    query = unfinished(parsed_for_act(asked.query, parse_runs, now=store.now()))
     hit = await store.count_runs(query)
     if asked.dry_run:
         return answer(done_json(hit, None))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,18 @@ if __name__ == "__main__":
 FLOW = 'def hello(name: str = "world"):\n    return {answer!r} + name\n'
 
 
+def remove(place: Path) -> None:
+    """Remove a directory, with what is read-only in it."""
+    for directory, _, _ in os.walk(place):
+        Path(directory).chmod(0o700)
+    shutil.rmtree(place)
+
+
+def kept(home: Path, revision: str) -> bool:
+    """Whether there is a snapshot of that revision."""
+    return any(revision in str(place) for place in home.glob("cache/sources/*/snapshots/*/complete"))
+
+
 async def test_a_run_is_done_again_at_what_serves_or_at_the_revision_that_it_had(tmp_path: Path) -> None:
     requires("git")
     repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
@@ -51,6 +65,55 @@ async def test_a_run_is_done_again_at_what_serves_or_at_the_revision_that_it_had
             assert [run.revision.id for run in (active, same) if run.revision] == [second, first]
             assert [(run.rerun_of, run.tags) for run in (active, same)] == [(before.id, ("mine",))] * 2
             assert (await server.store.deployment("hello/demo")).active.id == second
+
+
+async def test_a_revision_that_is_not_kept_any_more_is_fetched_again(tmp_path: Path) -> None:
+    requires("git")
+    repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
+    first = repository.commit_files({"flows.py": FLOW.format(answer="one ")}, message="Say one")
+    script, home = tmp_path / "serve.py", tmp_path / "home"
+    with git_server(tmp_path / "served") as remote:
+        where, options = remote.url("repo.git"), ", pull_interval=0.2"
+        script.write_text(SCRIPT.format(source="GitRepository", where=where, options=options))
+        async with serving(script, home) as server:
+            before = await server.until_final(await request_run(server.store, "hello/demo", {}))
+            assert await server.stop() == 0
+        remove(home / "cache")
+        second = repository.commit_files({"flows.py": FLOW.format(answer="two ")}, message="Say two")
+        async with serving(script, home) as server:
+            await server.until_active("hello/demo", second)
+            assert not kept(home, first)
+
+            same = await server.until_final(await rerun(server.store, before, at="same"))
+
+            assert (same.state, same.result) == (RunState.COMPLETED, "one world"), same.failure
+            assert kept(home, first)
+            assert (await server.store.deployment("hello/demo")).active.id == second
+
+
+async def test_a_revision_that_is_nowhere_any_more_crashes_the_run_which_says_so(tmp_path: Path) -> None:
+    requires("git")
+    repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
+    repository.commit_files({"flows.py": FLOW.format(answer="one ")}, message="Say one")
+    script, home = tmp_path / "serve.py", tmp_path / "home"
+    with git_server(tmp_path / "served") as remote:
+        where, options = remote.url("repo.git"), ", pull_interval=0.2"
+        script.write_text(SCRIPT.format(source="GitRepository", where=where, options=options))
+        async with serving(script, home) as server:
+            before = await server.until_final(await request_run(server.store, "hello/demo", {}))
+            assert await server.stop() == 0
+        for place in (home / "cache", repository.path):
+            remove(place)
+        anew = FixtureRepository.create(repository.path)
+        second = anew.commit_files({"flows.py": FLOW.format(answer="two ")}, message="Say two")
+        async with serving(script, home) as server:
+            await server.until_active("hello/demo", second)
+
+            same = await server.until_final(await rerun(server.store, before, at="same"))
+
+            assert (same.state, same.failure is not None) == (RunState.CRASHED, True)
+            assert same.failure is not None and before.revision is not None
+            assert before.revision.id[:7] in same.failure.message
 
 
 async def test_what_was_in_a_directory_that_is_used_in_place_cannot_be_done_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from flowsource.server.listening import listening
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from flowsource.store.values import EVENTS, WORK, about
@@ -46,6 +48,13 @@ async def test_what_is_no_topic_is_refused_and_harms_nobody(store: Store, topic:
         answered = await listen(server, topics=[WORK, about(RUN)], seen={}, wait=0)
         assert answered.status_code == 200
         assert not list(tmp_path.glob("*.sock"))
+
+
+def test_no_answer_waits_until_what_was_sent_before_is_confirmed() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_what_is_no_length_of_a_wait_is_refused(store: Store) -> None:

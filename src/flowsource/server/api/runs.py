@@ -37,9 +37,8 @@ async def list_runs(
 @router.get("/count", responses=told(models.Count))
 async def count_runs(store: TheStore, _: Viewer, query: QueryText = "") -> Response:
     """How many runs a query asks for, as far as is counted."""
-    return answer(
-        {"count": (count := await store.count_runs(parse_runs(query, now=store.now()))), "is_all": count < COUNTED}
-    )
+    count = await store.count_runs(parse_runs(query, now=store.now()))
+    return answer({"count": count, "is_all": count < COUNTED})
 
 
 @router.post("/cancel", responses=told(models.Done))

@@ -157,6 +157,7 @@ def arguments(server: Server, run: Run) -> dict[str, dict[str, Any]]:
         "find_deployments": {"query": Query(), "now": NOW},
         "find_runs": {"query": Query()},
         "count_runs": {"query": Query()},
+        "backlog": {},
         "latest_runs": {"deployment_ids": [deployment_id], "each": 5},
         "prunable": {"limits": Limits(runs=None, logs=None)},
         "prune": {"limits": Limits(runs=None, logs=None)},
@@ -220,7 +221,9 @@ EXPECTED = {
     **dict.fromkeys(("run", "runs", "lines", "find_lines", "attempts", "transitions"), f"{READ} runner"),
     **dict.fromkeys(("runners", "waiting", "to_cancel", "source_wishes", "revisions_of_runs"), f"{READ} runner"),
     **dict.fromkeys(("events", "event", "triggers", "firings"), f"{READ} runner"),
-    **dict.fromkeys(("sources", "find_deployments", "find_runs", "count_runs", "latest_runs", "prunable"), READ),
+    **dict.fromkeys(
+        ("sources", "find_deployments", "find_runs", "count_runs", "backlog", "latest_runs", "prunable"), READ
+    ),
     "newest_events": READ,
     **dict.fromkeys(("add_schedule", "set_schedule_active", "remove_schedule"), "operator admin"),
     **dict.fromkeys(("add_trigger", "set_trigger_enabled", "remove_trigger"), "operator admin"),

@@ -8,7 +8,7 @@ from flowsource.errors import RunNotFound
 from flowsource.runs import RunState
 from flowsource.store.protocol import Store
 from flowsource.store.values import NewRun, Outcome
-from tests.store.words import NOW, SECOND, end, registration, serve
+from tests.store.words import HOUR, NOW, SECOND, end, registration, serve
 
 
 class Finding:
@@ -51,6 +51,21 @@ class Finding:
         assert await store.runs(deployment_id=nightly) == created[4::-2]
         cancelled = await end(store, created[3], Outcome(state=RunState.CANCELLED))
         assert await store.runs(states=[RunState.CANCELLED, RunState.FAILED]) == [cancelled]
+
+    async def test_what_has_not_ended_is_counted_by_its_state(self, store: Store) -> None:
+        server = await serve(store, registration("one"), registration("other"))
+        assert await store.backlog() == []
+        await server.ask(NOW)
+        await end(store, await server.start_one())
+        await server.ask(NOW - HOUR)
+        begun = await server.start_one()
+        for number, deployment in enumerate([*server.deployments, *server.deployments]):
+            at = NOW - number * SECOND
+            await store.create_run(NewRun(deployment_id=deployment.id, scheduled_at=at), now=NOW)
+
+        told = {one.state: (one.count, one.due_at) for one in await store.backlog()}
+
+        assert told == {RunState.RUNNING: (1, begun.due_at), RunState.SCHEDULED: (4, NOW - 3 * SECOND)}
 
     async def test_how_the_last_runs_of_each_deployment_went_is_told_oldest_first(self, store: Store) -> None:
         server = await serve(store, registration("one"), registration("other"))

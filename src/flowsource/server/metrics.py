@@ -49,7 +49,7 @@ class _Standing:
 
     def collect(self) -> Iterator[Metric]:
         told = self._standing
-        runs = GaugeMetricFamily("flowsource_runs", "Runs that have not ended, up to 2,000.", labels=["state"])
+        runs = GaugeMetricFamily("flowsource_runs", "Runs that have not ended.", labels=["state"])
         for state, count in told.runs.items():
             runs.add_metric([state], count)
         yield runs

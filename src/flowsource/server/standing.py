@@ -13,8 +13,6 @@ from flowsource.source_status import SourceState
 from flowsource.store.protocol import Store
 from flowsource.store.values import ScheduleState
 
-# More than these are not counted: so many is an answer too.
-MOST_COUNTED = 2000
 _NOT_FINAL = [state for state in RunState if not state.is_final]
 _GOOD = (SourceState.OK, SourceState.NEW, SourceState.PAUSED)
 
@@ -37,13 +35,13 @@ class Standing:
 
 async def standing_of(store: Store, *, now: datetime) -> Standing:
     """How things stand at `now`."""
-    runs = await store.runs(states=_NOT_FINAL, limit=MOST_COUNTED)
+    backlog = {one.state: one for one in await store.backlog()}
     deployments = await store.deployments()
     states = await store.schedules([deployment.id for deployment in deployments])
     sources = [source for source in await store.sources(now=now) if source.is_served]
     return Standing(
-        runs={state.value: sum(run.state is state for run in runs) for state in _NOT_FINAL},
-        oldest_due=max((now - run.due_at for run in runs if run.state.is_waiting), default=timedelta(0)),
+        runs={state.value: backlog[state].count if state in backlog else 0 for state in _NOT_FINAL},
+        oldest_due=max((now - one.due_at for one in backlog.values() if one.state.is_waiting), default=timedelta(0)),
         lag=max((lag_of(state, now=now) for state in states), default=timedelta(0)),
         sources=Counter(source.report.status.state.value for source in sources),
         bad_sources=tuple(s.report.status.label for s in sources if s.report.status.state not in _GOOD),

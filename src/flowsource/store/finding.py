@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select, union
+from sqlalchemy import Connection, bindparam, func, select, union, union_all
 
 from flowsource.errors import RunNotFound
 from flowsource.revisions import Revision
@@ -20,7 +20,7 @@ from flowsource.store.tables import (
     is_waiting,
     runs,
 )
-from flowsource.store.values import RunGlimpse
+from flowsource.store.values import Backlog, RunGlimpse
 
 _BETWEEN = select(runs).where(runs.c.id.between(bindparam("lowest"), bindparam("highest"))).limit(2)
 _NAMED = select(runs).where(runs.c.name == bindparam("wanted")).order_by(runs.c.id.desc()).limit(1)
@@ -32,6 +32,8 @@ _AT_REVISION = (
 )
 # Each part has an index of its own.
 _AT_REVISIONS = union(_AT_REVISION.where(is_waiting), _AT_REVISION.where(is_in_progress))
+_COUNTED = select(runs.c.state, func.count().label("count"), func.min(runs.c.due_at).label("due_at"))
+_BACKLOG = union_all(*(_COUNTED.where(part).group_by(runs.c.state) for part in (is_waiting, is_in_progress)))
 _LATEST = (
     select(runs.c.id, runs.c.name, runs.c.state, runs.c.scheduled_at, runs.c.started_at, runs.c.ended_at)
     .where(runs.c.deployment_id == bindparam("of"), runs.c.is_nested.is_(False))
@@ -82,6 +84,11 @@ def newest_runs(
             # Said in the words of the index as well: a database draws no such conclusion from bound values.
             wanted = wanted.where(is_not_completed)
     return [run_from(row) for row in connection.execute(wanted, {"limit": limit})]
+
+
+def backlog(connection: Connection) -> list[Backlog]:
+    """How many runs are in each state in which they have not ended, and when the first of them came due."""
+    return [Backlog(**{**row._mapping, "state": RunState(row.state)}) for row in connection.execute(_BACKLOG)]
 
 
 def latest_runs(connection: Connection, deployment_ids: Sequence[UUID], *, each: int) -> dict[UUID, list[RunGlimpse]]:

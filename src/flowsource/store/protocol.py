@@ -21,6 +21,7 @@ from flowsource.store.values import (
     ALL_LINES,
     BEFORE_ALL,
     HISTORY_KEPT,
+    Backlog,
     Claim,
     Claimed,
     EventPage,
@@ -335,6 +336,9 @@ class Store(Protocol):
 
     async def count_runs(self, query: Query) -> int:
         """How many runs `query` asks for, or `COUNTED` where there are more."""
+
+    async def backlog(self) -> list[Backlog]:
+        """The runs that have not ended, by their states; those inside others do not count."""
 
     async def latest_runs(self, deployment_ids: Sequence[UUID], *, each: int) -> dict[UUID, list[RunGlimpse]]:
         """The newest `each` runs of each of these deployments, the oldest of them first; those inside others do not

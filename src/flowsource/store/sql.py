@@ -60,6 +60,7 @@ from flowsource.store.values import (
     WAITS,
     WISHES,
     WORK,
+    Backlog,
     Claim,
     Claimed,
     EventPage,
@@ -365,6 +366,9 @@ class SqlStore:
 
     async def count_runs(self, query: Query) -> int:
         return await self._read(paging.count, query)
+
+    async def backlog(self) -> list[Backlog]:
+        return await self._read(finding.backlog)
 
     async def latest_runs(self, deployment_ids: Sequence[UUID], *, each: int) -> dict[UUID, list[RunGlimpse]]:
         return await self._read(finding.latest_runs, deployment_ids, each=each)

@@ -337,6 +337,15 @@ class RunGlimpse:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How many runs are in a state in which they have not ended, and when the first of them came due."""
+
+    state: RunState
+    count: int
+    due_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some of what was looked for, in order; with `cursor` the next page is asked for, unless this was the last."""

@@ -105,6 +105,7 @@ RULES: Mapping[str, Rule] = {
     "runs": _read(_ANYTHING, ("deployment_id", "deployments")),
     "find_runs": _read(),
     "count_runs": _read(),
+    "backlog": _read(),
     "latest_runs": _read(),
     "prunable": _read(),
     "prune": Rule(is_repeatable=True),

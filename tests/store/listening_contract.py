@@ -74,4 +74,4 @@ class Listening:
             assert await changes.wait(GENEROUS)
             # Both at once, or each by itself where a server tells of them: never a third time.
             heard = [await changes.wait(timedelta(milliseconds=100)) for _ in range(2)]
-            assert not heard[-1]
+            assert heard.count(True) <= 1

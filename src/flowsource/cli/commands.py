@@ -13,6 +13,8 @@ from flowsource.errors import InvalidInput
 def commands() -> App:
     """All commands of `flowsource`, by name."""
     app = group("flowsource", "Push to Git; the next run uses it.")
+    app.command("flowsource.cli.serve:serve", name="serve")
+    app.command("flowsource.cli.dev:dev", name="dev")
     app.command("flowsource.cli.run:run", name="run")
     app.command("flowsource.cli.runs:runs", name="runs")
     app.command("flowsource.cli.logs:logs", name="logs")

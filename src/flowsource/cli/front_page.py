@@ -8,6 +8,8 @@ Usage: flowsource COMMAND [OPTIONS]
 Push to Git; the next run uses it.
 
 Commands:
+  serve SOURCE ENTRYPOINT        Serve a flow from where its code is; or with -f what a file lists.
+  dev PATH[:NAME]                Serve the flows of a file or directory here, as they are edited.
   run DEPLOYMENT                 Ask for a run of a deployment, and watch it with --watch.
   runs ls [QUERY]                The newest runs first, such as state:failed tag:etl.
   runs show RUN                  Everything about one run.

@@ -51,7 +51,6 @@ def test_an_error_is_told_when_it_is_saved_and_so_is_its_repair(alone: CommandLi
 def test_all_flows_below_a_directory_are_found_without_an_import(place: Path) -> None:
     (place / "sub").mkdir()
     (place / ".venv").mkdir()
-    text = "import not_there\n@flow\ndef greet(): ...\n@not_there.flow(retries=1)\nasync def x(): ..."
     for file in ("a.py", "sub/b.py", ".venv/c.py"):
         (place / file).write_text(
             "import not_there\n@flow\ndef greet(): ...\n@not_there.flow(retries=1)\nasync def x(): ..."

@@ -16,7 +16,7 @@ from tests.cli.calling import CommandLine
 from tests.support.modules import modules_loaded_by
 
 COMMANDS = [
-    *("serve", "dev", "run", "logs", "store prune", "config show", "demo"),
+    *("serve", "dev", "run", "logs", "why", "store prune", "config show", "demo"),
     *("runs ls", "runs show", "runs cancel", "runs rerun", "runners ls", "deployments ls", "deployments show"),
     *(f"deployments {name}" for name in ("history", "pin", "unpin", "rollback", "accept", "recheck")),
     *(f"deployments {name}" for name in ("pause", "resume")),

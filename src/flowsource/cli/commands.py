@@ -18,6 +18,7 @@ def commands() -> App:
     app.command("flowsource.cli.run:run", name="run")
     app.command("flowsource.cli.runs:runs", name="runs")
     app.command("flowsource.cli.logs:logs", name="logs")
+    app.command("flowsource.cli.why:why", name="why")
     app.command("flowsource.cli.deployments:deployments", name="deployments")
     app.command("flowsource.cli.triggers:triggers", name="triggers")
     app.command("flowsource.cli.events:events", name="events")

@@ -16,6 +16,7 @@ Commands:
   runs cancel RUN                Ask a run to end, with its processes, or all that a query asks for.
   runs rerun RUN                 Ask for a new run with the same parameters and tags.
   logs RUN                       What a run wrote; with -f as it comes, until the run ends.
+  why RUN                        Why it is late, waits, is lost or failed; or of a deployment.
   deployments ls [QUERY]         All deployments: their schedules, revisions and states.
   deployments show NAME          Everything about one deployment.
   deployments history NAME       What happened to it: each promotion, and each act of a person.

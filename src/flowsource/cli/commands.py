@@ -28,6 +28,7 @@ def commands() -> App:
     app.command("flowsource.cli.config:config", name="config")
     app.command("flowsource.cli.store:store", name="store")
     app.command("flowsource.cli.servers:server", name="server")
+    app.command("flowsource.cli.server_tokens:tokens", name="tokens")
     app.command("flowsource.cli.dashboard:dashboard", name="dashboard")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app

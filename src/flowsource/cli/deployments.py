@@ -30,6 +30,8 @@ from flowsource.text import revision_text
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
 for _command in (pin, unpin, rollback, accept, recheck, pause, resume, history):
     deployments.command(_command)
+deployments.command("flowsource.cli.run:run", name="run")
+deployments.command("flowsource.cli.deleting:delete", name="delete")
 
 
 @deployments.command

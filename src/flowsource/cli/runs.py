@@ -23,6 +23,7 @@ from flowsource.store.values import Page
 runs = group("runs", "What has run, runs and will run.")
 runs.command(cancel)
 runs.command(rerun)
+runs.command("flowsource.cli.runs_watch:watch", name="watch")
 
 
 @runs.command

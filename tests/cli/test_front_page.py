@@ -16,7 +16,7 @@ from tests.cli.calling import CommandLine
 from tests.support.modules import modules_loaded_by
 
 COMMANDS = [
-    *("serve", "dev", "run", "logs", "why", "store prune", "config show", "demo"),
+    *("serve", "dev", "run", "logs", "why", "store prune", "config show", "doctor", "demo"),
     *(
         "runs ls",
         "runs show",

@@ -30,6 +30,7 @@ def commands() -> App:
     app.command("flowsource.cli.servers:server", name="server")
     app.command("flowsource.cli.server_tokens:tokens", name="tokens")
     app.command("flowsource.cli.dashboard:dashboard", name="dashboard")
+    app.command("flowsource.cli.doctor:doctor", name="doctor")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app
 

@@ -15,7 +15,6 @@ from flowsource.cli.times import relative
 from flowsource.errors import InvalidInput
 from flowsource.tokens import Token, check_scopes, check_token_name, digest_of, new_secret
 
-
 _COLUMNS = ("NAME", "SCOPES", "USED", "EXPIRES", "STATE")
 _LENGTH = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}

@@ -31,6 +31,7 @@ def commands() -> App:
     app.command("flowsource.cli.server_tokens:tokens", name="tokens")
     app.command("flowsource.cli.dashboard:dashboard", name="dashboard")
     app.command("flowsource.cli.doctor:doctor", name="doctor")
+    app.command("flowsource.cli.completion:completion", name="completion")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app
 

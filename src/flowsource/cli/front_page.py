@@ -56,11 +56,12 @@ Commands:
   dashboard                      A link by which a browser comes into the dashboard.
   server start                   Let runners and people on other machines use this store.
   tokens create NAME             Make one for a runner, a person, a script (server token create).
-  tokens ls                      All tokens: what they may do, and when they were used (server token ls).
+  tokens ls                      All, with what each may do (server token ls).
   tokens revoke NAME             Let a token count no more (server token revoke).
   store status                   Where the memory is, and the version of its tables.
   store downgrade VERSION        Bring its tables back to an older version.
   doctor                         Whether all is as it should be, and what helps where it is not.
+  completion SHELL               What completes commands and options in bash, zsh or fish.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.

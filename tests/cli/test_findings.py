@@ -26,8 +26,9 @@ def source(state: SourceState, *, address: str = "https://h/r", is_served: bool 
 def deployment(**said: Any) -> Deployment:
     declared = Declaration(name="nightly", entrypoint="flows.py:etl", source_key="key", source_label="team/flows")
     facts = FlowFacts(name="etl")
-    times = {"created_at": NOW, "updated_at": NOW}
-    return Deployment(id=uuid4(), flow="etl", declared=declared, facts=facts, active=FIRST, **times, **said)
+    return Deployment(
+        id=uuid4(), flow="etl", declared=declared, facts=facts, active=FIRST, created_at=NOW, updated_at=NOW, **said
+    )
 
 
 def run(state: RunState, **said: Any) -> Run:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
+from flowsource.runs import RunState
 from flowsource.server.api import models
 
 PLACE = Path(__file__).parents[2] / "docs" / "cli-schemas"
@@ -36,7 +39,7 @@ class Reason(BaseModel):
 
     run: str | None
     name: str | None
-    state: models.RunState | None
+    state: RunState | None
     deployment: str
     kind: str
     sentence: str
@@ -127,7 +130,7 @@ class Link(BaseModel):
 class Coming(models.Coming):
     """An instant at which a schedule fires; `deployment` and `schedule` are null for one that was only thought of."""
 
-    here: models.datetime
+    here: datetime
     timezone: str
     deployment: str | None
     schedule: str | None
@@ -142,11 +145,11 @@ class Fired(BaseModel):
 
 
 # The API says the next instants of each as well.
-Schedule = create_model(
-    "Schedule",
-    __config__=ConfigDict(extra="allow"),
-    __doc__=models.Schedule.__doc__,
-    **{name: (field.annotation, ...) for name, field in models.Schedule.model_fields.items() if name != "next"},
+_FIELDS: dict[str, Any] = {
+    name: (field.annotation, ...) for name, field in models.Schedule.model_fields.items() if name != "next"
+}
+Schedule: Any = create_model(
+    "Schedule", __config__=ConfigDict(extra="allow"), __doc__=models.Schedule.__doc__, **_FIELDS
 )
 
 # What each command prints. Those that go on print a line for each.
@@ -165,7 +168,7 @@ SHAPES: Mapping[str, Any] = {
         models.Deployment,
     ),
     "deployments history": list[models.HistoryEntry],
-    "schedules ls": list[Schedule],
+    "schedules ls": GenericAlias(list, (Schedule,)),
     "schedules next": list[Coming],
     **dict.fromkeys((f"schedules {act}" for act in ("add", "pause", "resume", "remove")), Schedule),
     "triggers ls": list[models.Trigger],

@@ -10,6 +10,8 @@ from pathlib import Path
 # The variable that names the file, and the file of the working directory that is read without it.
 CONFIG = "FLOWSOURCE_CONFIG"
 FILE = "flowsource.toml"
+# What that file says beside settings: the deployments that `flowsource serve` is to serve.
+DEPLOYMENTS = "deployments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def _in_file(environ: Mapping[str, str], known: Collection[str]) -> tuple[dict[s
     found, problems = {}, []
     for name, value in values.items():
         label = f"{path}: {name}"
+        if name == DEPLOYMENTS:
+            continue
         if name not in known:
             problems.append(f"{label}: there is no such setting{_near(name, known)}.")
         elif isinstance(value, bool) or not isinstance(value, str | int):

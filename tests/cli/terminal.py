@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping, Sequence
 from fcntl import ioctl
 
 from tests.cli.calling import CommandLine
@@ -15,16 +16,16 @@ from tests.cli.calling import CommandLine
 
 def on_a_terminal(command_line: CommandLine, *words: str, columns: int = 80, **environ: str) -> str:
     """What the command shows on a terminal of that width."""
+    kept = {name: value for name, value in command_line.environ().items() if name not in ("COLUMNS", "NO_COLOR")}
+    program = [sys.executable, "-m", "flowsource", *words]
+    return shown_by(program, {**kept, "TERM": "xterm", **environ}, columns=columns)
+
+
+def shown_by(program: Sequence[str], environ: Mapping[str, str], *, columns: int) -> str:
+    """What a program, which must end with 0, shows on a terminal of that width."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    kept = {name: value for name, value in command_line.environ().items() if name not in ("COLUMNS", "NO_COLOR")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "flowsource", *words],
-        env={**kept, "TERM": "xterm", **environ},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
+    with subprocess.Popen(program, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b"".join(iter(lambda: _read(ours), b""))
         assert process.wait(30) == 0

@@ -326,7 +326,7 @@ def test_what_cannot_be_checked_says_so_by_its_code(alone: CommandLine, tmp_path
         assert alone(*check, "flows.py:greet").code == 4
         assert alone(*check, "no entrypoint").code == 2
         bucket = alone("source", "check", "memory://place", "flows.py:greet", "--branch", "main")
-        assert (bucket.code, "memory://place is no Git repository" in bucket.err) == (2, True)
+        assert (bucket.code, "memory://place is none" in bucket.err) == (2, True)
         server.misbehave(Refuse(status=503))
         assert alone(*check, "flows.py:greet").code == 5
 

@@ -97,6 +97,7 @@ def arguments(server: Server, run: Run) -> dict[str, dict[str, Any]]:
         "set_paused": {"deployment_id": deployment_id, "paused": True, "now": NOW},
         "decide": {"deployment_id": deployment_id, "decision": Decision(outcome=found, epoch=0), "now": NOW},
         "act": {"deployment_id": deployment_id, "act": Unpin(), "author": ANNA, "now": NOW},
+        "delete_deployment": {"deployment_id": deployment_id, "author": ANNA, "now": NOW},
         "history": {"deployment_id": deployment_id},
         "schedules": {"deployment_ids": [deployment_id]},
         "create_scheduled": {
@@ -227,6 +228,7 @@ EXPECTED = {
     "newest_events": READ,
     **dict.fromkeys(("add_schedule", "set_schedule_active", "remove_schedule"), "operator admin"),
     **dict.fromkeys(("add_trigger", "set_trigger_enabled", "remove_trigger"), "operator admin"),
+    "delete_deployment": "operator admin",
     "emit": "operator admin runner",
     "move_trigger": "admin runner",
     **dict.fromkeys(("prune", "take_turn"), "admin"),

@@ -7,6 +7,7 @@ from tests.store.attempts_contract import AttemptsContract
 from tests.store.cancelling_contract import CancellingContract
 from tests.store.claiming_contract import Claiming
 from tests.store.creating_contract import Creating
+from tests.store.deleting_contract import DeletingContract
 from tests.store.events_contract import EventsContract
 from tests.store.finding_contract import Finding
 from tests.store.forgetting_contract import ForgettingContract
@@ -52,6 +53,7 @@ class StoreContract(
     PagingContract,
     PruningContract,
     ForgettingContract,
+    DeletingContract,
     TriggeringContract,
     TriggersOfPeople,
     WaitingContract,

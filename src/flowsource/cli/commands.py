@@ -13,9 +13,12 @@ from flowsource.errors import InvalidInput
 def commands() -> App:
     """All commands of `flowsource`, by name."""
     app = group("flowsource", "Push to Git; the next run uses it.")
+    app.command("flowsource.cli.serve:serve", name="serve")
+    app.command("flowsource.cli.dev:dev", name="dev")
     app.command("flowsource.cli.run:run", name="run")
     app.command("flowsource.cli.runs:runs", name="runs")
     app.command("flowsource.cli.logs:logs", name="logs")
+    app.command("flowsource.cli.why:why", name="why")
     app.command("flowsource.cli.deployments:deployments", name="deployments")
     app.command("flowsource.cli.triggers:triggers", name="triggers")
     app.command("flowsource.cli.events:events", name="events")
@@ -25,7 +28,10 @@ def commands() -> App:
     app.command("flowsource.cli.config:config", name="config")
     app.command("flowsource.cli.store:store", name="store")
     app.command("flowsource.cli.servers:server", name="server")
+    app.command("flowsource.cli.server_tokens:tokens", name="tokens")
     app.command("flowsource.cli.dashboard:dashboard", name="dashboard")
+    app.command("flowsource.cli.doctor:doctor", name="doctor")
+    app.command("flowsource.cli.completion:completion", name="completion")
     app.command("flowsource.cli.demo:demo", name="demo")
     return app
 

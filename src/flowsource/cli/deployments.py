@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from flowsource.cli import exits
-from flowsource.cli.acts import accept, pause, pin, recheck, resume, rollback, unpin
 from flowsource.cli.given import Words, check_limit
 from flowsource.cli.groups import group
-from flowsource.cli.history import history
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_page, print_table, say, say_more
@@ -28,8 +26,11 @@ from flowsource.store.values import Page
 from flowsource.text import revision_text
 
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
-for _command in (pin, unpin, rollback, accept, recheck, pause, resume, history):
-    deployments.command(_command)
+for _act in ("pin", "unpin", "rollback", "accept", "recheck", "pause", "resume"):
+    deployments.command(f"flowsource.cli.acts:{_act}", name=_act)
+deployments.command("flowsource.cli.history:history", name="history")
+deployments.command("flowsource.cli.run:run", name="run")
+deployments.command("flowsource.cli.deleting:delete", name="delete")
 
 
 @deployments.command

@@ -69,6 +69,22 @@ def ls(
 
 
 @events.command
+def tail(*, name: str | None = None, limit: int = 20, json: bool = False) -> int:
+    """The last events, and then each as it comes, until interrupted; as `events ls --follow`.
+
+    Parameters
+    ----------
+    name
+        Only those of this name, or of all names that begin so, with * at the end: 'order.*', 'flow-run.failed'.
+    limit
+        How many at most, of those that are there already (20).
+    json
+        Print each as a JSON object of its own.
+    """
+    return ls(name=name, limit=limit, follow=True, json=json)
+
+
+@events.command
 def emit(
     name: str,
     /,

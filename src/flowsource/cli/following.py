@@ -115,11 +115,15 @@ class LineShower:
 
 def say_state(run: Run) -> None:
     """A state that a run has come to, on standard error."""
-    cell = state_cell(run.state)
-    sign = painted(cell.text, cell.colour or "0", sys.stderr)
-    print(f"{clock(run.changed_at)}  {sign}{printable(_more_about(run))}", file=sys.stderr, flush=True)
+    print(f"{clock(run.changed_at)}  {state_text(run, sys.stderr)}", file=sys.stderr, flush=True)
     if run.state.is_final and run.failure is not None and run.failure.traceback:
         say(f"See it whole:\n  flowsource runs show {run.name}")
+
+
+def state_text(run: Run, stream: TextIO) -> str:
+    """The state of a run with what there is to say of it, as `stream` shows it."""
+    cell = state_cell(run.state)
+    return f"{painted(cell.text, cell.colour or '0', stream)}{printable(_more_about(run))}"
 
 
 def _more_about(run: Run) -> str:

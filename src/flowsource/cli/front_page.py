@@ -8,12 +8,16 @@ Usage: flowsource COMMAND [OPTIONS]
 Push to Git; the next run uses it.
 
 Commands:
+  serve SOURCE ENTRYPOINT        Serve a flow from where its code is; or with -f what a file lists.
+  dev PATH[:NAME]                Serve the flows of a file or directory here, as they are edited.
   run DEPLOYMENT                 Ask for a run of a deployment, and watch it with --watch.
   runs ls [QUERY]                The newest runs first, such as state:failed tag:etl.
   runs show RUN                  Everything about one run.
   runs cancel RUN                Ask a run to end, with its processes, or all that a query asks for.
   runs rerun RUN                 Ask for a new run with the same parameters and tags.
+  runs watch [QUERY]             Runs as they change, each state on a line.
   logs RUN                       What a run wrote; with -f as it comes, until the run ends.
+  why RUN                        Why it is late, waits, is lost or failed; or of a deployment.
   deployments ls [QUERY]         All deployments: their schedules, revisions and states.
   deployments show NAME          Everything about one deployment.
   deployments history NAME       What happened to it: each promotion, and each act of a person.
@@ -24,6 +28,8 @@ Commands:
   deployments recheck NAME       Look again at a revision that was rejected or rolled back from.
   deployments pause NAME         Hold its schedules and triggers; runs on request go on.
   deployments resume NAME        Let its schedules and triggers go on, from now.
+  deployments run NAME           Ask for a run of it, as `run` does.
+  deployments delete NAME        Forget one that nobody serves, with its runs and its history.
   schedules ls [DEPLOYMENT]      When deployments run, by their code and by people.
   schedules next [DEPLOYMENT]    The next times, in the zone of each schedule and here; also of one
                                  that you think of: --cron, --interval or --rrule.
@@ -39,6 +45,7 @@ Commands:
   triggers resume NAME TRIGGER   Let it go on, with what happens from now.
   triggers remove NAME TRIGGER   Take it away, until the code says something else of it.
   events ls                      What happened, newest first; with -f as it happens.
+  events tail                    What happened last, and what happens; as `events ls -f`.
   events emit EVENT              Tell that something happened, as order.created did.
   source ls                      All sources: how and where they are, and when they are asked next.
   source explain NAME            Why a push is not live: the stages of the last poll, what helps.
@@ -53,11 +60,13 @@ Commands:
   config show                    The settings: the value of each, and where it is from.
   dashboard                      A link by which a browser comes into the dashboard.
   server start                   Let runners and people on other machines use this store.
-  server token create NAME       Make a token for a runner, a person or a script.
-  server token ls                All tokens: what they may do, and when they were used.
-  server token revoke NAME       Let a token count no more.
+  tokens create NAME             Make one for a runner, a person, a script (server token create).
+  tokens ls                      All, with what each may do (server token ls).
+  tokens revoke NAME             Let a token count no more (server token revoke).
   store status                   Where the memory is, and the version of its tables.
   store downgrade VERSION        Bring its tables back to an older version.
+  doctor                         Whether all is as it should be, and what helps where it is not.
+  completion SHELL               What completes commands and options in bash, zsh or fish.
   demo                           See it work: a repository, pushes and runs, in a few seconds.
 
 `flowsource COMMAND --help` tells the options of each.

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from flowsource.cli import exits
-from flowsource.cli.cancelling import cancel
 from flowsource.cli.given import Words, check_limit, state_from
 from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import life_json, run_json
 from flowsource.cli.life import Life, life_of
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, print_page, say, say_more
-from flowsource.cli.rerunning import rerun
 from flowsource.cli.run_page import run_fields
 from flowsource.cli.run_table import print_runs
 from flowsource.queries.runs import parse_runs
@@ -21,8 +19,9 @@ from flowsource.store.protocol import Store
 from flowsource.store.values import Page
 
 runs = group("runs", "What has run, runs and will run.")
-runs.command(cancel)
-runs.command(rerun)
+runs.command("flowsource.cli.cancelling:cancel", name="cancel")
+runs.command("flowsource.cli.rerunning:rerun", name="rerun")
+runs.command("flowsource.cli.runs_watch:watch", name="watch")
 
 
 @runs.command

@@ -1,4 +1,4 @@
-"""`flowsource server token`: who may use a server, and for what."""
+"""`flowsource tokens`, which `flowsource server token` is too: who may use a server, and for what."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ from flowsource.cli.times import relative
 from flowsource.errors import InvalidInput
 from flowsource.tokens import Token, check_scopes, check_token_name, digest_of, new_secret
 
-token = group("token", "Who may use a server, and for what.")
-
 _COLUMNS = ("NAME", "SCOPES", "USED", "EXPIRES", "STATE")
 _LENGTH = re.compile(r"(\d{1,6})([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
 
-@token.command
 def create(name: str, /, *, scope: list[str], expires_in: str | None = None, json: bool = False) -> int:
     """Make a token, and print its secret: it is shown this once, and kept nowhere.
 
@@ -56,7 +53,6 @@ def create(name: str, /, *, scope: list[str], expires_in: str | None = None, jso
     return exits.OK
 
 
-@token.command
 def ls(*, json: bool = False) -> int:
     """All tokens: what they may do, and when they were used.
 
@@ -76,7 +72,6 @@ def ls(*, json: bool = False) -> int:
     return exits.OK
 
 
-@token.command
 def revoke(name: str, /, *, json: bool = False) -> int:
     """Let a token count no more, from now on.
 
@@ -110,3 +105,10 @@ def _length(text: str) -> timedelta:
     if not (match := _LENGTH.fullmatch(text)) or not int(match[1]):
         raise InvalidInput(f"--expires-in {text}: give a length of time such as 90d, 12h or 30m.")
     return int(match[1]) * _UNITS[match[2]]
+
+
+tokens = group("tokens", "Who may use a server, and for what.")
+token = group("token", "Who may use a server, and for what.")
+for _command in (create, ls, revoke):
+    tokens.command(_command)
+    token.command(_command)

@@ -11,19 +11,16 @@ import anyio
 from flowsource.cli import exits
 from flowsource.cli.json_shapes import revision_json
 from flowsource.cli.output import Cell, print_json, print_page, say
+from flowsource.cli.source_given import source_given
 from flowsource.cli.words import parameters_text, revision_fields
 from flowsource.deployments import Declaration, FlowFacts, Rejection
 from flowsource.entrypoints import parse
-from flowsource.errors import InvalidInput
 from flowsource.revisions import Revision
 from flowsource.runner.inspection import inspect_entrypoint
 from flowsource.runner.processes.starter import open_starter
 from flowsource.settings import Settings
 from flowsource.snapshots.cache import SnapshotCache
-from flowsource.sources import Source, source_from
-from flowsource.sources.git.credentials import GitCredentials
-from flowsource.sources.git.repository import GitRepository
-from flowsource.sources.remote.storage import RemoteStorage
+from flowsource.sources import Source
 from flowsource.text import revision_text
 
 
@@ -64,14 +61,7 @@ def check(
         Print what was found as JSON.
     """
     parse(entrypoint)
-    source = source_from(url)
-    if any(given is not None for given in (branch, tag, ref, commit, token_env)):
-        if isinstance(source, RemoteStorage):
-            raise InvalidInput(
-                f"--branch, --tag, --ref, --commit, --token-env: {source.label} is no Git repository; leave them out."
-            )
-        credentials = GitCredentials(access_token_env=token_env) if token_env is not None else None
-        source = GitRepository(url, credentials=credentials, branch=branch, tag=tag, ref=ref, commit_sha=commit)
+    source = source_given(url, branch=branch, tag=tag, ref=ref, commit=commit, token_env=token_env)
     snapshots = SnapshotCache(cache or Settings.load().cache)
     revision, found = anyio.run(_look, source, entrypoint, snapshots)
     if json:

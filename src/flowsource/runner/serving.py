@@ -53,11 +53,16 @@ def deployment_of(
 ) -> RunnerDeployment:
     """A deployment of `flow`; see `Flow.to_deployment`."""
     from flowsource.runner.origin import origin_of
+
+    return deployment_at(origin_of(flow), name, **options)
+
+
+def deployment_at(origin: Origin, name: str | None = None, **options: Unpack[DeploymentOptions]) -> RunnerDeployment:
+    """A deployment of the flow at `origin`; see `Flow.to_deployment`. Raises EntrypointMalformed as well."""
     from flowsource.schedules.arguments import schedules_from_arguments
     from flowsource.triggers.arguments import triggers_from_arguments
 
     check_options(options)
-    origin = origin_of(flow)
     parse(origin.entrypoint)
     schedules = schedules_from_arguments(
         interval=options.get("interval"),

@@ -1,4 +1,4 @@
-"""What keeps others from changing the schedules and triggers of a deployment at the same time."""
+"""What keeps others from changing what belongs to a deployment at the same time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy import Connection, bindparam, select
 from flowsource.errors import DeploymentNotFound
 from flowsource.store.tables import deployments
 
-# Whoever changes them holds the row of the deployment meanwhile, where the database lets others write.
+# Whoever changes something of it holds its row meanwhile, where the database lets others write.
 _HOLD = select(deployments.c.id).where(deployments.c.id == bindparam("which")).with_for_update()
 
 
 def hold(connection: Connection, deployment_id: UUID) -> None:
-    """Have nobody else change them until this transaction has ended; raises DeploymentNotFound."""
+    """Have nobody else change what is its until this transaction has ended; raises DeploymentNotFound."""
     if connection.execute(_HOLD, {"which": deployment_id}).one_or_none() is None:
         raise DeploymentNotFound(str(deployment_id))

@@ -161,6 +161,14 @@ class Store(Protocol):
         InConflict where it does not go with how the deployment stands.
         """
 
+    async def delete_deployment(self, deployment_id: UUID, author: Author, *, now: datetime) -> bool:
+        """Remove some of what is known of a deployment, in one short transaction; whether all of it is gone. Repeated
+        until that is so, its runs have gone with their logs, its schedules, its triggers, its history, and itself.
+
+        Runs of others that one of its runs asked for stay, and have no parent. Raises DeploymentNotFound, or InConflict
+        where a runner serves it (also one that is out of sight, for `LOST_FOR`), or a run of it is in progress.
+        """
+
     async def history(self, deployment_id: UUID, *, limit: int = HISTORY_KEPT) -> list[HistoryEntry]:
         """What happened to a deployment, newest first; of each the newest `HISTORY_KEPT` entries are kept."""
 

@@ -95,14 +95,19 @@ def _prune_lines(connection: Connection, before: datetime) -> int:
         room = LINES_AT_ONCE - removed
         if not connection.execute(select(runs.c.id).where(runs.c.id == run_id, _may_go(before))).first():
             continue
-        last = connection.execute(_LAST_TO_GO, {"run": run_id, "skipped": room - 1}).first()
-        gone = delete(log_lines).where(log_lines.c.run_id == run_id)
-        if last is not None:
-            gone = gone.where(tuple_(last.attempt, last.seq) >= _PLACE)
-        removed += connection.execute(gone).rowcount
+        removed += remove_lines(connection, run_id, room)
         if removed >= LINES_AT_ONCE:
             break
     return removed
+
+
+def remove_lines(connection: Connection, run_id: UUID, most: int) -> int:
+    """Remove the first lines of the log of a run, so many at most; how many."""
+    last = connection.execute(_LAST_TO_GO, {"run": run_id, "skipped": most - 1}).first()
+    gone = delete(log_lines).where(log_lines.c.run_id == run_id)
+    if last is not None:
+        gone = gone.where(tuple_(last.attempt, last.seq) >= _PLACE)
+    return connection.execute(gone).rowcount
 
 
 def _runs_with_lines(connection: Connection, before: datetime) -> Iterator[UUID]:
@@ -116,7 +121,11 @@ def _runs_with_lines(connection: Connection, before: datetime) -> Iterator[UUID]
 
 def _prune_runs(connection: Connection, before: datetime) -> int:
     oldest = select(runs.c.id).where(_may_go(before)).order_by(runs.c.id).limit(RUNS_AT_ONCE)
-    ids = connection.execute(oldest).scalars().all()
+    return remove_runs(connection, connection.execute(oldest).scalars().all())
+
+
+def remove_runs(connection: Connection, ids: Sequence[UUID]) -> int:
+    """Remove these runs, or some of those inside them, as long as there are any; how many."""
     # There may be many inside one: they go before it, so that each transaction is short.
     inside = connection.execute(_INSIDE, {"which": ids}).scalars().all() if ids else []
     return _remove(connection, inside or ids)

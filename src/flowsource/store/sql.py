@@ -26,6 +26,7 @@ from flowsource.store import (
     cancelling,
     claiming,
     creating,
+    deleting,
     finding,
     firing,
     listing,
@@ -195,6 +196,12 @@ class SqlStore:
         deployment = await self._write_alone(do)
         self._doorbell.ring(DEPLOYMENTS, EVENTS)
         return deployment
+
+    async def delete_deployment(self, deployment_id: UUID, author: Author, *, now: datetime) -> bool:
+        is_gone = await self._write_alone(deleting.delete_some, deployment_id, author, now=now)
+        if is_gone:
+            self._doorbell.ring(DEPLOYMENTS, EVENTS)
+        return is_gone
 
     async def history(self, deployment_id: UUID, *, limit: int = HISTORY_KEPT) -> list[HistoryEntry]:
         return await self._read(promoting.history, deployment_id, limit=limit)

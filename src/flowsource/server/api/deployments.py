@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
 from flowsource.bulk import pause_deployments, to_be_paused
@@ -58,6 +58,21 @@ async def resume_all_deployments(store: TheStore, who: Operator, asked: inputs.A
 async def show_deployment(store: TheStore, _: Viewer, flow: Flow, name: Name) -> Response:
     """One deployment."""
     return await _shown(store, flow, name)
+
+
+@router.delete("/{flow}/{name}", responses=_DEPLOYMENT)
+async def delete_deployment(
+    store: TheStore,
+    who: Operator,
+    flow: Flow,
+    name: Name,
+    reason: Annotated[str | None, Query(max_length=inputs.LONGEST_REASON)] = None,
+) -> Response:
+    """Delete a deployment that nobody serves, with its runs and their logs, its schedules and its history."""
+    deployment = await store.deployment(f"{flow}/{name}")
+    while not await store.delete_deployment(deployment.id, Author(who.name, reason), now=store.now()):
+        pass
+    return answer(deployment_json(deployment, None))
 
 
 @router.get("/{flow}/{name}/history", responses=told(models.Page[models.HistoryEntry]))

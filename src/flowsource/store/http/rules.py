@@ -79,6 +79,7 @@ RULES: Mapping[str, Rule] = {
     "decide": Rule(theirs=_DEPLOYMENT),
     "set_paused": Rule(people="operator", is_repeatable=True),
     "act": Rule(people="operator"),
+    "delete_deployment": Rule(people="operator"),
     # Runs.
     "create_scheduled": Rule(theirs=_DEPLOYMENT, is_repeatable=True),
     "create_run": Rule(

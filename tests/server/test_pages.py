@@ -14,9 +14,13 @@ import httpx
 import pytest
 
 from flowsource.deployments import FlowFacts, Rejection
+from flowsource.event_names import NAME
+from flowsource.events import Event
+from flowsource.promotions import Author
 from flowsource.revisions import Revision
-from flowsource.runs import Failure, Run, RunState
+from flowsource.runs import Cause, Failure, Run, RunState
 from flowsource.schedules import Interval
+from flowsource.server.pages.causes import Because, because
 from flowsource.server.pages.links import commit_link
 from flowsource.server.pages.run import phases
 from flowsource.server.pages.runs import timeline
@@ -123,6 +127,77 @@ async def test_a_page_says_what_is_served_at_which_commit_and_how_it_went(
     of_deployment = Elements((await visitor.get("/deployments/etl/nightly")).text).text
     assert "every hour" in of_deployment
     assert "Pause" in of_deployment
+
+
+async def test_a_run_says_in_words_what_wanted_it(store: Store, visitor: httpx.AsyncClient) -> None:
+    runner = await runner_of(store)
+    [schedule] = await store.schedules([runner.deployment.id])
+    [run] = await store.create_scheduled(runner.deployment.id, schedule.key, [NOW], cursor=NOW, now=NOW)
+
+    of_run = Elements((await visitor.get(f"/runs/{run.id}")).text).text
+    assert "its schedule, every hour" in of_run
+    assert schedule.key not in of_run
+
+    await store.remove_schedule(runner.deployment.id, schedule.key, Author("anna"), now=NOW)
+    assert f"the schedule {schedule.key}, which is gone" in Elements((await visitor.get(f"/runs/{run.id}")).text).text
+
+
+def test_a_run_of_a_trigger_says_which_event_made_it_fire() -> None:
+    event = Event(seq=7, id=uuid4(), at=NOW, name="order.created", resource={NAME: "17"}, run_id=uuid4())
+    run = replace(a_run(0, 1), cause=Cause(trigger="order.created of any", event=event, chain=("a/b", "c/d")))
+
+    assert because(run, []) == Because(
+        "the trigger order.created of any, through a/b → c/d", "order.created of 17", NOW, f"/runs/{event.run_id}"
+    )
+    assert because(replace(run, cause=None, parent_id=uuid4()), []).text == "it was asked for by the run"
+
+
+async def test_a_revision_that_does_not_load_is_told_once_whoever_follows_it(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    bad = Rejection(revision=Revision(id="9" * 40, subject="break it"), kind="import", message="no", details="", at=NOW)
+    new = [registration(name, source_key=REPORT.key) for name in ("a", "b", "c", "d", "e")]
+    deployments = await store.register(uuid4(), new, lease_until=NOW + HOUR, now=NOW)
+    await reject(store, deployments[0], bad)
+    [alone] = Elements((await visitor.get("/")).text).of("li")
+    assert alone["id"] == f"attention-deployment-{deployments[0].id}"
+    for deployment in deployments[1:]:
+        await reject(store, deployment, bad)
+
+    page = Elements((await visitor.get("/")).text)
+
+    assert [one["id"] for one in page.of("li")] == [f"attention-revision-{bad.revision.id}"]
+    told = " ".join(page.text.split())
+    assert "9999999 break it does not load (no); what served before goes on: etl/a, etl/b, etl/c and 2 more" in told
+
+
+async def test_every_page_is_text_or_json_too(store: Store, visitor: httpx.AsyncClient) -> None:
+    runner = await runner_of(store)
+    run = await failed_run(runner)
+
+    for path in (*PAGES, f"/runs/{run.id}"):
+        *_, text, data = [link["href"] or "" for link in Elements((await visitor.get(path)).text).of("a")]
+        assert (".txt" in text, ".json" in data) == (True, True), path
+        said = await visitor.get(text)
+        assert said.status_code == 200, path
+        assert said.headers["content-type"] == "text/plain; charset=utf-8"
+        assert (await visitor.get(data)).headers["content-type"] == "application/json", path
+        if "runs" in path:
+            assert run.name in said.text
+        if "deployments" in path:
+            assert "every hour" in said.text
+
+    assert (await visitor.get(f"/runs/{run.id}.json")).json()["steps"]
+    assert (await visitor.get("/runs.json?query=state:completed")).json() == {"items": [], "next": None}
+    assert (await visitor.get("/events.json?names=deployment.*")).json()
+
+
+async def test_a_deployment_may_be_called_as_a_twin_ends(store: Store, visitor: httpx.AsyncClient) -> None:
+    await store.register(uuid4(), [registration("a.json")], lease_until=NOW + HOUR, now=NOW)
+
+    assert "<h1>etl/a.json</h1>" in (await visitor.get("/deployments/etl/a.json")).text
+    assert (await visitor.get("/deployments/etl/a.json.json")).json()["name"] == "etl/a.json"
+    assert (await visitor.get("/deployments/etl/b.json")).status_code == 404
 
 
 async def test_whoever_is_not_in_is_told_how_to_come_in(server: Served) -> None:

@@ -58,6 +58,7 @@ async def show_overview(
         "overview.html",
         title="Overview",
         token=token,
+        twin="/overview",
         rows=[_row(one, sources, instants, latest[one.id], now) for one in found.items],
         next=found.cursor,
         query=query,

@@ -37,9 +37,19 @@ PLACES = (
 
 
 def page(
-    request: Request, template: str, *, title: str, token: Token | None, status: int = 200, **values: Any
+    request: Request,
+    template: str,
+    *,
+    title: str,
+    token: Token | None,
+    status: int = 200,
+    twin: str | None = None,
+    **values: Any,
 ) -> HTMLResponse:
-    """The page that `template` makes of `values`, for who showed `token`."""
+    """The page that `template` makes of `values`, for who showed `token`.
+
+    `twin` is the path of the same for programs, without its ending.
+    """
     root = request.scope.get("root_path", "")
     text = (
         _templates()
@@ -53,6 +63,8 @@ def page(
             may_act=token is not None and token.may("operator"),
             now=the_store(request).now(),
             version=OUR_VERSION,
+            twin=twin,
+            asked=f"?{request.url.query}" if request.url.query else "",
             places=PLACES,
             **values,
         )

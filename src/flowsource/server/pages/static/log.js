@@ -78,6 +78,7 @@ class Log {
     this.generation += 1;
     this.stream?.abort();
     this.download.href = `${root}/api/v1/runs/${this.run}/logs.txt?${this.wanted}`;
+    this.download.hidden = !this.wanted.size;
     try {
       if (place) {
         const [attempt, seq] = place.split(".").map(Number);

@@ -103,6 +103,43 @@ def test_the_log_of_a_run_is_searched_and_leads_to_its_first_error(page: Page, d
     assert page.url.endswith(lines.locator(".is-marked a.at").get_attribute("href") or "?")
 
 
+def test_a_schedule_is_seen_before_it_is_kept_and_taken_away_again(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/long/wait")
+    page.get_by_text("Add a schedule").click()
+    form = page.locator("form.schedule")
+    add = form.get_by_role("button", name="Add")
+    form.get_by_label("When").fill("0 2 * * nobody")
+    expect(form.get_by_role("status")).to_contain_text("nobody")
+    expect(add).to_be_disabled()
+
+    form.get_by_label("When").fill("30 4 * * *")
+    form.get_by_label("Time zone").fill("Asia/Tokyo")
+    expect(form.get_by_role("listitem")).to_have_count(5)
+    expect(form.get_by_role("listitem").first).to_contain_text("04:30:00")
+
+    form.get_by_label("Kind").select_option("interval")
+    form.get_by_label("When").fill("15 min")
+    form.get_by_label("Parameters").fill('{"seconds": "many"}')
+    expect(form.get_by_role("status")).to_contain_text("every 15 min")
+    add.click()
+    expect(form.get_by_role("status")).to_contain_text("seconds")
+
+    form.get_by_label("Parameters").fill('{"seconds": 1}')
+    expect(add).to_be_enabled()
+    add.click()
+    row = page.locator("tr[id^=schedule-]", has_text="every 15 min")
+    expect(row).to_contain_text("local")
+    [kept] = dashboard.say("schedules", "ls", "long/wait", "--json").json
+    assert kept["parameters"] == {"seconds": 1}
+
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="No").click()
+    expect(row).to_have_count(1)
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_have_count(0)
+
+
 def test_runs_are_found_by_a_query_that_is_in_the_address(page: Page, dashboard: Dashboard) -> None:
     dashboard.say("run", "etl/nightly", "--watch")
     page.goto("/")

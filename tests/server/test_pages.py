@@ -21,12 +21,13 @@ from flowsource.revisions import Revision
 from flowsource.runs import Cause, Failure, Run, RunState
 from flowsource.schedules import Interval
 from flowsource.server.pages.causes import Because, because
+from flowsource.server.pages.durations import plot
 from flowsource.server.pages.links import commit_link
 from flowsource.server.pages.run import phases
 from flowsource.server.pages.runs import timeline
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
-from flowsource.store.values import Outcome
+from flowsource.store.values import Outcome, RunGlimpse
 from tests.server.serving import Served, served
 from tests.store.source_contract import REPORT
 from tests.store.words import HOUR, Server, end, registration, reject
@@ -307,6 +308,28 @@ def test_runs_that_overlap_are_in_lanes_of_their_own() -> None:
 def test_without_any_that_began_there_is_nothing_to_draw() -> None:
     assert timeline([a_run(None, None, RunState.SCHEDULED)], now=NOW).bars == ()
     assert phases([], now=NOW) == []
+
+
+def glimpse(took: float | None, state: RunState = RunState.COMPLETED) -> RunGlimpse:
+    ended_at = NOW + took * SECOND if took is not None else None
+    return RunGlimpse(id=uuid4(), name="one", state=state, scheduled_at=NOW, started_at=NOW, ended_at=ended_at)
+
+
+def test_runs_are_plotted_as_tall_as_they_took_long() -> None:
+    waiting = replace(glimpse(None, RunState.SCHEDULED), started_at=None)
+    drawn = plot([glimpse(2), glimpse(4), waiting, glimpse(8, RunState.FAILED), glimpse(0)], now=NOW)
+
+    assert drawn is not None
+    assert [(bar.x, bar.y, bar.tall) for bar in drawn.bars] == [
+        *((0, 75, 25), (10, 50, 50)),
+        *((20, 0, 100), (30, 98.5, 1.5)),
+    ]
+    assert (drawn.top, drawn.median, drawn.median_y) == ("8.00 s", "2.00 s", 75)
+    assert "failed" in drawn.bars[2].title
+    assert plot([waiting], now=NOW) is None
+    going = plot([glimpse(None, RunState.RUNNING)], now=NOW + SECOND)
+    assert going is not None
+    assert (going.top, going.median) == ("1.00 s", "")
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from flowsource.revisions import Revision
 from flowsource.runs import Run
 from flowsource.schedules import upcoming
 from flowsource.server.access import TheStore
+from flowsource.server.pages.durations import plot
 from flowsource.server.pages.entry import Visitor
 from flowsource.server.pages.links import commit_link, deployment_path, quoted
 from flowsource.server.pages.marks import HELD, READY, REJECTED, deployment_mark
 from flowsource.server.pages.showing import page
-from flowsource.server.pages.strips import strip
 from flowsource.store.values import ScheduleState
 
 router = APIRouter(include_in_schema=False)
@@ -88,7 +88,7 @@ async def show_deployment_page(request: Request, store: TheStore, token: Visitor
         last=_last(runs),
         schedules=[_schedule(one, now) for one in schedules],
         triggers=await store.triggers([deployment.id]),
-        bars=strip(latest[deployment.id], now=now),
+        plot=plot(latest[deployment.id], now=now),
         history=[_entry(entry, deployment, address) for entry in history],
     )
 

@@ -29,10 +29,21 @@ export async function ask(method, path, body) {
   return said;
 }
 
+// Whether a person says yes to `text`.
+export function isSure(text) {
+  const dialog = document.getElementById("sure");
+  document.getElementById("sure-text").textContent = text;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-post]");
   if (!button) return;
-  if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
+  if (button.dataset.confirm && !(await isSure(button.dataset.confirm))) return;
   button.disabled = true;
   try {
     const said = await ask(button.dataset.method ?? "POST", button.dataset.post, JSON.parse(button.dataset.body));

@@ -155,6 +155,56 @@ def test_runs_are_found_by_a_query_that_is_in_the_address(page: Page, dashboard:
     expect(page.get_by_label("Find runs")).to_have_value("state:completed tag:etl")
 
 
+def test_the_query_box_says_how_a_word_may_go_on_and_takes_it_by_keyboard(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/")
+    page.keyboard.press("/")
+    box = page.get_by_role("combobox", name="Find runs")
+    page.keyboard.type("sta")
+    options = page.get_by_role("listbox").get_by_role("option")
+    expect(options).to_have_text(["state:"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("state:")
+    expect(options.first).to_have_text("state:scheduled")
+    page.keyboard.type("comp")
+    expect(options).to_have_text(["state:completed"])
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("state:completed")
+    page.keyboard.type(" deployment:night")
+    expect(options).to_have_text(["deployment:nightly"])
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_have_count(0)
+    page.keyboard.type("ly")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/runs\?query="))
+
+
+def test_all_runs_of_a_query_are_cancelled_and_asked_for_again_once_a_person_has_seen_how_many(
+    page: Page, dashboard: Dashboard
+) -> None:
+    for _ in range(3):
+        dashboard.say("run", "long/wait", "-p", "seconds=601")
+    page.goto("/runs?query=deployment:wait+-state:cancelled")
+    page.get_by_role("button", name="Cancel all").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Have 3 runs end")
+    dialog.get_by_role("button", name="No").click()
+    page.get_by_role("button", name="Cancel all").click()
+    dialog.get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"runs? (asked to end|cancelled)"))
+    expect(page.get_by_text("No run is like this")).to_be_visible()
+
+    page.goto("/runs?query=deployment:wait+state:cancelled")
+    page.get_by_role("button", name="Re-run all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("alert")).to_contain_text("asked for again")
+    made = dashboard.say("runs", "ls", "deployment:wait -state:cancelled", "--json").json
+    assert made
+    assert all(run["rerun_of"] for run in made)
+    dashboard.say("runs", "cancel", "deployment:wait", "--yes")
+
+
 def test_nothing_is_wider_than_a_phone(context: BrowserContext, page: Page, dashboard: Dashboard) -> None:
     [run] = dashboard.say("runs", "ls", "--limit", "1", "--json").json or [None]
     page.set_viewport_size(NARROW)

@@ -205,6 +205,35 @@ def test_all_runs_of_a_query_are_cancelled_and_asked_for_again_once_a_person_has
     dashboard.say("runs", "cancel", "deployment:wait", "--yes")
 
 
+def test_tabs_that_nobody_looks_at_keep_no_connection_from_those_that_are_looked_at(
+    context: BrowserContext, dashboard: Dashboard
+) -> None:
+    # A browser has six connections to one server at most.
+    tabs = []
+    for _ in range(7):
+        tab = context.new_page()
+        tab.goto("/runs")
+        expect(tab.get_by_text("● live")).to_be_visible()
+        _look(tab, away=True)
+        tabs.append(tab)
+    name = dashboard.say("run", "etl/nightly", "--watch", "--json").json["name"]
+    link = tabs[0].get_by_role("link", name=name, exact=True)
+    expect(link).to_have_count(0)
+    _look(tabs[0], away=False)
+    expect(link).to_be_visible()
+
+
+def _look(tab: Page, *, away: bool) -> None:
+    """Tell a page whether somebody looks at it: without a screen nobody ever looks away."""
+    tab.evaluate(
+        """(away) => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => away });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        away,
+    )
+
+
 def test_nothing_is_wider_than_a_phone(context: BrowserContext, page: Page, dashboard: Dashboard) -> None:
     [run] = dashboard.say("runs", "ls", "--limit", "1", "--json").json or [None]
     page.set_viewport_size(NARROW)

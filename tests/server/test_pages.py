@@ -172,6 +172,46 @@ async def test_a_revision_that_does_not_load_is_told_once_whoever_follows_it(
     assert "9999999 break it does not load (no); what served before goes on: etl/a, etl/b, etl/c and 2 more" in told
 
 
+async def test_of_many_deployments_some_are_shown_and_all_are_looked_at(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    new = [registration(f"d{number:02}", source_key=REPORT.key) for number in range(52)]
+    runner = Server(store, uuid4(), await store.register(uuid4(), new, lease_until=NOW + HOUR, now=NOW))
+    last = runner.deployments[-1]
+    await reject(
+        store, last, Rejection(revision=Revision(id="9" * 40), kind="import", message="no", details="", at=NOW)
+    )
+
+    first = Elements((await visitor.get("/")).text)
+    assert "etl/d49" in first.text
+    assert "etl/d50" not in first.text
+    assert [one["id"] for one in first.of("li")] == [f"attention-deployment-{last.id}"]
+    [more] = [link["href"] for link in first.of("a") if "after=" in (link["href"] or "")]
+    second = Elements((await visitor.get(more or "")).text).text
+    assert "etl/d50" in second
+    assert "etl/d49" not in second
+
+    assert "etl/d50" not in Elements((await visitor.get("/?query=name:d51")).text).text
+    assert "No deployment is like this" in (await visitor.get("/?query=tag:none")).text
+    assert (await visitor.get("/?query=colour:red")).status_code == 422
+
+
+async def test_pages_and_their_dress_come_packed_to_whoever_can_unpack_them(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    await failed_run(await runner_of(store))
+    style = re.search(r'href="(/static/[^"]+\.css)"', (await visitor.get("/")).text)
+    assert style is not None
+
+    for path in ("/runs", style[1]):
+        packed = await visitor.get(path)
+        plain = await visitor.get(path, headers={"accept-encoding": "gzip;q=0, identity"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+        assert int(packed.headers["content-length"]) * 2 < len(plain.content), path
+
+
 async def test_every_page_is_text_or_json_too(store: Store, visitor: httpx.AsyncClient) -> None:
     runner = await runner_of(store)
     run = await failed_run(runner)

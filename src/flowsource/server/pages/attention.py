@@ -15,7 +15,7 @@ from flowsource.source_status import SourceState
 from flowsource.store.values import KnownSource, RunGlimpse
 
 _TROUBLE = (SourceState.DEGRADED, SourceState.AUTH_FAILED, SourceState.MISSING)
-_BAD_ENDS = (RunState.FAILED, RunState.CRASHED, RunState.TIMED_OUT)
+BAD_ENDS = (RunState.FAILED, RunState.CRASHED, RunState.TIMED_OUT)
 _NAMED = 3
 
 
@@ -100,6 +100,6 @@ def _of_lost(run: Run) -> Attention:
 
 def _of_last(deployment: Deployment, runs: Sequence[RunGlimpse]) -> Iterator[Attention]:
     ended = [run for run in runs if run.state.is_final]
-    if ended and (last := ended[-1]).state in _BAD_ENDS:
+    if ended and (last := ended[-1]).state in BAD_ENDS:
         text = f"was the last run of {deployment.full_name}"
         yield Attention(f"run-{last.id}", run_mark(last.state), f"/runs/{last.id}", last.name, text)

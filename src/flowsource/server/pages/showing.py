@@ -11,13 +11,14 @@ from typing import Any
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from flowsource.cli.times import duration, relative
 from flowsource.revisions import Revision
 from flowsource.server.access import the_store
 from flowsource.server.pages.assets import path_of
 from flowsource.server.pages.marks import deployment_mark, run_mark, source_mark
+from flowsource.server.pages.packing import pack
 from flowsource.store.http.wire import OUR_VERSION
 from flowsource.tokens import Token
 
@@ -45,7 +46,7 @@ def page(
     status: int = 200,
     twin: str | None = None,
     **values: Any,
-) -> HTMLResponse:
+) -> Response:
     """The page that `template` makes of `values`, for who showed `token`.
 
     `twin` is the path of the same for programs, without its ending.
@@ -69,7 +70,7 @@ def page(
             **values,
         )
     )
-    return HTMLResponse(text, status, headers={"content-security-policy": POLICY})
+    return pack(request, HTMLResponse(text, status, headers={"content-security-policy": POLICY}))
 
 
 @cache

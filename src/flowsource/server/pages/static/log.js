@@ -33,6 +33,10 @@ class Log {
       if (link) this.mark(link.hash.slice(1));
     });
     addEventListener("hashchange", () => this.show(this.placeAsked()));
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.stream?.abort();
+      else if (this.goesOn && !this.behind) this.listen(this.generation);
+    });
     this.show(this.placeAsked());
   }
 

@@ -161,7 +161,8 @@ const EVERY = 1000;
 
 function follow(path) {
   const live = document.getElementById("live");
-  const stream = new EventSource(root + path);
+  let stream = null;
+  let hasEnded = false;
   let timer = null;
   live.hidden = false;
   const say = (text, isOn) => {
@@ -172,17 +173,24 @@ function follow(path) {
   const soon = () => {
     timer ??= setTimeout(() => {
       timer = null;
-      if (!document.hidden) refresh();
-      else isStale = true;
+      refresh();
     }, EVERY);
   };
-  stream.onopen = () => { say("● live", true); soon(); };
-  stream.onerror = () => say("○ not live", false);
-  for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
-  // What ends here is not to be taken for a server that went away.
-  stream.addEventListener("end", () => { stream.close(); say("ended", false); soon(); });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && isStale) refresh(); });
-  addEventListener("pagehide", () => stream.close());
+  const open = () => {
+    stream = new EventSource(root + path);
+    stream.onopen = () => { say("● live", true); soon(); };
+    stream.onerror = () => say("○ not live", false);
+    for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
+    // What ends here is not to be taken for a server that went away.
+    stream.addEventListener("end", () => { hasEnded = true; stream.close(); say("ended", false); soon(); });
+  };
+  // Browsers keep few connections to one server, for all tabs together: a tab that nobody looks at gives up its own.
+  document.addEventListener("visibilitychange", () => {
+    stream?.close();
+    if (!document.hidden && !hasEnded) open();
+  });
+  addEventListener("pagehide", () => stream?.close());
+  if (!document.hidden) open();
 }
 
 if (main.dataset.live) follow(STREAMS[main.dataset.live] ?? main.dataset.live);

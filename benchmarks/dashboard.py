@@ -152,7 +152,7 @@ def _log(browser: Browser, server: HttpServer, run: str, title: str) -> None:
     rows = [
         ["first line, median", f"{median(firsts):.0f} ms"],
         ["first line, 95th", f"{percentile(firsts, 95):.0f} ms"],
-        ["memory of scripts and elements, at first", f"{before:.1f} MB"],
+        ["memory of its scripts, at first", f"{before:.1f} MB"],
         [f"the same after {SCROLL_SECONDS:g} s of scrolling up", f"{_memory(page):.1f} MB"],
         ["lines that are kept in the page then", f"{kept}"],
         ["frame of scrolling, median", f"{median(frames):.0f} ms"],
@@ -179,7 +179,7 @@ def _found(page: Page) -> Sequence[Sequence[str]]:
 
 
 def _memory(page: Page) -> float:
-    """MB that the scripts of a page and its elements have, once what is unused is gone."""
+    """MB that the scripts of a page have, once what is unused is gone."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     session.send("Performance.enable")

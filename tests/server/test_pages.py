@@ -25,6 +25,7 @@ from flowsource.server.pages.durations import plot
 from flowsource.server.pages.links import commit_link
 from flowsource.server.pages.run import phases
 from flowsource.server.pages.runs import timeline
+from flowsource.server.pages.strips import strip
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from flowsource.store.values import Outcome, RunGlimpse
@@ -175,7 +176,7 @@ async def test_a_revision_that_does_not_load_is_told_once_whoever_follows_it(
 async def test_of_many_deployments_some_are_shown_and_all_are_looked_at(
     store: Store, visitor: httpx.AsyncClient
 ) -> None:
-    new = [registration(f"d{number:02}", source_key=REPORT.key) for number in range(52)]
+    new = [registration(f"d{number:02}", source_key=REPORT.key) for number in range(32)]
     runner = Server(store, uuid4(), await store.register(uuid4(), new, lease_until=NOW + HOUR, now=NOW))
     last = runner.deployments[-1]
     await reject(
@@ -183,15 +184,15 @@ async def test_of_many_deployments_some_are_shown_and_all_are_looked_at(
     )
 
     first = Elements((await visitor.get("/")).text)
-    assert "etl/d49" in first.text
-    assert "etl/d50" not in first.text
+    assert "etl/d29" in first.text
+    assert "etl/d30" not in first.text
     assert [one["id"] for one in first.of("li")] == [f"attention-deployment-{last.id}"]
     [more] = [link["href"] for link in first.of("a") if "after=" in (link["href"] or "")]
     second = Elements((await visitor.get(more or "")).text).text
-    assert "etl/d50" in second
-    assert "etl/d49" not in second
+    assert "etl/d30" in second
+    assert "etl/d29" not in second
 
-    assert "etl/d50" not in Elements((await visitor.get("/?query=name:d51")).text).text
+    assert "etl/d30" not in Elements((await visitor.get("/?query=name:d31")).text).text
     assert "No deployment is like this" in (await visitor.get("/?query=tag:none")).text
     assert (await visitor.get("/?query=colour:red")).status_code == 422
 
@@ -353,6 +354,16 @@ def test_without_any_that_began_there_is_nothing_to_draw() -> None:
 def glimpse(took: float | None, state: RunState = RunState.COMPLETED) -> RunGlimpse:
     ended_at = NOW + took * SECOND if took is not None else None
     return RunGlimpse(id=uuid4(), name="one", state=state, scheduled_at=NOW, started_at=NOW, ended_at=ended_at)
+
+
+def test_the_last_runs_stand_at_the_right_of_their_strip_as_tall_as_they_took_long() -> None:
+    drawn = Elements(strip([glimpse(5), glimpse(10, RunState.FAILED)], root="/at", places=4, now=NOW))
+
+    bars = [(bar["class"], bar["x"], bar["y"], bar["height"]) for bar in drawn.of("rect")]
+    assert bars == [("good", "14", "9.5", "10.5"), ("bad", "21", "2.0", "18.0")]
+    assert "one: failed, 10 s" in drawn.text
+    assert all((link["href"] or "").startswith("/at/runs/") for link in drawn.of("a"))
+    assert Elements(strip([], root="", places=4, now=NOW)).of("rect") == []
 
 
 def test_runs_are_plotted_as_tall_as_they_took_long() -> None:

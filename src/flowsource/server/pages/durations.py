@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
+from statistics import median_low
 from uuid import UUID
 
 from flowsource.cli.times import duration
@@ -52,7 +52,7 @@ def plot(runs: Sequence[RunGlimpse], *, now: datetime) -> Plot | None:
     lengths = [max((run.ended_at or now) - at, timedelta()) for run, at in begun]
     longest = max(*lengths, timedelta(milliseconds=1))
     middle = [took for (run, _), took in zip(begun, lengths, strict=True) if run.state is RunState.COMPLETED]
-    usual = median(middle) if middle else None
+    usual = median_low(middle) if middle else None
 
     def bar(place: int, run: RunGlimpse, took: timedelta) -> _Bar:
         mark, tall = run_mark(run.state), max(round(HEIGHT * (took / longest), 1), _LEAST)

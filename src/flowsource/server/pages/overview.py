@@ -31,8 +31,10 @@ router = APIRouter(include_in_schema=False)
 
 # All are looked at for what needs attention, and some are shown at once.
 _ALL = 10_000
-_AT_ONCE = 50
+_AT_ONCE = 30
 _LAST = 20
+# Of those that are not shown, so many of the last runs say how it went.
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ async def show_overview(
 async def _ended_badly(store: Store, others: set[UUID]) -> dict[UUID, list[RunGlimpse]]:
     """The last runs of those of `others` that have one among the newest that ended badly."""
     bad = await store.runs(states=BAD_ENDS, limit=_LAST)
-    return await store.latest_runs(list({run.deployment_id for run in bad} & others), each=_LAST)
+    return await store.latest_runs(list({run.deployment_id for run in bad} & others), each=_FEW)
 
 
 def _row(

@@ -18,14 +18,14 @@ def strip(runs: Sequence[RunGlimpse], *, root: str, places: int, now: datetime) 
     """A bar for each of `runs`, the oldest first, to the right of a strip that has so many `places`.
 
     Each is as tall as its run took long, in the colour of its end, with all of it in words. Made here and not in a
-    template, which takes ten times as long for the thousand of them that a page has.
+    template, which takes several times as long for the hundreds of them that a page has.
     """
-    seconds = [_seconds(run, now) for run in runs]
-    longest = max(seconds, default=0)
-    first = places - len(runs)
+    lengths = [_seconds(run, now) for run in runs]
+    longest = max(lengths, default=0)
+    xs = range(_STEP * (places - len(runs)), _STEP * places, _STEP)
     bars = [
-        _bar(run, took, longest, _STEP * place, root)
-        for place, (run, took) in enumerate(zip(runs, seconds, strict=True), first)
+        _bar(run, took, took / longest if longest else 0, x, root)
+        for run, took, x in zip(runs, lengths, xs, strict=True)
     ]
     return Markup(
         f'<svg class="strip" viewBox="0 0 {_STEP * places} {_HEIGHT}" preserveAspectRatio="none" role="group" '
@@ -33,9 +33,9 @@ def strip(runs: Sequence[RunGlimpse], *, root: str, places: int, now: datetime) 
     )
 
 
-def _bar(run: RunGlimpse, took: float, x: int, longest: float, root: str) -> str:
+def _bar(run: RunGlimpse, took: float, share: float, x: int, root: str) -> str:
     mark = run_mark(run.state)
-    tall = _LEAST + (_HEIGHT - 2 - _LEAST) * (took / longest if longest else 0)
+    tall = _LEAST + (_HEIGHT - 2 - _LEAST) * share
     told = f", {duration(timedelta(seconds=took))}" if took else ""
     title = f"{run.name}: {mark.word}{told}"
     place = f'x="{x}" y="{_HEIGHT - tall:.1f}" width="{_WIDTH}" height="{tall:.1f}"'

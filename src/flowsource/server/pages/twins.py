@@ -45,7 +45,7 @@ async def show_overview_plainly(
     instants = await next_instants(store, part.items, now)
     if ending == "json":
         return found(part, lambda one: deployment_json(one, instants.get(one.id)))
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             state_of(one),
             one.full_name,

@@ -112,24 +112,24 @@ async def _timed(store: Store, query: Query) -> float:
     return time.perf_counter() - began
 
 
-def fill(file: Path, number: int) -> None:
-    """Keep so many runs of the last 90 days in the store at `file`."""
+def fill(file: Path, number: int, *, deployments: int = DEPLOYMENTS, now: datetime = NOW) -> None:
+    """Keep so many runs of the 90 days before `now` in the store at `file`, of so many deployments."""
     database = SqliteDatabase(file)
     for first in range(0, number, 10_000):
         some = range(first, min(number, first + 10_000))
-        database.write(partial(_add, which=some, number=number), durable=False)
+        database.write(partial(_add, which=some, number=number, deployments=deployments, now=now), durable=False)
     database.close()
 
 
-def _add(connection: Connection, *, which: range, number: int) -> None:
-    like = _one_of_each(connection)
-    added = [_row(like, place, NOW - timedelta(days=90) * (1 - place / number)) for place in which]
+def _add(connection: Connection, *, which: range, number: int, deployments: int, now: datetime) -> None:
+    like = _one_of_each(connection, deployments, now)
+    added = [_row(like, place, now - timedelta(days=90) * (1 - place / number)) for place in which]
     connection.execute(insert(runs), added)
     tags = [{"run_id": row["id"], "tag": tag} for row in added for tag in row["tags"]]
     connection.execute(insert(run_tags), tags)
 
 
-def _one_of_each(connection: Connection) -> Sequence[dict[str, Any]]:
+def _one_of_each(connection: Connection, deployments: int, now: datetime) -> Sequence[dict[str, Any]]:
     found = connection.execute(select(runs).where(runs.c.name == "like").order_by(runs.c.id)).mappings().all()
     if found:
         return [dict(row) for row in found]
@@ -140,22 +140,23 @@ def _one_of_each(connection: Connection) -> Sequence[dict[str, Any]]:
                 entrypoint="flows.py:etl",
                 source_key="key",
                 source_label="label",
-                tags=("rare" if place == DEPLOYMENTS - 1 else "common",),
+                tags=("rare" if place == deployments - 1 else "common",),
             ),
             facts=FlowFacts(name="etl"),
             active=Revision(id="1" * 40),
         )
-        for place in range(DEPLOYMENTS)
+        for place in range(deployments)
     ]
-    long_ago = NOW - timedelta(days=100)
-    for place, deployment in enumerate(registering.register(connection, uuid4(), new, lease_until=NOW, now=long_ago)):
+    long_ago = now - timedelta(days=100)
+    for place, deployment in enumerate(registering.register(connection, uuid4(), new, lease_until=now, now=long_ago)):
         asked = NewRun(deployment_id=deployment.id, scheduled_at=long_ago, name="like")
         creating.create_run(connection, asked, now=long_ago + timedelta(seconds=place))
-    return _one_of_each(connection)
+    return _one_of_each(connection, deployments, now)
 
 
 def _row(like: Sequence[dict[str, Any]], place: int, at: datetime) -> dict[str, Any]:
-    deployment = DEPLOYMENTS - 1 if place % 1000 == 7 else place % (DEPLOYMENTS - 1)
+    last = len(like) - 1
+    deployment = last if place % 1000 == 7 else place % last
     return {
         **like[deployment],
         "id": new_run_id(at),

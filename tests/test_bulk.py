@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from flowsource.bulk import Done, cancel_runs, pause_deployments
+from flowsource.bulk import Done, cancel_runs, pause_deployments, rerun_runs
 from flowsource.queries.deployments import parse_deployments
 from flowsource.queries.runs import parse_runs
 from flowsource.queries.terms import Query
@@ -102,3 +102,30 @@ async def test_all_deployments_that_fit_are_paused_and_resumed_with_their_histor
     assert [one.paused for one in await store.deployments()] == [True, True, True, False]
     assert (await store.history(server.deployments[1].id))[0].by == ANNA.by
     assert (await pause_deployments(store, query, False, ANNA, now=lambda: NOW)).changed == {"resumed": 3}
+
+
+async def test_all_that_have_ended_are_asked_for_again_and_each_once(store: Store) -> None:
+    etl = await serve(store, registration(tags=("etl",)))
+    for day in ("monday", "tuesday", "wednesday"):
+        await etl.ask(parameters={"day": day})
+        await end(store, await etl.start_one())
+    await etl.ask(parameters={"day": "thursday"})
+    query = parse_runs("tag:etl", now=NOW)
+
+    async def again(limit: int | None = None) -> Done:
+        return await rerun_runs(store, query, limit=limit, idempotency_key="monday", now=lambda: NOW + SECOND)
+
+    assert await again(limit=2) == Done({"asked for again": 2}, {}, has_more=True)
+    assert await again() == Done({"asked for again": 3}, {})
+    made = [run for run in await store.runs(limit=100) if run.rerun_of is not None]
+    assert sorted(run.parameters["day"] for run in made) == ["monday", "tuesday", "wednesday"]
+
+
+async def test_what_never_had_a_revision_is_not_asked_for_again_at_the_same(store: Store) -> None:
+    etl = await serve(store, registration())
+    await etl.ask()
+    await cancel(store, Query())
+
+    done = await rerun_runs(store, Query(), at_same_revision=True, now=lambda: NOW)
+
+    assert done == Done({}, {"went on inside another run, or never had a revision": 1})

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flowsource.deployments import Deployment
 from flowsource.errors import InConflict, RunNotFound
@@ -14,10 +14,12 @@ from flowsource.promotions import Author
 from flowsource.queries.terms import Query
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
+from flowsource.store.values import NewRun
 
 _AT_ONCE = 100
 _WAITING = tuple(state for state in RunState if state.is_waiting)
 _UNFINISHED = tuple(state for state in RunState if not state.is_final)
+_ENDED = tuple(state for state in RunState if state.is_final)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Done:
 def unfinished(query: Query) -> Query:
     """The runs that `query` asks for and that have not ended."""
     return _in_states(query, _UNFINISHED)
+
+
+def ended(query: Query) -> Query:
+    """The runs that `query` asks for and that have ended."""
+    return _in_states(query, _ENDED)
 
 
 def to_be_paused(query: Query, paused: bool) -> Query:
@@ -72,6 +79,44 @@ async def cancel_runs(
                 _count(after, changed, skipped)
                 if not after.state.is_final:
                     asked.add(run.id)
+    return Done(changed, skipped)
+
+
+async def rerun_runs(
+    store: Store,
+    query: Query,
+    *,
+    at_same_revision: bool = False,
+    limit: int | None = None,
+    idempotency_key: str | None = None,
+    now: Callable[[], datetime],
+) -> Done:
+    """Ask for a new run for each that `query` asks for and that has ended, the newest first; or for `limit` of them.
+
+    Each has the parameters and tags of the one that it does again, at what serves by then or at the same revision.
+    Asked again with the same `idempotency_key`, the new runs are the same.
+    """
+    changed, skipped = Counter[str](), Counter[str]()
+    batch = idempotency_key or f"once {uuid4()}"
+    # What is made is newer than what is looked for from then on, so that nothing is done again twice.
+    async for run in _runs(store, ended(query)):
+        if changed.total() == limit:
+            return Done(changed, skipped, has_more=True)
+        new = NewRun(
+            deployment_id=run.deployment_id,
+            scheduled_at=now(),
+            rerun_of=run.id,
+            at_same_revision=at_same_revision,
+            idempotency_key=f"{batch} {run.id}",
+        )
+        try:
+            await store.create_run(new, now=now())
+        except RunNotFound:
+            skipped["is gone"] += 1
+        except InConflict:
+            skipped["went on inside another run, or never had a revision"] += 1
+        else:
+            changed["asked for again"] += 1
     return Done(changed, skipped)
 
 

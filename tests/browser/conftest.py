@@ -61,6 +61,18 @@ class Dashboard:
         return CommandLine(self.served.home).run(*words)
 
 
+def came_in(browser: Browser, served: ServingScript) -> Dashboard:
+    """The dashboard of what is served, with the cookies of a browser that followed its link."""
+    link = CommandLine(served.home).run("dashboard").out.strip()
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(50_000)
+    page.goto(link)
+    cookies = context.storage_state()
+    context.close()
+    return Dashboard(link.partition("/session")[0], served, cookies)
+
+
 # Of a module, not of the session: while it is there, Playwright has a loop running in this thread, and no test with a
 # loop of its own could come after it.
 @pytest.fixture(scope="module")
@@ -82,14 +94,7 @@ def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
     script.parent.mkdir()
     script.write_text(dedent(SCRIPT))
     with serving(script, place / "home") as served:
-        link = CommandLine(served.home).run("dashboard").out.strip()
-        context = browser.new_context()
-        page = context.new_page()
-        page.set_default_timeout(50_000)
-        page.goto(link)
-        cookies = context.storage_state()
-        context.close()
-        yield Dashboard(link.partition("/session")[0], served, cookies)
+        yield came_in(browser, served)
 
 
 @pytest.fixture

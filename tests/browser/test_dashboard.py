@@ -103,6 +103,43 @@ def test_the_log_of_a_run_is_searched_and_leads_to_its_first_error(page: Page, d
     assert page.url.endswith(lines.locator(".is-marked a.at").get_attribute("href") or "?")
 
 
+def test_a_schedule_is_seen_before_it_is_kept_and_taken_away_again(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/long/wait")
+    page.get_by_text("Add a schedule").click()
+    form = page.locator("form.schedule")
+    add = form.get_by_role("button", name="Add")
+    form.get_by_label("When").fill("0 2 * * nobody")
+    expect(form.get_by_role("status")).to_contain_text("nobody")
+    expect(add).to_be_disabled()
+
+    form.get_by_label("When").fill("30 4 * * *")
+    form.get_by_label("Time zone").fill("Asia/Tokyo")
+    expect(form.get_by_role("listitem")).to_have_count(5)
+    expect(form.get_by_role("listitem").first).to_contain_text("04:30:00")
+
+    form.get_by_label("Kind").select_option("interval")
+    form.get_by_label("When").fill("15 min")
+    form.get_by_label("Parameters").fill('{"seconds": "many"}')
+    expect(form.get_by_role("status")).to_contain_text("every 15 min")
+    add.click()
+    expect(form.get_by_role("status")).to_contain_text("seconds")
+
+    form.get_by_label("Parameters").fill('{"seconds": 1}')
+    expect(add).to_be_enabled()
+    add.click()
+    row = page.locator("tr[id^=schedule-]", has_text="every 15 min")
+    expect(row).to_contain_text("local")
+    [kept] = dashboard.say("schedules", "ls", "long/wait", "--json").json
+    assert kept["parameters"] == {"seconds": 1}
+
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="No").click()
+    expect(row).to_have_count(1)
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_have_count(0)
+
+
 def test_runs_are_found_by_a_query_that_is_in_the_address(page: Page, dashboard: Dashboard) -> None:
     dashboard.say("run", "etl/nightly", "--watch")
     page.goto("/")
@@ -116,6 +153,85 @@ def test_runs_are_found_by_a_query_that_is_in_the_address(page: Page, dashboard:
     page.wait_for_url(re.compile("/runs/[0-9a-f-]+$"))
     page.go_back()
     expect(page.get_by_label("Find runs")).to_have_value("state:completed tag:etl")
+
+
+def test_the_query_box_says_how_a_word_may_go_on_and_takes_it_by_keyboard(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/")
+    page.keyboard.press("/")
+    box = page.get_by_role("combobox", name="Find runs")
+    page.keyboard.type("sta")
+    options = page.get_by_role("listbox").get_by_role("option")
+    expect(options).to_have_text(["state:"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("state:")
+    expect(options.first).to_have_text("state:scheduled")
+    page.keyboard.type("comp")
+    expect(options).to_have_text(["state:completed"])
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("state:completed")
+    page.keyboard.type(" deployment:night")
+    expect(options).to_have_text(["deployment:nightly"])
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_have_count(0)
+    page.keyboard.type("ly")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/runs\?query="))
+
+
+def test_all_runs_of_a_query_are_cancelled_and_asked_for_again_once_a_person_has_seen_how_many(
+    page: Page, dashboard: Dashboard
+) -> None:
+    for _ in range(3):
+        dashboard.say("run", "long/wait", "-p", "seconds=601")
+    page.goto("/runs?query=deployment:wait+-state:cancelled")
+    page.get_by_role("button", name="Cancel all").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Have 3 runs end")
+    dialog.get_by_role("button", name="No").click()
+    page.get_by_role("button", name="Cancel all").click()
+    dialog.get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"runs? (asked to end|cancelled)"))
+    expect(page.get_by_text("No run is like this")).to_be_visible()
+
+    page.goto("/runs?query=deployment:wait+state:cancelled")
+    page.get_by_role("button", name="Re-run all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("alert")).to_contain_text("asked for again")
+    made = dashboard.say("runs", "ls", "deployment:wait -state:cancelled", "--json").json
+    assert made
+    assert all(run["rerun_of"] for run in made)
+    dashboard.say("runs", "cancel", "deployment:wait", "--yes")
+
+
+def test_tabs_that_nobody_looks_at_keep_no_connection_from_those_that_are_looked_at(
+    context: BrowserContext, dashboard: Dashboard
+) -> None:
+    # A browser has six connections to one server at most.
+    tabs = []
+    for _ in range(7):
+        tab = context.new_page()
+        tab.goto("/runs")
+        expect(tab.get_by_text("● live")).to_be_visible()
+        _look(tab, away=True)
+        tabs.append(tab)
+    name = dashboard.say("run", "etl/nightly", "--watch", "--json").json["name"]
+    link = tabs[0].get_by_role("link", name=name, exact=True)
+    expect(link).to_have_count(0)
+    _look(tabs[0], away=False)
+    expect(link).to_be_visible()
+
+
+def _look(tab: Page, *, away: bool) -> None:
+    """Tell a page whether somebody looks at it: without a screen nobody ever looks away."""
+    tab.evaluate(
+        """(away) => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => away });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        away,
+    )
 
 
 def test_nothing_is_wider_than_a_phone(context: BrowserContext, page: Page, dashboard: Dashboard) -> None:

@@ -101,6 +101,26 @@ async def test_all_of_a_query_are_cancelled_up_to_a_limit_and_then_the_rest(
     assert {(wish.by, wish.reason) for wish in wishes} == {("anna", "too many")}
 
 
+async def test_all_that_ended_of_a_query_are_asked_for_again(
+    client: httpx.AsyncClient, store: Store, runner: Server
+) -> None:
+    for _ in range(2):
+        await runner.ask(NOW, tags=("few",), parameters={"day": "monday"})
+        await end(store, await runner.start_one(NOW), now=NOW)
+    waiting = await runner.ask(NOW, tags=("few",))
+    asked = {"query": "tag:few"}
+
+    looked = (await client.post("/runs/rerun", json={**asked, "dry_run": True})).json()
+    done = (await client.post("/runs/rerun", json={**asked, "at": "same"}, headers={"idempotency-key": "k"})).json()
+
+    assert looked == {"hit": 2, "changed": {}, "skipped": {}, "more": False}
+    assert done == {"hit": 2, "changed": {"asked for again": 2}, "skipped": {}, "more": False}
+    assert is_as(models.Done, done)
+    made = [run for run in await store.runs() if run.rerun_of is not None]
+    assert [(run.parameters, run.keeps_revision) for run in made] == [({"day": "monday"}, True)] * 2
+    assert waiting.id not in {run.rerun_of for run in made}
+
+
 async def test_all_of_a_query_are_paused_and_resumed(client: httpx.AsyncClient, store: Store, runner: Server) -> None:
     for name in ("a", "b"):
         await serve(store, registration(name, tags=("few",)), now=NOW)
@@ -115,7 +135,7 @@ async def test_all_of_a_query_are_paused_and_resumed(client: httpx.AsyncClient, 
     assert [one.paused for one in await store.deployments()] == [False, True, False]
 
 
-@pytest.mark.parametrize("path", ["/runs/cancel", "/deployments/pause", "/deployments/resume"])
+@pytest.mark.parametrize("path", ["/runs/cancel", "/runs/rerun", "/deployments/pause", "/deployments/resume"])
 async def test_what_would_be_done_to_all_there_is_must_be_said(
     client: httpx.AsyncClient, runner: Server, path: str
 ) -> None:

@@ -14,15 +14,21 @@ import httpx
 import pytest
 
 from flowsource.deployments import FlowFacts, Rejection
+from flowsource.event_names import NAME
+from flowsource.events import Event
+from flowsource.promotions import Author
 from flowsource.revisions import Revision
-from flowsource.runs import Failure, Run, RunState
+from flowsource.runs import Cause, Failure, Run, RunState
 from flowsource.schedules import Interval
+from flowsource.server.pages.causes import Because, because
+from flowsource.server.pages.durations import plot
 from flowsource.server.pages.links import commit_link
 from flowsource.server.pages.run import phases
 from flowsource.server.pages.runs import timeline
+from flowsource.server.pages.strips import strip
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
-from flowsource.store.values import Outcome
+from flowsource.store.values import Outcome, RunGlimpse
 from tests.server.serving import Served, served
 from tests.store.source_contract import REPORT
 from tests.store.words import HOUR, Server, end, registration, reject
@@ -123,6 +129,117 @@ async def test_a_page_says_what_is_served_at_which_commit_and_how_it_went(
     of_deployment = Elements((await visitor.get("/deployments/etl/nightly")).text).text
     assert "every hour" in of_deployment
     assert "Pause" in of_deployment
+
+
+async def test_a_run_says_in_words_what_wanted_it(store: Store, visitor: httpx.AsyncClient) -> None:
+    runner = await runner_of(store)
+    [schedule] = await store.schedules([runner.deployment.id])
+    [run] = await store.create_scheduled(runner.deployment.id, schedule.key, [NOW], cursor=NOW, now=NOW)
+
+    of_run = Elements((await visitor.get(f"/runs/{run.id}")).text).text
+    assert "its schedule, every hour" in of_run
+    assert schedule.key not in of_run
+
+    await store.remove_schedule(runner.deployment.id, schedule.key, Author("anna"), now=NOW)
+    assert f"the schedule {schedule.key}, which is gone" in Elements((await visitor.get(f"/runs/{run.id}")).text).text
+
+
+def test_a_run_of_a_trigger_says_which_event_made_it_fire() -> None:
+    event = Event(seq=7, id=uuid4(), at=NOW, name="order.created", resource={NAME: "17"}, run_id=uuid4())
+    run = replace(a_run(0, 1), cause=Cause(trigger="order.created of any", event=event, chain=("a/b", "c/d")))
+
+    assert because(run, []) == Because(
+        "the trigger order.created of any, through a/b → c/d", "order.created of 17", NOW, f"/runs/{event.run_id}"
+    )
+    assert because(replace(run, cause=None, parent_id=uuid4()), []).text == "it was asked for by the run"
+
+
+async def test_a_revision_that_does_not_load_is_told_once_whoever_follows_it(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    bad = Rejection(revision=Revision(id="9" * 40, subject="break it"), kind="import", message="no", details="", at=NOW)
+    new = [registration(name, source_key=REPORT.key) for name in ("a", "b", "c", "d", "e")]
+    deployments = await store.register(uuid4(), new, lease_until=NOW + HOUR, now=NOW)
+    await reject(store, deployments[0], bad)
+    [alone] = Elements((await visitor.get("/")).text).of("li")
+    assert alone["id"] == f"attention-deployment-{deployments[0].id}"
+    for deployment in deployments[1:]:
+        await reject(store, deployment, bad)
+
+    page = Elements((await visitor.get("/")).text)
+
+    assert [one["id"] for one in page.of("li")] == [f"attention-revision-{bad.revision.id}"]
+    told = " ".join(page.text.split())
+    assert "9999999 break it does not load (no); what served before goes on: etl/a, etl/b, etl/c and 2 more" in told
+
+
+async def test_of_many_deployments_some_are_shown_and_all_are_looked_at(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    new = [registration(f"d{number:02}", source_key=REPORT.key) for number in range(32)]
+    runner = Server(store, uuid4(), await store.register(uuid4(), new, lease_until=NOW + HOUR, now=NOW))
+    last = runner.deployments[-1]
+    await reject(
+        store, last, Rejection(revision=Revision(id="9" * 40), kind="import", message="no", details="", at=NOW)
+    )
+
+    first = Elements((await visitor.get("/")).text)
+    assert "etl/d29" in first.text
+    assert "etl/d30" not in first.text
+    assert [one["id"] for one in first.of("li")] == [f"attention-deployment-{last.id}"]
+    [more] = [link["href"] for link in first.of("a") if "after=" in (link["href"] or "")]
+    second = Elements((await visitor.get(more or "")).text).text
+    assert "etl/d30" in second
+    assert "etl/d29" not in second
+
+    assert "etl/d30" not in Elements((await visitor.get("/?query=name:d31")).text).text
+    assert "No deployment is like this" in (await visitor.get("/?query=tag:none")).text
+    assert (await visitor.get("/?query=colour:red")).status_code == 422
+
+
+async def test_pages_and_their_dress_come_packed_to_whoever_can_unpack_them(
+    store: Store, visitor: httpx.AsyncClient
+) -> None:
+    await failed_run(await runner_of(store))
+    style = re.search(r'href="(/static/[^"]+\.css)"', (await visitor.get("/")).text)
+    assert style is not None
+
+    for path in ("/runs", style[1]):
+        packed = await visitor.get(path)
+        plain = await visitor.get(path, headers={"accept-encoding": "gzip;q=0, identity"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+        assert int(packed.headers["content-length"]) * 2 < len(plain.content), path
+
+
+async def test_every_page_is_text_or_json_too(store: Store, visitor: httpx.AsyncClient) -> None:
+    runner = await runner_of(store)
+    run = await failed_run(runner)
+
+    for path in (*PAGES, f"/runs/{run.id}"):
+        *_, text, data = [link["href"] or "" for link in Elements((await visitor.get(path)).text).of("a")]
+        assert (".txt" in text, ".json" in data) == (True, True), path
+        said = await visitor.get(text)
+        assert said.status_code == 200, path
+        assert said.headers["content-type"] == "text/plain; charset=utf-8"
+        assert (await visitor.get(data)).headers["content-type"] == "application/json", path
+        if "runs" in path:
+            assert run.name in said.text
+        if "deployments" in path:
+            assert "every hour" in said.text
+
+    assert (await visitor.get(f"/runs/{run.id}.json")).json()["steps"]
+    assert (await visitor.get("/runs.json?query=state:completed")).json() == {"items": [], "next": None}
+    assert (await visitor.get("/events.json?names=deployment.*")).json()
+
+
+async def test_a_deployment_may_be_called_as_a_twin_ends(store: Store, visitor: httpx.AsyncClient) -> None:
+    await store.register(uuid4(), [registration("a.json")], lease_until=NOW + HOUR, now=NOW)
+
+    assert "<h1>etl/a.json</h1>" in (await visitor.get("/deployments/etl/a.json")).text
+    assert (await visitor.get("/deployments/etl/a.json.json")).json()["name"] == "etl/a.json"
+    assert (await visitor.get("/deployments/etl/b.json")).status_code == 404
 
 
 async def test_whoever_is_not_in_is_told_how_to_come_in(server: Served) -> None:
@@ -232,6 +349,38 @@ def test_runs_that_overlap_are_in_lanes_of_their_own() -> None:
 def test_without_any_that_began_there_is_nothing_to_draw() -> None:
     assert timeline([a_run(None, None, RunState.SCHEDULED)], now=NOW).bars == ()
     assert phases([], now=NOW) == []
+
+
+def glimpse(took: float | None, state: RunState = RunState.COMPLETED) -> RunGlimpse:
+    ended_at = NOW + took * SECOND if took is not None else None
+    return RunGlimpse(id=uuid4(), name="one", state=state, scheduled_at=NOW, started_at=NOW, ended_at=ended_at)
+
+
+def test_the_last_runs_stand_at_the_right_of_their_strip_as_tall_as_they_took_long() -> None:
+    drawn = Elements(strip([glimpse(5), glimpse(10, RunState.FAILED)], root="/at", places=4, now=NOW))
+
+    bars = [(bar["class"], bar["x"], bar["y"], bar["height"]) for bar in drawn.of("rect")]
+    assert bars == [("good", "14", "9.5", "10.5"), ("bad", "21", "2.0", "18.0")]
+    assert "one: failed, 10 s" in drawn.text
+    assert all((link["href"] or "").startswith("/at/runs/") for link in drawn.of("a"))
+    assert Elements(strip([], root="", places=4, now=NOW)).of("rect") == []
+
+
+def test_runs_are_plotted_as_tall_as_they_took_long() -> None:
+    waiting = replace(glimpse(None, RunState.SCHEDULED), started_at=None)
+    drawn = plot([glimpse(2), glimpse(4), waiting, glimpse(8, RunState.FAILED), glimpse(0)], now=NOW)
+
+    assert drawn is not None
+    assert [(bar.x, bar.y, bar.tall) for bar in drawn.bars] == [
+        *((0, 75, 25), (10, 50, 50)),
+        *((20, 0, 100), (30, 98.5, 1.5)),
+    ]
+    assert (drawn.top, drawn.median, drawn.median_y) == ("8.00 s", "2.00 s", 75)
+    assert "failed" in drawn.bars[2].title
+    assert plot([waiting], now=NOW) is None
+    going = plot([glimpse(None, RunState.RUNNING)], now=NOW + SECOND)
+    assert going is not None
+    assert (going.top, going.median) == ("1.00 s", "")
 
 
 @pytest.mark.parametrize(

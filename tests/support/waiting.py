@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from time import monotonic, sleep
 
 import anyio
+
+
+def until_so(condition: Callable[[], bool], *, within: float = 40.0) -> None:
+    """As `until`, where there is no event loop."""
+    deadline = monotonic() + within
+    while not condition():
+        if monotonic() > deadline:
+            raise TimeoutError
+        sleep(0.05)
 
 
 async def until(condition: Callable[[], bool], *, within: float = 10.0) -> None:

@@ -35,6 +35,15 @@ class ActOnAll(Why):
     dry_run: bool = False
 
 
+class RerunAllAsked(Asked):
+    """Runs for `limit` of those that a query asks for, the newest of them; a dry run only tells how many there are."""
+
+    query: Annotated[str, Field(max_length=LONGEST_QUERY)]
+    at: AtRevision = "active"
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
+    dry_run: bool = False
+
+
 class PinAsked(Why):
     """Which revision is to serve."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from flowsource.bulk import cancel_runs, unfinished
+from flowsource.bulk import cancel_runs, ended, rerun_runs, unfinished
 from flowsource.cli.json_shapes import attempt_json, done_json, run_json, step_json
 from flowsource.promotions import Author
 from flowsource.queries.runs import parse_runs
@@ -50,6 +50,26 @@ async def cancel_all_runs(store: TheStore, who: Operator, asked: inputs.ActOnAll
         return answer(done_json(hit, None))
     author = Author(who.name, asked.reason)
     done = await cancel_runs(store, query, author, limit=asked.limit, now=store.now)
+    return answer(done_json(hit, done))
+
+
+@router.post("/rerun", responses=told(models.Done))
+async def rerun_all_runs(
+    store: TheStore, _: Operator, asked: inputs.RerunAllAsked, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Ask for a new run for each of a query that has ended, with its parameters and tags, the newest first."""
+    query = parsed_for_act(asked.query, parse_runs)
+    hit = await store.count_runs(ended(query))
+    if asked.dry_run:
+        return answer(done_json(hit, None))
+    done = await rerun_runs(
+        store,
+        query,
+        at_same_revision=asked.at == "same",
+        limit=asked.limit,
+        idempotency_key=idempotency_key,
+        now=store.now,
+    )
     return answer(done_json(hit, done))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowsource.server.pages import assets, deployment, events, overview, run, runners, runs, sources
+from flowsource.server.pages import assets, deployment, events, overview, run, runners, runs, sources, terms, twins
 
-# Each has the routes of its page.
-ALL = (assets, overview, runs, run, deployment, sources, runners, events)
+# Each has the routes of its page. The twins are first: what is before their endings would be taken for a name.
+ALL = (twins, terms, assets, overview, runs, run, deployment, sources, runners, events)

@@ -8,11 +8,12 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from flowsource.errors import NotFound
 from flowsource.server.access import Anybody
+from flowsource.server.pages.packing import pack
 
 router = APIRouter(include_in_schema=False)
 
@@ -46,12 +47,12 @@ def path_of(name: str) -> str:
 
 
 @router.get("/static/{digest}/{name}", dependencies=[Depends(Anybody())])
-async def show_asset(digest: str, name: str) -> Response:
+async def show_asset(request: Request, digest: str, name: str) -> Response:
     """One of them, also for who is not in: he is told so in our colours."""
     content = assets().contents.get(name) if digest == assets().digest else None
     if content is None:
         raise NotFound("there is no such file here. Reload the page.")
-    return Response(content, media_type=_TYPES[_ending(name)], headers={"cache-control": _FOR_EVER})
+    return pack(request, Response(content, media_type=_TYPES[_ending(name)], headers={"cache-control": _FOR_EVER}))
 
 
 def _ending(name: str) -> str:

@@ -20,11 +20,11 @@ from flowsource.revisions import Revision
 from flowsource.runs import Run
 from flowsource.schedules import upcoming
 from flowsource.server.access import TheStore
+from flowsource.server.pages.durations import plot
 from flowsource.server.pages.entry import Visitor
-from flowsource.server.pages.links import commit_link, quoted
-from flowsource.server.pages.marks import HELD, READY, deployment_mark
+from flowsource.server.pages.links import commit_link, deployment_path, quoted
+from flowsource.server.pages.marks import HELD, READY, REJECTED, deployment_mark
 from flowsource.server.pages.showing import page
-from flowsource.server.pages.strips import strip
 from flowsource.store.values import ScheduleState
 
 router = APIRouter(include_in_schema=False)
@@ -78,7 +78,9 @@ async def show_deployment_page(request: Request, store: TheStore, token: Visitor
         state=deployment_mark(deployment),
         held_mark=HELD,
         ready_mark=READY,
+        rejected_mark=REJECTED,
         quoted=quoted(deployment.full_name),
+        twin=deployment_path(deployment.full_name),
         links=_links(deployment, address),
         can_roll_back=revision_before(history, deployment.active, refused) is not None,
         schema=dict(deployment.facts.parameter_schema),
@@ -86,7 +88,7 @@ async def show_deployment_page(request: Request, store: TheStore, token: Visitor
         last=_last(runs),
         schedules=[_schedule(one, now) for one in schedules],
         triggers=await store.triggers([deployment.id]),
-        bars=strip(latest[deployment.id], now=now),
+        plot=plot(latest[deployment.id], now=now),
         history=[_entry(entry, deployment, address) for entry in history],
     )
 

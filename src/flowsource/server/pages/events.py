@@ -53,6 +53,7 @@ async def show_events(
         "events.html",
         title="Events",
         token=token,
+        twin="/events",
         status=422 if problem else 200,
         names=names,
         cursor=before,

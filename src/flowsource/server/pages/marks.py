@@ -49,6 +49,7 @@ _SOURCES: Mapping[SourceState, Mark] = {
 }
 HELD = Mark("‖", "held", "off")
 READY = Mark("✔", "ready", "good")
+REJECTED = Mark("✖", "rejected", "bad", "the newest revision does not load; the last good one serves")
 _NOT_SERVED = Mark("⊘", "not served", "off", "no server follows it now; this is what was told last")
 
 
@@ -71,7 +72,7 @@ def deployment_mark(deployment: Deployment) -> Mark:
     if deployment.pin:
         return Mark("⚲", "pinned", "calm", "it serves what a person chose, whatever is newer")
     if deployment.rejected:
-        return Mark("✖", "rejected", "bad", "the newest revision does not load; the last good one serves")
+        return REJECTED
     if deployment.held:
         return Mark("⧖", "held", "warn", "the newest revision changes its dependencies, and waits for a person")
     if deployment.rolled_back:

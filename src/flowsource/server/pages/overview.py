@@ -8,26 +8,33 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import Response
 
 from flowsource.cli.planned import next_instants
 from flowsource.cli.source_names import follows
 from flowsource.deployments import Deployment
+from flowsource.errors import InvalidQuery
 from flowsource.queries.deployments import parse_deployments
 from flowsource.runs import RunState
 from flowsource.server.access import TheStore
-from flowsource.server.pages.attention import attention
+from flowsource.server.pages.attention import BAD_ENDS, attention
 from flowsource.server.pages.entry import Visitor
 from flowsource.server.pages.links import commit_link, deployment_path, quoted
 from flowsource.server.pages.marks import Mark, deployment_mark
 from flowsource.server.pages.showing import page
-from flowsource.server.pages.strips import Bar, strip
+from flowsource.server.pages.strips import strip
+from flowsource.store.protocol import Store
 from flowsource.store.values import KnownSource, RunGlimpse
 
 router = APIRouter(include_in_schema=False)
 
-_AT_ONCE = 100
+# All are looked at for what needs attention, and some are shown at once.
+_ALL = 10_000
+_AT_ONCE = 30
 _LAST = 20
+# Of those that are not shown, so many of the last runs say how it went.
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,39 +46,52 @@ class _Row:
     link: str | None
     next_at: datetime | None
     otherwise: str
-    runs: Sequence[Bar]
+    runs: Markup
 
 
 @router.get("/")
 async def show_overview(
-    request: Request, store: TheStore, token: Visitor, cursor: str | None = None, query: str = ""
+    request: Request, store: TheStore, token: Visitor, after: str = "", query: str = ""
 ) -> Response:
-    """The first page."""
-    now = store.now()
-    found = await store.find_deployments(parse_deployments(query, now=now), cursor=cursor, limit=_AT_ONCE, now=now)
+    """The first page: deployments of a query, behind the one of that name."""
+    now, problem = store.now(), None
+    known: Sequence[Deployment] = ()
+    try:
+        known = (await store.find_deployments(parse_deployments(query, now=now), limit=_ALL, now=now)).items
+    except InvalidQuery as error:
+        problem = str(error)
+    behind = [one for one in known if one.full_name > after]
+    shown = behind[:_AT_ONCE]
     sources = await store.sources(now=now)
-    latest = await store.latest_runs([one.id for one in found.items], each=_LAST)
-    instants = await next_instants(store, found.items, now)
+    latest = await store.latest_runs([one.id for one in shown], each=_LAST)
+    instants = await next_instants(store, shown, now)
     lost = await store.runs(states=[RunState.LOST], limit=_LAST)
+    looked_at = latest | await _ended_badly(store, {one.id for one in known} - latest.keys())
+    root = request.scope.get("root_path", "")
     return page(
         request,
         "overview.html",
         title="Overview",
         token=token,
-        rows=[_row(one, sources, instants, latest[one.id], now) for one in found.items],
-        next=found.cursor,
+        status=422 if problem else 200,
+        twin="/overview",
+        rows=[_row(one, sources, instants, strip(latest[one.id], root=root, places=_LAST, now=now)) for one in shown],
+        next=shown[-1].full_name if len(behind) > len(shown) else None,
         query=query,
-        attention=attention(found.items, sources, lost, latest),
-        told=_told(found.items, sources),
+        problem=problem,
+        attention=attention(known, sources, lost, looked_at),
+        told=_told(known, sources),
     )
 
 
+async def _ended_badly(store: Store, others: set[UUID]) -> dict[UUID, list[RunGlimpse]]:
+    """The last runs of those of `others` that have one among the newest that ended badly."""
+    bad = await store.runs(states=BAD_ENDS, limit=_LAST)
+    return await store.latest_runs(list({run.deployment_id for run in bad} & others), each=_FEW)
+
+
 def _row(
-    deployment: Deployment,
-    sources: Sequence[KnownSource],
-    instants: Mapping[UUID, datetime],
-    runs: Sequence[RunGlimpse],
-    now: datetime,
+    deployment: Deployment, sources: Sequence[KnownSource], instants: Mapping[UUID, datetime], runs: Markup
 ) -> _Row:
     address = next((source.report.address for source in sources if follows(deployment, source)), None)
     return _Row(
@@ -82,7 +102,7 @@ def _row(
         link=commit_link(address, deployment.active.commit or deployment.active.id),
         next_at=instants.get(deployment.id),
         otherwise=_otherwise(deployment),
-        runs=strip(runs, now=now),
+        runs=runs,
     )
 
 

@@ -15,6 +15,7 @@ from flowsource.cli.source_names import follows
 from flowsource.cli.times import duration
 from flowsource.runs import Run, Transition
 from flowsource.server.access import TheStore
+from flowsource.server.pages.causes import because
 from flowsource.server.pages.entry import Visitor
 from flowsource.server.pages.links import commit_link, deployment_path, diff_link
 from flowsource.server.pages.marks import run_mark
@@ -55,7 +56,8 @@ async def show_run_page(request: Request, store: TheStore, token: Visitor, run_i
         phases=phases(life.steps, now=now),
         children=list(_listed(life.children)),
         parent=await store.run(str(run.parent_id)) if run.parent_id is not None else None,
-        because=_because(run),
+        because=because(run, await store.schedules([run.deployment_id])),
+        twin=f"/runs/{run.id}",
         link=commit_link(address, run.revision.commit or run.revision.id) if run.revision is not None else None,
         newer=newer,
         newer_link=commit_link(address, newer.commit or newer.id) if newer is not None else None,
@@ -83,11 +85,3 @@ def _listed(branches: Sequence[Branch], depth: int = 0) -> Iterator[tuple[int, R
     for branch in branches:
         yield depth, branch.run
         yield from _listed(branch.children, depth + 1)
-
-
-def _because(run: Run) -> str:
-    if run.parent_id is not None:
-        return "it was called in the run" if run.is_nested else "it was asked for by the run"
-    if run.cause is not None:
-        return f"the trigger {run.cause.trigger}"
-    return f"its schedule {run.schedule}" if run.schedule else "a request"

@@ -36,7 +36,7 @@ async def show_runners(request: Request, store: TheStore, token: Visitor) -> Res
     """All runners."""
     now = store.now()
     runners = [_runner(one, now) for one in await store.runners()]
-    return page(request, "runners.html", title="Runners", token=token, runners=runners)
+    return page(request, "runners.html", title="Runners", token=token, twin="/runners", runners=runners)
 
 
 def _runner(one: KnownRunner, now: datetime) -> _Runner:

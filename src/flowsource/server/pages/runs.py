@@ -97,6 +97,7 @@ def _page(
         "runs.html",
         title="Runs",
         token=token,
+        twin="/runs",
         status=status,
         query=query,
         runs=runs,

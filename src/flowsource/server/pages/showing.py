@@ -11,13 +11,14 @@ from typing import Any
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from flowsource.cli.times import duration, relative
 from flowsource.revisions import Revision
 from flowsource.server.access import the_store
 from flowsource.server.pages.assets import path_of
 from flowsource.server.pages.marks import deployment_mark, run_mark, source_mark
+from flowsource.server.pages.packing import pack
 from flowsource.store.http.wire import OUR_VERSION
 from flowsource.tokens import Token
 
@@ -37,9 +38,19 @@ PLACES = (
 
 
 def page(
-    request: Request, template: str, *, title: str, token: Token | None, status: int = 200, **values: Any
-) -> HTMLResponse:
-    """The page that `template` makes of `values`, for who showed `token`."""
+    request: Request,
+    template: str,
+    *,
+    title: str,
+    token: Token | None,
+    status: int = 200,
+    twin: str | None = None,
+    **values: Any,
+) -> Response:
+    """The page that `template` makes of `values`, for who showed `token`.
+
+    `twin` is the path of the same for programs, without its ending.
+    """
     root = request.scope.get("root_path", "")
     text = (
         _templates()
@@ -53,11 +64,13 @@ def page(
             may_act=token is not None and token.may("operator"),
             now=the_store(request).now(),
             version=OUR_VERSION,
+            twin=twin,
+            asked=f"?{request.url.query}" if request.url.query else "",
             places=PLACES,
             **values,
         )
     )
-    return HTMLResponse(text, status, headers={"content-security-policy": POLICY})
+    return pack(request, HTMLResponse(text, status, headers={"content-security-policy": POLICY}))
 
 
 @cache

@@ -53,6 +53,7 @@ async def show_sources(request: Request, store: TheStore, token: Visitor) -> Res
         "sources.html",
         title="Sources",
         token=token,
+        twin="/sources",
         sources=[_source(one, [each for each in deployments if follows(each, one)]) for one in ordered],
     )
 
@@ -66,6 +67,7 @@ def _source(one: KnownSource, followers: Sequence[Deployment]) -> _Source:
         quoted=quote(report.key, safe=""),
         link=commit_link(report.address, report.revision.commit or report.revision.id),
         is_paused=one.wish.paused_at is not None,
-        helps=what_helps(one, followers),
+        # Of what does not load the pages of the deployments tell: each is a link here.
+        helps=what_helps(one, ()),
         deployments=[_Serves(each, deployment_mark(each), deployment_path(each.full_name)) for each in followers],
     )

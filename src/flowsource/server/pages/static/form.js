@@ -2,6 +2,19 @@
 // is lost between the form and the JSON behind it. A field that is left empty has its usual value.
 import { ask, tell } from "./page.js";
 
+// JSON as a value that becomes the same JSON again: a number that JavaScript would write in another way, such as one of
+// twenty digits, stays as it was written, where the browser can do so.
+function parse(text) {
+  if (!JSON.rawJSON) return JSON.parse(text);
+  return JSON.parse(text, (key, value, { source }) => (
+    typeof value === "number" && JSON.stringify(value) !== source ? JSON.rawJSON(source) : value
+  ));
+}
+
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+// By name, also where a name is one that every object has, such as `constructor`.
+const entriesOf = (values) => new Map(Object.entries(values ?? {}));
+
 const root = document.querySelector('meta[name="root"]').content;
 
 // What `of` says once its references are followed, which lead to places in the same schema.
@@ -10,7 +23,7 @@ function resolved(of, schema, depth = 0) {
   const { $ref, ...rest } = of;
   if (typeof $ref === "string" && $ref.startsWith("#/")) {
     let found = schema;
-    for (const part of $ref.slice(2).split("/")) found = found?.[part.replaceAll("~1", "/").replaceAll("~0", "~")];
+    for (const part of $ref.slice(2).split("/")) found = entriesOf(found).get(part.replaceAll("~1", "/").replaceAll("~0", "~"));
     return { ...resolved(found, schema, depth + 1), ...rest };
   }
   if (Array.isArray(of.allOf) && of.allOf.length === 1) return { ...resolved(of.allOf[0], schema, depth + 1), ...rest };
@@ -48,7 +61,12 @@ class Field {
     label.textContent = this.name;
     const about = document.createElement("span");
     about.className = "faint";
-    about.textContent = [this.of.description, kind === "json" ? "JSON" : "", this.isRequired ? "required" : ""].filter(Boolean).join(" · ");
+    about.textContent = [
+      typeof this.of.description === "string" ? this.of.description : "",
+      kind === "json" ? "written as JSON" : "",
+      kind === "date" && this.usual !== undefined ? `usual: ${JSON.stringify(this.usual)}` : "",
+      this.isRequired ? "required" : "",
+    ].filter(Boolean).join(" · ");
     this.input = this.control(kind);
     this.input.id = id;
     this.problem = document.createElement("span");
@@ -84,55 +102,61 @@ class Field {
   get value() {
     const said = this.input.value;
     if (said === "") return undefined;
-    if (this.kind === "choice") return JSON.parse(said);
+    if (this.kind === "choice") return parse(said);
     if (this.kind === "boolean") return said === "true";
     if (this.kind === "text" || this.kind === "date") return said;
     try {
-      return JSON.parse(said);
+      return parse(said);
     } catch {
       throw new Error(this.kind === "number" ? "give a number" : "this is not JSON");
     }
   }
 
   set value(value) {
-    const natural = kindOf(this.of);
-    const fits = value === undefined
-      || (natural === "text" && typeof value === "string" && value !== "" && !value.includes("\n"))
-      || (natural === "date" && typeof value === "string" && /^\d{4}-\d\d-\d\d$/.test(value))
-      || (natural === "number" && typeof value === "number")
-      || (natural === "boolean" && typeof value === "boolean")
-      || (natural === "choice" && this.of.enum.includes(value));
-    const kind = fits ? natural : "json";
+    this.show(value, typeof value === "object" ? "json" : kindOf(this.of));
+    // What its own kind of control does not hold, such as text of several lines or no day that there is.
+    if (!this.holds(value)) this.show(value, "json");
+  }
+
+  show(value, kind) {
     if (kind !== this.kind) this.make(kind);
     if (value === undefined) this.input.value = "";
     else if (kind === "text" || kind === "date") this.input.value = value;
     else if (kind === "boolean") this.input.value = String(value);
     else this.input.value = JSON.stringify(value, null, kind === "json" ? 2 : undefined);
   }
+
+  holds(value) {
+    try {
+      return isSame(this.value, value);
+    } catch {
+      return false;
+    }
+  }
 }
 
-class RunForm {
+export class RunForm {
   constructor(form) {
     this.form = form;
-    this.schema = JSON.parse(form.dataset.schema);
+    this.schema = parse(form.dataset.schema);
     this.place = form.querySelector(".given");
     const required = this.schema.required ?? [];
-    const usual = JSON.parse(form.dataset.usual);
+    const usual = entriesOf(parse(form.dataset.usual));
     this.fields = Object.entries(this.schema.properties ?? {}).map(([name, of]) => {
-      const known = name in usual ? { ...of, default: usual[name] } : of;
-      return new Field(name, known, this.schema, required.includes(name) && !(name in usual));
+      const known = usual.has(name) ? { ...of, default: usual.get(name) } : of;
+      return new Field(name, known, this.schema, required.includes(name) && !usual.has(name));
     });
     this.area = document.createElement("textarea");
     this.area.rows = 10;
     this.area.spellcheck = false;
     this.area.setAttribute("aria-label", "Parameters as JSON");
     // What is given and has no field: of flows that take any names.
-    this.others = {};
+    this.others = new Map();
     this.isJson = false;
     this.put();
     form.addEventListener("submit", (event) => { event.preventDefault(); this.run(); });
     form.querySelector("[data-as-json]").addEventListener("click", () => this.turn());
-    form.querySelector("[data-as-last]")?.addEventListener("click", () => this.fill(JSON.parse(form.dataset.last)));
+    form.querySelector("[data-as-last]")?.addEventListener("click", () => this.fill(parse(form.dataset.last)));
   }
 
   put() {
@@ -143,30 +167,40 @@ class RunForm {
 
   given() {
     if (this.isJson) {
-      const value = JSON.parse(this.area.value || "{}");
+      const value = this.written();
       if (!value || typeof value !== "object" || Array.isArray(value)) throw new Error("Give an object: names with values.");
       return value;
     }
-    const found = { ...this.others };
+    const found = new Map(this.others);
     let isWrong = false;
     for (const field of this.fields) {
       field.problem.textContent = "";
       try {
         const value = field.value;
-        if (value !== undefined) found[field.name] = value;
+        if (value !== undefined) found.set(field.name, value);
       } catch (error) {
         field.problem.textContent = error.message;
         isWrong = true;
       }
     }
     if (isWrong) throw new Error("Correct what is marked.");
-    return found;
+    return Object.fromEntries(found);
+  }
+
+  written() {
+    try {
+      return parse(this.area.value || "{}");
+    } catch (error) {
+      throw new Error(`This is not JSON: ${error.message}`);
+    }
   }
 
   fill(values) {
-    const names = new Set(this.fields.map((field) => field.name));
-    this.others = Object.fromEntries(Object.entries(values).filter(([name]) => !names.has(name)));
-    for (const field of this.fields) field.value = values[field.name];
+    this.others = entriesOf(values);
+    for (const field of this.fields) {
+      field.value = this.others.get(field.name);
+      this.others.delete(field.name);
+    }
     this.area.value = JSON.stringify(values, null, 2);
   }
 
@@ -186,7 +220,8 @@ class RunForm {
       location.href = `${root}/runs/${made.id}`;
     } catch (error) {
       // What the server says of a field; what a field says of itself stays.
-      for (const field of this.fields) if (error.said?.fields?.[field.name]) field.problem.textContent = error.said.fields[field.name];
+      const told = entriesOf(error.said?.fields);
+      for (const field of this.fields) if (told.has(field.name)) field.problem.textContent = told.get(field.name);
       tell(error.message);
     }
   }

@@ -33,6 +33,10 @@ class Log {
       if (link) this.mark(link.hash.slice(1));
     });
     addEventListener("hashchange", () => this.show(this.placeAsked()));
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.stream?.abort();
+      else if (this.goesOn && !this.behind) this.listen(this.generation);
+    });
     this.show(this.placeAsked());
   }
 
@@ -78,6 +82,7 @@ class Log {
     this.generation += 1;
     this.stream?.abort();
     this.download.href = `${root}/api/v1/runs/${this.run}/logs.txt?${this.wanted}`;
+    this.download.hidden = !this.wanted.size;
     try {
       if (place) {
         const [attempt, seq] = place.split(".").map(Number);

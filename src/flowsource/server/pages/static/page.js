@@ -29,10 +29,21 @@ export async function ask(method, path, body) {
   return said;
 }
 
+// Whether a person says yes to `text`.
+export function isSure(text) {
+  const dialog = document.getElementById("sure");
+  document.getElementById("sure-text").textContent = text;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-post]");
   if (!button) return;
-  if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
+  if (button.dataset.confirm && !(await isSure(button.dataset.confirm))) return;
   button.disabled = true;
   try {
     const said = await ask(button.dataset.method ?? "POST", button.dataset.post, JSON.parse(button.dataset.body));
@@ -150,7 +161,8 @@ const EVERY = 1000;
 
 function follow(path) {
   const live = document.getElementById("live");
-  const stream = new EventSource(root + path);
+  let stream = null;
+  let hasEnded = false;
   let timer = null;
   live.hidden = false;
   const say = (text, isOn) => {
@@ -161,17 +173,24 @@ function follow(path) {
   const soon = () => {
     timer ??= setTimeout(() => {
       timer = null;
-      if (!document.hidden) refresh();
-      else isStale = true;
+      refresh();
     }, EVERY);
   };
-  stream.onopen = () => { say("● live", true); soon(); };
-  stream.onerror = () => say("○ not live", false);
-  for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
-  // What ends here is not to be taken for a server that went away.
-  stream.addEventListener("end", () => { stream.close(); say("ended", false); soon(); });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && isStale) refresh(); });
-  addEventListener("pagehide", () => stream.close());
+  const open = () => {
+    stream = new EventSource(root + path);
+    stream.onopen = () => { say("● live", true); soon(); };
+    stream.onerror = () => say("○ not live", false);
+    for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
+    // What ends here is not to be taken for a server that went away.
+    stream.addEventListener("end", () => { hasEnded = true; stream.close(); say("ended", false); soon(); });
+  };
+  // Browsers keep few connections to one server, for all tabs together: a tab that nobody looks at gives up its own.
+  document.addEventListener("visibilitychange", () => {
+    stream?.close();
+    if (!document.hidden && !hasEnded) open();
+  });
+  addEventListener("pagehide", () => stream?.close());
+  if (!document.hidden) open();
 }
 
 if (main.dataset.live) follow(STREAMS[main.dataset.live] ?? main.dataset.live);

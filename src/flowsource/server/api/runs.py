@@ -58,7 +58,7 @@ async def rerun_all_runs(
     store: TheStore, _: Operator, asked: inputs.RerunAllAsked, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Ask for a new run for each of a query that has ended, with its parameters and tags, the newest first."""
-    query = parsed_for_act(asked.query, parse_runs)
+    query = parsed_for_act(asked.query, parse_runs, now=store.now())
     hit = await store.count_runs(ended(query))
     if asked.dry_run:
         return answer(done_json(hit, None))

@@ -16,16 +16,17 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, bindparam, update
 
-from flowsource.errors import InvalidSettings, StoreError, StoreUnavailable
+from flowsource.errors import DeploymentNotFound, InvalidSettings, StoreError, StoreUnavailable
 from flowsource.runs import RunState
 from flowsource.store import open_store
 from flowsource.store.postgres import connecting, database
 from flowsource.store.protocol import Store
 from flowsource.store.tables import runs
-from flowsource.store.values import WORK, about
+from flowsource.store.values import WORK, NewRun, about
 from tests.store.words import GENEROUS, NOW, end, lines, registration, serve, start
 from tests.support.postgres import PASSWORD, PostgresServer, postgres_server
 from tests.support.postgres_proxy import LossyWay, lossy_way
+from tests.support.waiting import until_so
 
 pytestmark = pytest.mark.anyio
 
@@ -261,3 +262,26 @@ async def test_what_is_awaited_in_a_circle_is_tried_again(store: Store, postgres
     finally:
         for opened in databases:
             opened.close()
+
+
+async def test_a_run_that_is_asked_for_while_its_deployment_is_deleted_finds_none(
+    store: Store, postgres_address: str
+) -> None:
+    server = await serve(store, registration())
+    which = server.deployment.id
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async def ask() -> None:
+        with pytest.raises(DeploymentNotFound):
+            await store.create_run(NewRun(deployment_id=which, scheduled_at=NOW), now=NOW)
+
+    def is_waiting() -> bool:
+        with psycopg.connect(postgres_address, autocommit=True) as looking:
+            return bool((looking.execute(waiting).fetchone() or (0,))[0])
+
+    async with await psycopg.AsyncConnection.connect(postgres_address) as deleting, anyio.create_task_group() as tasks:
+        await deleting.execute("SELECT 1 FROM deployments WHERE id = %s FOR UPDATE", (which,))
+        tasks.start_soon(ask)
+        await anyio.to_thread.run_sync(until_so, is_waiting)
+        await deleting.execute("DELETE FROM deployments WHERE id = %s", (which,))
+        await deleting.commit()

@@ -19,9 +19,12 @@ from flowsource.store.rows import new_run_columns, run_from
 from flowsource.store.tables import AnyRow, deployments, insert_unless_there, runs, schedules
 from flowsource.store.values import NewRun
 
-_DEPLOYMENT = select(
-    deployments.c.id, deployments.c.flow, deployments.c.name, deployments.c.parameters, deployments.c.tags
-).where(deployments.c.id == bindparam("wanted"))
+# As a foreign key holds it too, but sooner: one that is being deleted is waited for, and is not there then.
+_DEPLOYMENT = (
+    select(deployments.c.id, deployments.c.flow, deployments.c.name, deployments.c.parameters, deployments.c.tags)
+    .where(deployments.c.id == bindparam("wanted"))
+    .with_for_update(read=True, key_share=True)
+)
 # The unique indexes decide which of two that race was first.
 _INSERT_ONCE = insert_unless_there(runs)
 _EXISTING = (

@@ -140,6 +140,33 @@ def test_a_schedule_is_seen_before_it_is_kept_and_taken_away_again(page: Page, d
     expect(row).to_have_count(0)
 
 
+def test_a_trigger_is_added_makes_a_run_and_is_held_and_taken_away(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/etl/nightly")
+    page.get_by_text("Add a trigger").click()
+    form = page.locator("form.trigger")
+    form.get_by_label("Of what").fill("etl/nightly")
+    form.get_by_role("button", name="Add").click()
+    expect(form.get_by_role("status")).to_contain_text("would run again and again")
+
+    form.get_by_label("Runs when").select_option("expect")
+    form.get_by_label("Of what").fill("order.created")
+    form.get_by_label("Parameters").fill('{"day": "{{ event.payload.day }}"}')
+    form.get_by_role("button", name="Add").click()
+    row = page.locator("tr[id^=trigger-]", has_text="order.created")
+    expect(row).to_contain_text("local")
+
+    dashboard.say("events", "emit", "order.created", "--payload", '{"day": "of the order"}')
+    page.goto("/runs?query=trigger%3Aorder.created")
+    expect(page.get_by_text("completed").last).to_be_visible()
+
+    page.goto("/deployments/etl/nightly")
+    row.get_by_role("button", name="Pause").click()
+    expect(row.get_by_role("button", name="Resume")).to_be_visible()
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_have_count(0)
+
+
 def test_runs_are_found_by_a_query_that_is_in_the_address(page: Page, dashboard: Dashboard) -> None:
     dashboard.say("run", "etl/nightly", "--watch")
     page.goto("/")

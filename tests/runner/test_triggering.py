@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,12 +12,13 @@ import pytest
 from flowsource.deployments import FlowFacts
 from flowsource.events import new_event
 from flowsource.runner import triggering
-from flowsource.runner.triggering import LOOK_EVERY, Eyes
+from flowsource.runner.triggering import LOOK_EVERY, Eyes, fire_triggers
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
 from flowsource.store.values import Registration
 from flowsource.triggers import EventTrigger, Trigger
-from tests.store.words import MINUTE, NOW, SECOND, Server, registration, serve
+from tests.store.words import ANNA, MINUTE, NOW, SECOND, Server, registration, serve
+from tests.support.waiting import until_true
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +42,7 @@ def eyes_of(server: Server) -> Eyes:
 async def look_at_all(eyes: Eyes, *, now: Any = NOW) -> timedelta:
     """Look until there is nothing more to do at once; the time until there may be."""
     while not (delay := await eyes.look(now=now)):
-        pass
+        assert delay is not None, "there is a trigger"
     return delay
 
 
@@ -190,3 +192,23 @@ async def test_how_far_was_looked_is_kept_now_and_then_even_where_nothing_counts
         [now] = await store.triggers([server.deployment.id])
         assert (now.cursor > before.cursor) is is_kept, minutes
         before = now
+
+
+async def test_a_trigger_is_looked_after_that_somebody_adds_where_there_was_none_and_again_after_the_last_went(
+    store: Store,
+) -> None:
+    server = await serve(store, with_triggers(), now=store.now())
+    which = server.deployment.id
+    trigger = EventTrigger(expect="order.created", parameters=N_OF_ORDER)
+
+    async def makes_a_run(number: int) -> bool:
+        await tell(store, number)
+        return number in [run.parameters["n"] for run in await made(store)]
+
+    async with anyio.create_task_group() as looking:
+        looking.start_soon(fire_triggers, store, [which])
+        for number in (1, 2):
+            added = await store.add_trigger(which, trigger, ANNA, now=store.now())
+            await until_true(partial(makes_a_run, number), within=40)
+            await store.remove_trigger(which, added.key, ANNA, now=store.now())
+        looking.cancel_scope.cancel()

@@ -80,8 +80,7 @@ class Runner:
 
         chores.start_soon(create_scheduled, store, ids)
         chores.start_soon(prune_now_and_then, store, self._shop.keeping)
-        if any(entry.deployment.declared.triggers for entry in self._served.values()):
-            chores.start_soon(fire_triggers, store, ids)
+        chores.start_soon(fire_triggers, store, ids)
         if self._shop.spool is not None:
             chores.start_soon(deliver_when_back, self._shop.spool, store)
         chores.start_soon(lend_slots, store, self._id, self._slots)

@@ -15,7 +15,7 @@ from flowsource.errors import FlowsourceError, InvalidParameters, Outdated, Stor
 from flowsource.events import Event
 from flowsource.runner.requests import check_parameters
 from flowsource.store.protocol import Store
-from flowsource.store.values import EVENTS, EventPage, Firing, NewFiring, TriggerState
+from flowsource.store.values import DEPLOYMENTS, EVENTS, EventPage, Firing, NewFiring, TriggerState
 from flowsource.triggers import Trigger
 from flowsource.triggers.evaluating import Fired, next_end, passed, seen
 from flowsource.triggers.filling import PlaceholderUnknown, filled
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # What wakes us may be lost, and triggers may be registered by others.
 LOOK_EVERY = timedelta(seconds=10)
+# Where there are none, that somebody adds one is heard of; or not, and seen so much later at most.
+ADDED_WITHIN = timedelta(seconds=30)
 # Where much happens it is looked at together.
 _GATHER = timedelta(milliseconds=20)
 # What happened in time may be told a little later, by a clock that is not quite ours.
@@ -37,13 +39,34 @@ TOLD_EVERY = timedelta(minutes=30)
 async def fire_triggers(store: Store, deployment_ids: Sequence[UUID]) -> None:
     """Make the runs that the triggers of these deployments want, as events come or do not come, until cancelled."""
     eyes = Eyes(store, deployment_ids)
+    while True:
+        await _until_there_are_some(eyes, store)
+        await _fire_as_long_as_there_are_some(eyes, store)
+
+
+async def _until_there_are_some(eyes: Eyes, store: Store) -> None:
+    """Where there is no trigger nobody listens to events: each run tells several."""
+    async with store.changes(DEPLOYMENTS) as ear:
+        while True:
+            try:
+                if await eyes.has_any():
+                    return
+            except FlowsourceError as error:
+                logger.warning("triggers wait for the store: %s", error)
+            await ear.wait(ADDED_WITHIN)
+
+
+async def _fire_as_long_as_there_are_some(eyes: Eyes, store: Store) -> None:
     async with store.changes(EVENTS) as ear:
         while True:
-            delay, began_at = LOOK_EVERY, anyio.current_time()
+            delay: timedelta | None = LOOK_EVERY
+            began_at = anyio.current_time()
             try:
                 delay = await eyes.look(now=store.now())
             except FlowsourceError as error:
                 logger.warning("triggers wait for the store: %s", error)
+            if delay is None:
+                return
             took = anyio.current_time() - began_at
             if await ear.wait(delay):
                 # Looking takes no more than half of the time, however many triggers there are.
@@ -67,12 +90,20 @@ class Eyes:
         self._places: dict[tuple[UUID, str], _Place] = {}
         self._broken: set[tuple[UUID, str]] = set()
 
-    async def look(self, *, now: datetime) -> timedelta:
-        """Look at what has happened since the last time; returns the time until there may be more to do.
+    async def has_any(self) -> bool:
+        """Whether there is any trigger, held or not."""
+        return bool(await self._store.triggers(self._ids))
+
+    async def look(self, *, now: datetime) -> timedelta | None:
+        """Look at what has happened since the last time; returns the time until there may be more to do, None where
+        there is no trigger.
 
         A trigger that cannot be used holds up no other, and is told once.
         """
-        waiting = [state for state in await self._store.triggers(self._ids) if not state.is_held]
+        states = await self._store.triggers(self._ids)
+        if not states:
+            return None
+        waiting = [state for state in states if not state.is_held]
         sound = [one for one in waiting if _id_of(one) not in self._broken]
         # Each of those looks for itself: it stays where it is, and would keep the others there.
         alone = [[one] for one in waiting if _id_of(one) in self._broken]

@@ -1,5 +1,6 @@
 // The form that adds a schedule: it shows when the schedule would fire before it is kept.
-import { ask, refresh, showTimes, tell } from "./page.js";
+import { add, parametersOf } from "./adding.js";
+import { showTimes } from "./page.js";
 
 const root = document.querySelector('meta[name="root"]').content;
 const UNITS = { s: 1, m: 60, min: 60, h: 3600, d: 86400 };
@@ -33,16 +34,11 @@ class ScheduleForm {
 
   // What the form says, as the API takes it; throws what it cannot say.
   get said() {
-    const { kind, when, timezone, parameters } = this.form.elements;
+    const { kind, when, timezone } = this.form.elements;
     const value = kind.value === "interval" ? seconds(when.value) : when.value.trim();
     if (value === null) throw new Error("Give a length of time, such as 90 s, 15 min, 2 h or 1 d.");
     const said = { [kind.value]: value, timezone: timezone.value.trim() || "UTC" };
-    if (!parameters.value.trim()) return { when: said, parameters: {} };
-    try {
-      return { when: said, parameters: JSON.parse(parameters.value) };
-    } catch {
-      throw new Error("The parameters are no JSON.");
-    }
+    return { when: said, parameters: parametersOf(this.form) };
   }
 
   async look() {
@@ -88,12 +84,8 @@ class ScheduleForm {
   async add() {
     try {
       const { when, parameters } = this.said;
-      await ask("POST", this.form.dataset.post, { ...when, parameters });
-      this.form.reset();
+      await add(this.form, { ...when, parameters });
       this.soon();
-      this.form.closest("details").open = false;
-      tell("Added. It stays until somebody removes it.");
-      await refresh();
     } catch (error) {
       this.wrong(error.message);
     }

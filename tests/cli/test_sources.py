@@ -113,6 +113,12 @@ def test_sources_are_listed_with_how_they_are(alone: CommandLine) -> None:
     assert third.startswith("⊘ not served   https://example.org/c.git")
 
 
+def test_a_time_of_the_next_poll_that_is_over_is_not_told(alone: CommandLine) -> None:
+    told(alone, report(next_try_at=datetime.now(UTC) - timedelta(seconds=90)))
+    assert alone("source", "ls").out.splitlines()[1].endswith("  -")
+    assert "next try" not in words(alone("source", "explain", "flows").out)
+
+
 def test_a_source_in_order_is_explained_with_each_stage_of_its_last_poll(alone: CommandLine) -> None:
     told(alone, report(next_try_at=datetime.now(UTC) + timedelta(seconds=90)))
     shown = alone("source", "explain", "flows").out

@@ -49,10 +49,16 @@ def state_cell(source: KnownSource) -> Cell:
     return Cell(f"{sign} {state.replace('_', ' ')}", colour)
 
 
+def next_try(source: KnownSource, now: datetime) -> datetime | None:
+    """When it is asked next, if that is known: a poll that finds nothing new is not told, nor when the next one is."""
+    at = status_of(source).next_try_at
+    return at if source.is_served and at is not None and at > now else None
+
+
 def source_row(source: KnownSource, now: datetime) -> list[Cell]:
     """Its line in a table of STATE, SOURCE, REVISION, POLLED and NEXT."""
     status, poll = status_of(source), source.report.poll
-    next_at = status.next_try_at if source.is_served else None
+    next_at = next_try(source, now)
     return [
         state_cell(source),
         Cell(status.label, "1"),
@@ -77,8 +83,8 @@ def source_fields(
         fields.append(("reason", Cell(status.reason, cell.colour)))
     if status.failures:
         fields.append(("failures", f"{status.failures} in a row"))
-    if source.is_served and status.next_try_at:
-        fields.append(("next try", both(status.next_try_at, now=now)))
+    if next_at := next_try(source, now):
+        fields.append(("next try", both(next_at, now=now)))
     if source.wish.hints > report.answered:
         fields.append(("hint", "one was given that is not answered yet"))
     if report.selector:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from flowsource.cli.source_names import follows
-from flowsource.cli.source_words import status_of, what_helps
+from flowsource.cli.source_words import next_try, status_of, what_helps
 from flowsource.deployments import Deployment
 from flowsource.server.access import TheStore
 from flowsource.server.pages.entry import Visitor
@@ -38,6 +39,7 @@ class _Source:
     quoted: str
     link: str | None
     is_paused: bool
+    next_at: datetime | None
     helps: Sequence[str]
     deployments: Sequence[_Serves]
 
@@ -54,11 +56,11 @@ async def show_sources(request: Request, store: TheStore, token: Visitor) -> Res
         title="Sources",
         token=token,
         twin="/sources",
-        sources=[_source(one, [each for each in deployments if follows(each, one)]) for one in ordered],
+        sources=[_source(one, [each for each in deployments if follows(each, one)], now) for one in ordered],
     )
 
 
-def _source(one: KnownSource, followers: Sequence[Deployment]) -> _Source:
+def _source(one: KnownSource, followers: Sequence[Deployment], now: datetime) -> _Source:
     report = one.report
     return _Source(
         of=one,
@@ -67,6 +69,7 @@ def _source(one: KnownSource, followers: Sequence[Deployment]) -> _Source:
         quoted=quote(report.key, safe=""),
         link=commit_link(report.address, report.revision.commit or report.revision.id),
         is_paused=one.wish.paused_at is not None,
+        next_at=next_try(one, now),
         # Of what does not load the pages of the deployments tell: each is a link here.
         helps=what_helps(one, ()),
         deployments=[_Serves(each, deployment_mark(each), deployment_path(each.full_name)) for each in followers],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -304,3 +305,11 @@ def test_options_can_be_said_otherwise_without_touching_the_flow() -> None:
     other = add_up.with_options(name="sum", log_prints=True)
     assert (other.name, other.log_prints, other(1)) == ("sum", True, 3)
     assert (add_up.name, add_up.log_prints) == ("add-up", False)
+
+
+def test_a_default_that_json_cannot_say_is_left_out_of_the_schema() -> None:
+    @flow
+    def shared(share: float = math.inf, day: str = "today") -> None: ...
+
+    properties = shared.parameter_schema["properties"]
+    assert ("default" in properties["share"], properties["day"]["default"]) == (False, "today")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import typing
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticSerializationError
 
 from flowsource.errors import InvalidInput, InvalidParameters
 
@@ -28,6 +30,15 @@ class _AnythingSchema(GenerateJsonSchema):
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
         return {}
+
+    def encode_default(self, dft: Any) -> Any:
+        """A default as JSON; one that has an infinite number is left out, as all that JSON cannot say."""
+        encoded = super().encode_default(dft)
+        try:
+            json.dumps(encoded, allow_nan=False)
+        except ValueError:
+            raise PydanticSerializationError("it is not JSON") from None
+        return encoded
 
 
 class Parameters:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flowsource.runner.scheduling import create_due
 from flowsource.runs import RunState
 from flowsource.schedules import Interval
 from flowsource.store.protocol import Store
+from tests.runner.clockwork import create_due
 from tests.store.words import ANNA, HOUR, MINUTE, NOW, registration, serve
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flowsource.runner.scheduling import create_due
 from flowsource.schedules import Interval
 from flowsource.store import open_store
+from tests.runner.clockwork import create_due
 from tests.store.words import HOUR, NOW, registration, serve
 
 pytestmark = pytest.mark.anyio

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from flowsource.runner.scheduling import create_due
 from flowsource.runs import RunState
 from flowsource.schedules import Cron, Interval, RRule
 from flowsource.store.protocol import Store
+from tests.runner.clockwork import create_due
 from tests.store.words import HOUR, MINUTE, NOW, registration, serve
 
 pytestmark = pytest.mark.anyio

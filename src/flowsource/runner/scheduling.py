@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,21 +26,23 @@ async def create_scheduled(store: Store, deployment_ids: Sequence[UUID]) -> None
         while True:
             delay = LOOK_EVERY
             try:
-                delay = await create_due(store, deployment_ids, now=store.now(), broken=broken)
+                states = await store.schedules(deployment_ids)
+                # Read after the states, or a clock that was set in between would be behind what others made of them.
+                delay = await create_due(store, states, now=store.now(), broken=broken)
             except FlowsourceError as error:
                 logger.warning("schedules wait for the store: %s", error)
             await ear.wait(delay)
 
 
 async def create_due(
-    store: Store, deployment_ids: Sequence[UUID], *, now: datetime, broken: set[tuple[UUID, str]]
+    store: Store, states: Iterable[ScheduleState], *, now: datetime, broken: set[tuple[UUID, str]]
 ) -> timedelta:
-    """Create what is due at `now`, as each deployment wants it; returns the time until more may be due.
+    """Create what is due at `now` of these schedules; returns the time until more may be due.
 
     A schedule that cannot be used holds up no other. It is told once, which `broken` remembers between calls.
     """
     delay = LOOK_EVERY
-    for state in await store.schedules(deployment_ids):
+    for state in states:
         if state.is_held:
             continue
         this = (state.deployment_id, state.key)

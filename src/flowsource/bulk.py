@@ -34,6 +34,13 @@ class Done:
     has_more: bool = False
 
 
+async def delete_whole(store: Store, deployment_id: UUID, author: Author) -> None:
+    """Delete a deployment with all that is its, a little at a time; raises what `Store.delete_deployment` does."""
+    is_gone = False
+    while not is_gone:
+        is_gone = await store.delete_deployment(deployment_id, author, now=store.now())
+
+
 def unfinished(query: Query) -> Query:
     """The runs that `query` asks for and that have not ended."""
     return _in_states(query, _UNFINISHED)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Dialog,
+    Page,
+    Request,
+    StorageState,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.cli.calling import CommandLine, Done
 from tests.support.parts import lacks
@@ -54,7 +63,7 @@ class Dashboard:
 
     address: str
     served: ServingScript
-    cookies: object
+    cookies: StorageState
 
     def say(self, *words: str) -> Done:
         """`flowsource` with the same memory."""
@@ -99,7 +108,7 @@ def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def context(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
-    context = browser.new_context(storage_state=dashboard.cookies, viewport=WIDE, base_url=dashboard.address)  # type: ignore[arg-type]
+    context = browser.new_context(storage_state=dashboard.cookies, viewport=WIDE, base_url=dashboard.address)
     context.set_default_timeout(30_000)
     yield context
     context.close()

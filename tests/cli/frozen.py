@@ -10,7 +10,7 @@ from typing import Any
 _Real = module.datetime
 
 
-class _Kind(type(_Real)):  # type: ignore[misc]
+class _Kind(type(_Real)):  # type: ignore[misc] # mypy knows no class that is told by a call
     """Takes every instant for one of those that stand still."""
 
     def __instancecheck__(cls, value: object) -> bool:
@@ -30,6 +30,7 @@ class Frozen(_Real, metaclass=_Kind):
 
 if __name__ == "__main__":
     Frozen.standing = sys.argv[1]
+    # The standing clock is for whoever imports it from here on, which no type can say.
     module.datetime = Frozen  # type: ignore[misc]
 
     from flowsource.cli import main

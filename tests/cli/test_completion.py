@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,25 +9,26 @@ import pytest
 
 from flowsource.cli.commands import commands
 from tests.cli.calling import CommandLine
-
-BASH = shutil.which("bash")
+from tests.support.parts import requires
 
 
 def completed(script: str, directory: Path, *words: str) -> list[str]:
     """What bash offers for the last of `words`; no program can be found while it does."""
-    assert BASH is not None
+    requires("bash")
     file = directory / "completion"
     file.write_text(script)
     said = " ".join(f"'{word}'" for word in words)
     ask = f"source {file}; PATH=/nowhere; COMP_WORDS=({said}); COMP_CWORD={len(words) - 1}; _flowsource"
     done = subprocess.run(
-        [BASH, "--norc", "-c", f'{ask}; printf "%s\\n" "${{COMPREPLY[@]}}"'], capture_output=True, text=True, check=True
+        ["bash", "--norc", "-c", f'{ask}; printf "%s\\n" "${{COMPREPLY[@]}}"'],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stderr == ""
     return done.stdout.split()
 
 
-@pytest.mark.skipif(BASH is None, reason="there is no bash here")
 @pytest.mark.parametrize(
     ("words", "offered"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,15 @@ def remove(place: Path) -> None:
     shutil.rmtree(place)
 
 
+@contextmanager
+def remote_of(place: Path, script: Path) -> Iterator[None]:
+    """A remote for what is served below `place`, and the script that serves its flow."""
+    with git_server(place / "served") as remote:
+        where, options = remote.url("repo.git"), ", pull_interval=0.2"
+        script.write_text(SCRIPT.format(source="GitRepository", where=where, options=options))
+        yield
+
+
 def kept(home: Path, revision: str) -> bool:
     """Whether there is a snapshot of that revision."""
     return any(revision in str(place) for place in home.glob("cache/sources/*/snapshots/*/complete"))
@@ -47,9 +58,7 @@ async def test_a_run_is_done_again_at_what_serves_or_at_the_revision_that_it_had
     repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
     first = repository.commit_files({"flows.py": FLOW.format(answer="one ")}, message="Say one")
     script, home = tmp_path / "serve.py", tmp_path / "home"
-    with git_server(tmp_path / "served") as remote:
-        where, options = remote.url("repo.git"), ", pull_interval=0.2"
-        script.write_text(SCRIPT.format(source="GitRepository", where=where, options=options))
+    with remote_of(tmp_path, script):
         async with serving(script, home) as server:
             asked = await request_run(server.store, "hello/demo", {"name": "ada"}, tags=("mine",))
             before = await server.until_final(asked)
@@ -72,9 +81,7 @@ async def test_a_revision_that_is_not_kept_any_more_is_fetched_again(tmp_path: P
     repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
     first = repository.commit_files({"flows.py": FLOW.format(answer="one ")}, message="Say one")
     script, home = tmp_path / "serve.py", tmp_path / "home"
-    with git_server(tmp_path / "served") as remote:
-        where, options = remote.url("repo.git"), ", pull_interval=0.2"
-        script.write_text(SCRIPT.format(source="GitRepository", where=where, options=options))
+    with remote_of(tmp_path, script):
         async with serving(script, home) as server:
             before = await server.until_final(await request_run(server.store, "hello/demo", {}))
             assert await server.stop() == 0
@@ -96,9 +103,7 @@ async def test_a_revision_that_is_nowhere_any_more_crashes_the_run_which_says_so
     repository = FixtureRepository.create(tmp_path / "served" / "repo.git")
     repository.commit_files({"flows.py": FLOW.format(answer="one ")}, message="Say one")
     script, home = tmp_path / "serve.py", tmp_path / "home"
-    with git_server(tmp_path / "served") as remote:
-        where, options = remote.url("repo.git"), ", pull_interval=0.2"
-        script.write_text(SCRIPT.format(source="GitRepository", where=where, options=options))
+    with remote_of(tmp_path, script):
         async with serving(script, home) as server:
             before = await server.until_final(await request_run(server.store, "hello/demo", {}))
             assert await server.stop() == 0

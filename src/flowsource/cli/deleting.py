@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from flowsource.bulk import delete_whole
 from flowsource.cli import exits
 from flowsource.cli.json_shapes import deployment_json
 from flowsource.cli.opening import with_store
@@ -55,10 +56,6 @@ def delete(
 
     found, count, newest = with_store(look)
 
-    async def remove(store: Store) -> None:
-        while not await store.delete_deployment(found.id, who, now=store.now()):
-            pass
-
     runs = f"{said_count(count)} run{'' if count == 1 else 's'}"
     act = f"delete {found.full_name} with its schedules, its history and {runs}"
 
@@ -67,7 +64,7 @@ def delete(
             print_runs(newest, datetime.now(UTC))
 
     if go_on(act, count, show, dry_run=dry_run, yes=yes, json=json):
-        with_store(remove)
+        with_store(lambda store: delete_whole(store, found.id, who))
         if json:
             print_json(deployment_json(found, None))
         else:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
-from flowsource.bulk import pause_deployments, to_be_paused
+from flowsource.bulk import delete_whole, pause_deployments, to_be_paused
 from flowsource.chosen_revisions import pin_of, rollback_of
 from flowsource.cli.json_shapes import deployment_json, done_json, history_json, run_json
 from flowsource.cli.planned import next_instants
@@ -70,8 +70,7 @@ async def delete_deployment(
 ) -> Response:
     """Delete a deployment that nobody serves, with its runs and their logs, its schedules and its history."""
     deployment = await store.deployment(f"{flow}/{name}")
-    while not await store.delete_deployment(deployment.id, Author(who.name, reason), now=store.now()):
-        pass
+    await delete_whole(store, deployment.id, Author(who.name, reason))
     return answer(deployment_json(deployment, None))
 
 

@@ -17,13 +17,14 @@ import anyio.to_thread
 
 from flowsource.errors import NotAllowed, StoreUnavailable
 from flowsource.runner.processes import control_groups
-from flowsource.runner.spool import SUFFIX, deliver_left
 from flowsource.runs import Run
 from flowsource.store.protocol import Store
 
 T = TypeVar("T")
 
 LOOK_EVERY = timedelta(seconds=2)
+# The end of the name of what a runner keeps for a store that is away.
+SPOOLED = ".spool"
 
 
 @contextmanager
@@ -62,6 +63,9 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
         dead = {one: path for one, path in found.items() if await anyio.to_thread.run_sync(_end_leftovers, path)}
         if not dead:
             return []
+        # Nobody has died most times, and then a command does without the codecs of all calls.
+        from flowsource.runner.spool import deliver_left
+
         for one in list(dead):
             # First what they knew of the ends of their runs: whoever is buried without that, has crashed.
             try:
@@ -77,7 +81,7 @@ async def bury_the_dead(store: Store, directory: Path) -> list[Run]:
 
 def spool_of(directory: Path, runner_id: UUID) -> Path:
     """Where a runner keeps what it could not tell the store yet."""
-    return directory / f"{runner_id}{SUFFIX}"
+    return directory / f"{runner_id}{SPOOLED}"
 
 
 async def while_burying(store: Store, directory: Path, work: Callable[[], Awaitable[T]]) -> T:

@@ -24,7 +24,6 @@ from flowsource.store.values import LogLine
 
 logger = logging.getLogger(__name__)
 
-SUFFIX = ".spool"
 MOST_BYTES = 256 * 1024 * 1024
 # Of that, what only ends of runs may fill: lines are left out before any of these is.
 LOOK_EVERY = timedelta(seconds=2)

@@ -19,7 +19,6 @@ waits_for_another = exists().where(
     is_not_final(_awaited),
 )
 
-_BEGIN = insert_unless_there(waits)
 _END = delete(waits).where(
     waits.c.run_id == bindparam("run"), waits.c.epoch == bindparam("by_epoch"), waits.c.awaited_id == bindparam("other")
 )
@@ -30,7 +29,7 @@ def begin(connection: Connection, waiter: Claim, awaited_id: UUID) -> None:
     """The run of `waiter` waits for that one; raises RunNotFound where it is not there itself."""
     run_id, epoch = waiter
     get_row(connection, run_id)
-    connection.execute(_BEGIN, {"run_id": run_id, "epoch": epoch, "awaited_id": awaited_id})
+    connection.execute(insert_unless_there(waits), {"run_id": run_id, "epoch": epoch, "awaited_id": awaited_id})
 
 
 def end(connection: Connection, waiter: Claim, awaited_id: UUID) -> None:

@@ -17,7 +17,6 @@ from flowsource.store.tables import AnyRow, firings, insert_unless_there, runs
 from flowsource.store.values import FIRINGS_KEPT, Firing, NewFiring, NewRun, TriggerState
 from flowsource.triggers.chains import chain_text, is_loop
 
-_KEEP = insert_unless_there(firings).returning(firings.c.seq)
 _OF_DEPLOYMENT = firings.c.deployment_id == bindparam("of_deployment")
 _NEWEST = (
     select(firings, runs.c.cause)
@@ -80,7 +79,7 @@ def _fire(connection: Connection, of: TriggerState, new: NewFiring, now: datetim
             cause=Cause(trigger=firing.trigger, event=new.event, chain=tuple(chain)),
         )
         firing = replace(firing, outcome="fired", run_id=creating.create_run(connection, wanted, now=now).id)
-    seq = connection.execute(_KEEP, _columns(firing, new.once)).scalar()
+    seq = connection.execute(insert_unless_there(firings).returning(firings.c.seq), _columns(firing, new.once)).scalar()
     if seq is None:
         return None
     if firing.outcome == "cut":

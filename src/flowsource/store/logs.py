@@ -19,7 +19,6 @@ from flowsource.store.values import ALL_LINES, LineFilter, LinePage, LinePlace, 
 # holds up a database.
 LOOKED_AT = 20_000
 
-_KEEP = insert_unless_there(log_lines)
 _PLACE = tuple_(log_lines.c.attempt, log_lines.c.seq)
 
 
@@ -28,7 +27,7 @@ def keep_lines(connection: Connection, run_id: UUID, lines: Sequence[LogLine]) -
     if not lines:
         return
     try:
-        connection.execute(_KEEP, line_columns(run_id, lines))
+        connection.execute(insert_unless_there(log_lines), line_columns(run_id, lines))
     except IntegrityError:
         raise RunNotFound(str(run_id)) from None
 

@@ -61,6 +61,8 @@ def make(connection: Connection, revision: str, *others: MetaData, where: str) -
     """Make all tables, with those of `others`, where there are none; raises StoreError where there are."""
     if inspect(connection).get_table_names():
         raise StoreError(f"{where} is the database of another program. Name another one in FLOWSOURCE_STORE.")
+    from flowsource.store import indexes  # noqa: F401  # Read once in the life of a database, and belongs to the tables.
+
     for tables in (metadata, *others):
         tables.create_all(connection, checkfirst=False)
     stamp(connection, revision)

@@ -22,11 +22,9 @@ from flowsource.store.tables import (
 )
 from flowsource.store.values import KnownSource, SourceReport, SourceWish
 
-_REPORT = insert_or_replace(sources)
 _STATES = select(sources.c.key, sources.c.selector, sources.c.state).where(
     sources.c.key.in_(bindparam("which", expanding=True))
 )
-_MAKE_WISH = insert_unless_there(source_wishes)
 _OF_KEY = source_wishes.c.key == bindparam("which")
 _HINT = update(source_wishes).where(_OF_KEY).values(hints=source_wishes.c.hints + 1)
 _PAUSE = update(source_wishes).where(_OF_KEY, source_wishes.c.paused_at.is_(None)).values(paused_at=bindparam("at"))
@@ -48,7 +46,7 @@ def report(connection: Connection, reports: Sequence[SourceReport]) -> None:
     before = {(row.key, row.selector): row.state for row in rows}
     # In one order, so that no two who report the same wait for each other in a circle.
     in_order = sorted(reports, key=lambda one: (one.key, one.selector))
-    connection.execute(_REPORT, [_columns(one) for one in in_order])
+    connection.execute(insert_or_replace(sources), [_columns(one) for one in in_order])
     for one in reports:
         status = one.status
         known = before.get((one.key, one.selector), SourceState.NEW.value)
@@ -98,7 +96,7 @@ def wishes(connection: Connection, keys: Sequence[str]) -> list[SourceWish]:
 
 
 def _make_wish(connection: Connection, key: str) -> None:
-    connection.execute(_MAKE_WISH, {"key": key, "paused_at": None, "hints": 0})
+    connection.execute(insert_unless_there(source_wishes), {"key": key, "paused_at": None, "hints": 0})
 
 
 def _columns(one: SourceReport) -> dict[str, object]:

@@ -22,7 +22,6 @@ from flowsource.store.rows import (
 from flowsource.store.tables import AnyRow, attempts, events, insert_unless_there
 
 _STEP = insert(events)
-_END = insert_unless_there(attempts)
 # A run may tell events of its own.
 _IS_STEP = events.c.name.startswith(RUNS, autoescape=True)
 _STEPS = select(events).where(events.c.run_id == bindparam("run"), _IS_STEP).order_by(events.c.seq)
@@ -54,7 +53,7 @@ def end_attempt(
     """Keep how the last attempt of `run` ended, if it had begun one."""
     if run.runner_id is not None:
         said = attempt_columns(run, state=state, failure=failure_json(failure), at=at, transition_id=transition_id)
-        connection.execute(_END, said)
+        connection.execute(insert_unless_there(attempts), said)
 
 
 def of_run(connection: Connection, run_id: UUID) -> list[Transition]:

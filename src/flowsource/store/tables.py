@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,7 +15,6 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     FromClause,
-    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -27,12 +27,12 @@ from sqlalchemy import (
     false,
     literal_column,
 )
-
-# PostgreSQL's own, which SQLite's compiler understands as well; it is not so the other way round.
-from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.types import TypeEngine
 
 from flowsource.runs import TRANSITIONS, RunState
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert
 
 SCHEMA_VERSION = 4
 AnyRow = Row[*tuple[Any, ...]]
@@ -474,58 +474,31 @@ def may_become(to: RunState) -> ColumnElement[bool]:
     return _is_one_of(*(state for state, ways in TRANSITIONS.items() if to in ways))
 
 
-def _partial(name: str, *columns: Column[Any], where: Any, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
-_partial("runs_waiting", runs.c.deployment_id, runs.c.due_at, runs.c.id, where=is_waiting)
-# Few runs have one, and none but these pay for it.
-_partial("runs_start_by", runs.c.deployment_id, runs.c.start_by, where=is_scheduled & runs.c.start_by.is_not(None))
-# With the state as a column too, or SQLite may count through the whole history of a deployment instead.
-_partial("runs_in_progress", runs.c.deployment_id, runs.c.state, where=is_in_progress)
-# What people look for is rare in a long history, of which nearly all has completed.
-_partial("runs_not_completed", runs.c.id, runs.c.state, where=is_not_completed)
-_partial(
-    "runs_once_per_instant",
-    *(runs.c.deployment_id, runs.c.schedule, runs.c.scheduled_at),
-    where=runs.c.schedule.is_not(None),
-    unique=True,
-)
-_partial(
-    "runs_once_per_key",
-    *(runs.c.deployment_id, runs.c.idempotency_key),
-    where=runs.c.idempotency_key.is_not(None),
-    unique=True,
-)
-# Ids sort by time, so these three (with the primary key) give the newest first.
-Index("runs_of_deployment", runs.c.deployment_id, runs.c.id)
-Index("runs_of_name", runs.c.name, runs.c.id)
-# Of each of these there are few that begin alike, and then each has its runs in order.
-_partial("runs_of_revision", runs.c.revision_id, runs.c.id, where=runs.c.revision_id.is_not(None))
-_partial("runs_of_commit", runs.c.revision_commit, runs.c.id, where=runs.c.revision_commit.is_not(None))
-# There is none of runners: a claim would count by it through all that its runner ever executed.
-_partial("runs_of_triggers", runs.c.id, runs.c.trigger, where=runs.c.trigger.is_not(None))
-_partial("events_of_no_run", events.c.at, where=events.c.run_id.is_(None))
-_partial("events_once", events.c.id, where=events.c.id.is_not(None), unique=True)
-Index("runs_of_tag", run_tags.c.tag, run_tags.c.run_id)
-_partial("tokens_once_per_name", tokens.c.name, where=tokens.c.revoked_at.is_(None), unique=True)
 GRAVE_LINES = "log_lines_grave"
 # In the words of its index: warnings and what is worse, which are few in a long log.
 is_grave = log_lines.c.level >= literal_column("30")
-_partial(GRAVE_LINES, *log_lines.primary_key, log_lines.c.level, where=is_grave)
-_partial("runs_of_parent", runs.c.parent_id, runs.c.id, where=runs.c.parent_id.is_not(None))
 
 
+@cache
 def insert_unless_there(table: Table) -> Insert:
     """An INSERT that leaves a row which is there already as it is, by whichever unique key.
 
     Where it is executed for one row, its `rowcount` says whether that was new.
     """
-    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return _insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
+@cache
 def insert_or_replace(table: Table) -> Insert:
     """An INSERT that takes the place of the row with its primary key, if there is one."""
-    new = insert(table)
+    new = _insert(table)
     others = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
     return new.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
+
+
+def _insert(table: Table) -> Insert:
+    # PostgreSQL's own, which SQLite's compiler understands as well; it is not so the other way round. Imported by who
+    # writes: it brings the dialects of four drivers, and a list of runs is to be there at once.
+    from sqlalchemy.dialects.postgresql import insert
+
+    return insert(table)

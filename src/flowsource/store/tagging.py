@@ -8,10 +8,9 @@ from flowsource.runs import Run
 from flowsource.store.tables import insert_unless_there, run_tags
 
 # What is made visible in one may be another of the same run.
-_KEEP = insert_unless_there(run_tags)
 
 
 def keep(connection: Connection, run: Run) -> None:
     """Have `run`, which is new, found by its tags."""
     if run.tags:
-        connection.execute(_KEEP, [{"run_id": run.id, "tag": tag} for tag in run.tags])
+        connection.execute(insert_unless_there(run_tags), [{"run_id": run.id, "tag": tag} for tag in run.tags])

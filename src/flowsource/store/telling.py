@@ -21,7 +21,6 @@ from flowsource.store.tables import AnyRow, deployments, events, insert_unless_t
 from flowsource.store.values import EventPage
 
 _TELL = insert(events)
-_TELL_ONCE = insert_unless_there(events)
 _LAST = select(func.coalesce(func.max(events.c.seq), 0))
 _EVENTS = select(
     events,
@@ -59,7 +58,7 @@ def emit(connection: Connection, told: Sequence[NewEvent]) -> None:
             "payload": dict(one.payload),
         }
         try:
-            connection.execute(_TELL_ONCE, row)
+            connection.execute(insert_unless_there(events), row)
         except IntegrityError:
             raise RunNotFound(str(one.run_id)) from None
 

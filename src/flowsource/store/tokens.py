@@ -15,7 +15,6 @@ from flowsource.tokens import Token
 
 USED_TO_THE = timedelta(minutes=1)
 
-_KEEP = insert_unless_there(tokens)
 _ALL = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
 _OF_DIGEST = select(tokens).where(tokens.c.digest == bindparam("of_digest"))
 _OF_NAME = select(tokens).where(tokens.c.name == bindparam("called"), tokens.c.revoked_at.is_(None))
@@ -39,7 +38,7 @@ def create(connection: Connection, token: Token, digest: str) -> Token:
         "created_at": token.created_at,
         "expires_at": token.expires_at,
     }
-    if not connection.execute(_KEEP, columns).rowcount:
+    if not connection.execute(insert_unless_there(tokens), columns).rowcount:
         raise _taken(token.name)  # By one that was made at the same time.
     return token
 

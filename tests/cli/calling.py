@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from flowsource.cli import main
+from tests.cli import schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """`flowsource` with its memory in `home`."""
+    """`flowsource` with its memory in `home`. Whatever it prints with `--json` must be as its published schema says."""
 
     home: Path
 
@@ -42,7 +43,7 @@ class CommandLine:
         out, err = StringIO(), StringIO()
         with patch.dict(os.environ, self.environ(), clear=True), redirect_stdout(out), redirect_stderr(err):
             code = main(words)
-        return Done(out.getvalue(), err.getvalue(), code)
+        return _held(words, Done(out.getvalue(), err.getvalue(), code))
 
     def start(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Begin it in a process of its own, all of it in pipes."""
@@ -59,9 +60,15 @@ class CommandLine:
         """Do it in a process of its own, with `given` on standard input."""
         with self.start(*words, environ=environ) as process:
             out, err = process.communicate(given, timeout=30)
-            return Done(out, err, process.returncode)
+            return _held(words, Done(out, err, process.returncode))
 
     def environ(self) -> dict[str, str]:
         """What the environment of the command is."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWSOURCE_")}
         return {**kept, "FLOWSOURCE_HOME": str(self.home)}
+
+
+def _held(words: Sequence[str], done: Done) -> Done:
+    if "--json" in words:
+        schemas.hold(words, done.out)
+    return done

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal
 
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from flowsource.runs import RunState
@@ -154,17 +155,17 @@ Schedule: Any = create_model(
 
 # What each command prints. Those that go on print a line for each.
 SHAPES: Mapping[str, Any] = {
-    **dict.fromkeys(("run", "deployments run", "runs cancel", "runs rerun", "runs watch"), models.Run),
+    **dict.fromkeys(("run", "deployments run", "runs watch"), models.Run),
+    # One, or how many of all that a query asks for.
+    **dict.fromkeys(("runs cancel", "runs rerun"), models.Run | models.Done),
+    **dict.fromkeys(("deployments pause", "deployments resume"), models.Deployment | models.Done),
     "runs ls": list[models.Run],
     "runs show": Life,
     "logs": models.Line,
     "why": Reason,
     "deployments ls": list[models.Deployment],
     **dict.fromkeys(
-        (
-            f"deployments {act}"
-            for act in ("show", "pin", "unpin", "rollback", "accept", "recheck", "pause", "resume", "delete")
-        ),
+        (f"deployments {act}" for act in ("show", "pin", "unpin", "rollback", "accept", "recheck", "delete")),
         models.Deployment,
     ),
     "deployments history": list[models.HistoryEntry],
@@ -192,18 +193,32 @@ SHAPES: Mapping[str, Any] = {
     **dict.fromkeys(("tokens revoke", "server token revoke"), models.Token),
 }
 _MODE: Literal["serialization"] = "serialization"
-# What an act on all that a query asks for prints.
-OF_A_QUERY = models.Done
+# What a schedule or a trigger says beside the rest depends on its kind.
+_OPEN = ("schedules", "triggers")
 
 
-def adapter_of(shape: Any) -> TypeAdapter[Any]:
-    """What reads and describes values of a shape."""
-    return TypeAdapter(shape)
+def hold(words: Sequence[str], printed: str) -> None:
+    """Hold what a command of these words printed against its published schema, and against its shape without any more.
+
+    Raises AssertionError, jsonschema's ValidationError or pydantic's.
+    """
+    [*_, command] = [name for end in range(1, 4) if (name := " ".join(words[:end])) in SHAPES]
+    published = json.loads(PLACE.read_text(encoding="utf-8"))
+    schema = {**published["commands"][command], "$defs": published["$defs"]}
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for text in _texts(printed):
+        validator.validate(json.loads(text))
+        TypeAdapter(SHAPES[command]).validate_json(text, extra=None if command.startswith(_OPEN) else "forbid")
+
+
+def _texts(printed: str) -> list[str]:
+    """One indented value is of several lines; each of those that come one after the other is a line of its own."""
+    return [printed] if printed.startswith(("[\n", "{\n")) else printed.splitlines()
 
 
 def document() -> dict[str, Any]:
     """The JSON Schemas of what each command prints, by its words; more fields may come, and none that is there goes."""
-    inputs = [(command, _MODE, adapter_of(shape)) for command, shape in SHAPES.items()]
+    inputs = [(command, _MODE, TypeAdapter(shape)) for command, shape in SHAPES.items()]
     made, said = TypeAdapter.json_schemas(inputs)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -58,7 +58,7 @@ def test_a_query_that_is_not_understood_is_bad_input(alone: CommandLine, words: 
 
 
 def test_an_option_that_there_is_not_is_no_word_of_a_query(alone: CommandLine) -> None:
-    for words in (("runs", "ls"), ("deployments", "ls"), ("runs", "cancel"), ("deployments", "pause")):
+    for words in (("runs", "ls"), ("deployments", "ls"), ("runs", "cancel"), ("runs", "rerun")):
         done = alone(*words, "--limt")
 
         assert done.code == 2
@@ -91,6 +91,19 @@ def test_all_that_a_query_asks_for_are_cancelled(kept: CommandLine) -> None:
     assert kept("runs", "cancel", "state:scheduled", "--yes").err == "No run that has not ended is like that.\n"
 
 
+def test_all_that_have_ended_of_a_query_are_done_again(kept: CommandLine) -> None:
+    kept("runs", "cancel", "name:one", "--yes")
+    assert kept("runs", "rerun", "tag:etl", "--dry-run").err == "This would do again 1 run.\n"
+
+    assert kept("runs", "rerun", "tag:etl", "--yes").err == "1 asked for again\n"
+
+    [again] = [run for run in kept("runs", "ls", "--json").json if run["rerun_of"]]
+    assert (again["deployment"], again["state"]) == ("etl/nightly", "scheduled")
+    assert kept("runs", "rerun", "tag:odd", "--yes").err == "No run that has ended is like that.\n"
+    never_ran = kept("runs", "rerun", "tag:etl", "--at", "same", "--yes", "--json").json
+    assert never_ran["skipped"] == {"went on inside another run, or never had a revision": 1}
+
+
 def test_nothing_is_cancelled_where_nobody_can_be_asked(kept: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", StringIO())
     done = kept("runs", "cancel", "tag:etl")
@@ -116,6 +129,7 @@ def test_a_person_is_asked_first(
 
 def test_what_goes_with_a_query_alone_is_refused_for_one_run(kept: CommandLine) -> None:
     assert kept("runs", "cancel", "one", "--yes").code == 2
+    assert kept("runs", "rerun", "one", "--yes").code == 2
     assert kept("deployments", "pause", "nightly", "--dry-run").code == 2
     assert kept("runs", "cancel", "tag:etl", "--wait").code == 2
     assert kept("runs", "cancel", "nobody").code == 3

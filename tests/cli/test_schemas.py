@@ -8,31 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from flowsource.cli.commands import commands
+from flowsource.store.schema import REVISIONS
 from tests.cli.calling import CommandLine, Done
 from tests.cli.keeping import keep
-from tests.cli.schemas import OF_A_QUERY, PLACE, SHAPES, adapter_of, text
+from tests.cli.schemas import PLACE, SHAPES, hold, text
 from tests.cli.test_front_page import COMMANDS
+from tests.cli.test_sources import report, told
 from tests.store.words import Server
 
-# What a schedule or a trigger says beside the rest depends on its kind.
-_OPEN = ("schedules", "triggers")
 
-
-def check(command: str, done: Done, *, code: int = 0, by_line: bool = False) -> list[Any]:
-    """Hold what a command printed against its schema, and against its shape without any more; the values."""
-    assert done.code == code, done.err
-    texts = done.out.splitlines() if by_line else [done.out]
-    assert texts, "it printed nothing"
-    published = json.loads(PLACE.read_text(encoding="utf-8"))
-    schema = {**published["commands"][command], "$defs": published["$defs"]}
-    values = [json.loads(line) for line in texts]
-    for line, value in zip(texts, values, strict=True):
-        Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
-        adapter_of(SHAPES[command]).validate_json(line, extra=None if command.startswith(_OPEN) else "forbid")
-    return values
+def check(done: Done, *, code: int = 0) -> Any:
+    """The JSON that it printed, which `CommandLine` has held against its schema."""
+    assert (done.code, bool(done.out)) == (code, True), done.err
+    return json.loads(done.out)
 
 
 def test_the_published_schemas_are_those_of_the_shapes() -> None:
@@ -66,22 +56,21 @@ def run(served: CommandLine) -> str:
     ],
 )
 def test_a_list_is_as_its_schema_says(served: CommandLine, run: str, command: str) -> None:
-    [values] = check(command, served(*command.split(), "--json"))
-    assert values or command in ("triggers ls", "tokens ls", "server token ls")
+    assert check(served(*command.split(), "--json")) or command in ("triggers ls", "tokens ls", "server token ls")
 
 
 @pytest.mark.parametrize("command", ["runs show", "why", "runs rerun"])
 def test_a_run_is_as_its_schema_says(served: CommandLine, run: str, command: str) -> None:
-    check(command, served(*command.split(), run, "--json"))
+    check(served(*command.split(), run, "--json"))
 
 
 def test_the_log_of_a_run_is_as_its_schema_says_line_by_line(served: CommandLine, run: str) -> None:
-    assert len(check("logs", served("logs", run, "--json"), by_line=True)) > 1
+    assert len(served("logs", run, "--json").out.splitlines()) > 1
 
 
 @pytest.mark.parametrize("command", ["deployments show", "deployments history", "why", "triggers show", "run"])
 def test_a_deployment_is_as_its_schema_says(served: CommandLine, command: str) -> None:
-    check(command, served(*command.split(), "greet/daily", "--json"))
+    check(served(*command.split(), "greet/daily", "--json"))
 
 
 def test_what_acts_on_a_deployment_tells_it_as_its_schema_says(alone: CommandLine) -> None:
@@ -113,15 +102,36 @@ def test_what_acts_on_a_deployment_tells_it_as_its_schema_says(alone: CommandLin
         "deployments delete": ("etl/nightly", "--yes"),
     }
     for command, given in words.items():
-        check(command, alone(*command.split(), *given, "--json"))
+        check(alone(*command.split(), *given, "--json"))
 
 
-def test_an_act_on_all_of_a_query_tells_how_many(served: CommandLine) -> None:
-    for words in (("runs", "cancel", "name:no-such-*"), ("deployments", "pause", "tag:no-such")):
-        adapter_of(OF_A_QUERY).validate_json(served(*words, "--yes", "--json").out)
+@pytest.mark.parametrize("command", ["runs cancel", "runs rerun", "deployments pause", "deployments resume"])
+def test_an_act_on_all_of_a_query_tells_how_many(served: CommandLine, command: str) -> None:
+    words = ("name:no-such-*",) if command.startswith("runs") else ("tag:no-such",)
+    assert check(served(*command.split(), *words, "--yes", "--json"))["hit"] == 0
 
 
 def test_what_a_check_of_a_source_finds_is_as_its_schema_says(alone: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text("def good():\n    pass\n")
     for entrypoint, code in (("flows.py:good", 0), ("flows.py:bad", 1)):
-        check("source check", alone("source", "check", str(tmp_path), entrypoint, "--json"), code=code)
+        check(alone("source", "check", str(tmp_path), entrypoint, "--json"), code=code)
+
+
+@pytest.mark.parametrize("command", ["source explain", "source pause", "source resume", "source sync"])
+def test_a_source_is_as_its_schema_says(alone: CommandLine, command: str) -> None:
+    told(alone, report())
+    assert check(alone(*command.split(), "flows", "--json"))
+
+
+def test_events_are_as_their_schema_says_line_by_line_as_they_come(alone: CommandLine) -> None:
+    alone("events", "emit", "order.created")
+    with alone.start("events", "tail", "--json") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    assert json.loads(line)["name"] == "order.created"
+    hold(("events", "tail"), line)
+
+
+def test_versions_of_the_tables_are_as_their_schema_says(served: CommandLine) -> None:
+    assert check(served("store", "downgrade", REVISIONS[-1], "--json"))["version"] == REVISIONS[-1]

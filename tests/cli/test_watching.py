@@ -7,6 +7,7 @@ import signal
 import threading
 
 from tests.cli.calling import CommandLine
+from tests.cli.schemas import hold
 
 
 def test_runs_are_told_as_they_change_and_only_those_that_are_asked_for(served: CommandLine) -> None:
@@ -23,10 +24,12 @@ def test_runs_are_told_as_they_change_and_only_those_that_are_asked_for(served: 
         asking.start()
         try:
             assert process.stdout is not None
-            told = json.loads(process.stdout.readline())
+            line = process.stdout.readline()
         finally:
             has_heard.set()
             asking.join()
             process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
+        hold(("runs", "watch"), line)
+        told = json.loads(line)
         assert (told["name"], told["deployment"], process.returncode) == ("watched-otter", "greet/daily", 130)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
 import anyio
 
@@ -16,15 +15,13 @@ from flowsource.cli.life import phases_text
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import print_json, say
 from flowsource.cli.people import By, Reason, author
-from flowsource.cli.run_table import print_runs
-from flowsource.cli.several import SHOWN, DryRun, Yes, go_on, is_query, refuse_for_one, said_count, tell
+from flowsource.cli.several import DryRun, Yes, is_query, refuse_for_one
+from flowsource.cli.several_runs import do_to_runs
 from flowsource.errors import InConflict, InvalidInput, RunNotFound
-from flowsource.promotions import Author
-from flowsource.queries.runs import parse_runs
 from flowsource.runner.requests import LOOK_EVERY
 from flowsource.runs import Run, RunState
 from flowsource.store.protocol import Store
-from flowsource.store.values import Page, about
+from flowsource.store.values import about
 
 
 def cancel(
@@ -73,7 +70,16 @@ def cancel(
     if after is None:
         if wait:
             raise InvalidInput("--wait: it follows one run, and this is a query; leave it out.")
-        return _cancel_several(run, who, dry_run=dry_run, yes=yes, json=json)
+        return do_to_runs(
+            run,
+            "cancel",
+            unfinished,
+            lambda store, query: cancel_runs(store, query, who, now=store.now),
+            nothing="No run that has not ended is like that.",
+            dry_run=dry_run,
+            yes=yes,
+            json=json,
+        )
     if json:
         print_json(run_json(after))
     if after.state.is_final and after.state is not RunState.CANCELLED:
@@ -81,24 +87,6 @@ def cancel(
     if not json:
         said = "is cancelled" if after.state.is_final else "is asked to end; --wait follows it"
         say(f"{after.name} {said}.")
-    return exits.OK
-
-
-def _cancel_several(text: str, who: Author, *, dry_run: bool, yes: bool, json: bool) -> int:
-    now = datetime.now(UTC)
-    query = unfinished(parse_runs(text, now=now, zone=None))
-
-    async def look(store: Store) -> tuple[int, Page[Run]]:
-        return await store.count_runs(query), await store.find_runs(query, limit=SHOWN)
-
-    count, first = with_store(look)
-    if not count and not json:
-        say("No run that has not ended is like that.")
-        return exits.OK
-    act = f"cancel {said_count(count)} run{'s' if count != 1 else ''}"
-    if go_on(act, count, lambda: print_runs(first.items, now), dry_run=dry_run, yes=yes or not count, json=json):
-        done = with_store(lambda store: cancel_runs(store, query, who, now=store.now))
-        tell(done, count, json=json)
     return exits.OK
 
 

@@ -14,7 +14,7 @@ Commands:
   runs ls [QUERY]                The newest runs first, such as state:failed tag:etl.
   runs show RUN                  Everything about one run.
   runs cancel RUN                Ask a run to end, with its processes, or all that a query asks for.
-  runs rerun RUN                 Ask for a new run with the same parameters and tags.
+  runs rerun RUN                 Ask for a new run that does the same, or for all of a query.
   runs watch [QUERY]             Runs as they change, each state on a line.
   logs RUN                       What a run wrote; with -f as it comes, until the run ends.
   why RUN                        Why it is late, waits, is lost or failed; or of a deployment.

@@ -22,4 +22,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     from flowsource.cli.commands import commands
 
     print(commands().generate_completion(shell=shell), end="")
+    if shell == "zsh":
+        # A file of $fpath is the body of its function, and what is generated only defines one of another name.
+        print('\n_cyclopts_flowsource "$@"')
     return exits.OK

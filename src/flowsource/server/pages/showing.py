@@ -82,6 +82,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Parameters stand in the order of the signature.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.filters.update(
         {
             "ago": _ago,

@@ -2,6 +2,8 @@
 import { Fields } from "./fields.js";
 import { entriesOf, isObject, parse } from "./json.js";
 import { ask, tell } from "./page.js";
+import { Presets } from "./presets.js";
+import { withoutSecrets } from "./schema.js";
 
 const root = document.querySelector('meta[name="root"]').content;
 
@@ -85,4 +87,10 @@ export class RunForm {
   }
 }
 
-for (const form of document.querySelectorAll("form.run")) new RunForm(form);
+for (const form of document.querySelectorAll("form.run")) {
+  const made = new RunForm(form);
+  new Presets(form.querySelector(".presets"), `flowsource-presets ${root}${form.dataset.post}`, {
+    given: () => withoutSecrets(made.given(), made.schema, made.schema) ?? {},
+    fill: (values) => made.fill(values),
+  });
+}

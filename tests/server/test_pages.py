@@ -254,7 +254,7 @@ async def test_whoever_is_not_in_is_told_how_to_come_in(server: Served) -> None:
 
 
 async def test_what_is_not_there_has_a_page_that_says_so(visitor: httpx.AsyncClient) -> None:
-    for path in (f"/runs/{uuid4()}", "/deployments/no/such", "/nowhere", "/static/0/style.css"):
+    for path in (f"/runs/{uuid4()}", "/deployments/no/such", "/nowhere", "/runs/nonsense", "/static/0/style.css"):
         answer = await visitor.get(path)
         assert answer.status_code == 404
         assert "Back to the overview" in answer.text

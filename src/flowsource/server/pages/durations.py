@@ -16,6 +16,8 @@ from flowsource.store.values import RunGlimpse
 HEIGHT, _STEP, _BAR = 100, 10, 8
 # So that a run of no length is seen too.
 _LEAST = 1.5
+# So that a few runs are bars, and no blocks.
+_FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def plot(runs: Sequence[RunGlimpse], *, now: datetime) -> Plot | None:
 
     return Plot(
         bars=[bar(place, run, took) for place, ((run, _), took) in enumerate(zip(begun, lengths, strict=True))],
-        width=len(begun) * _STEP,
+        width=max(len(begun), _FEWEST) * _STEP,
         top=duration(longest),
         median=duration(usual) if usual is not None else "",
         median_y=round(HEIGHT * (1 - usual / longest), 1) if usual is not None else 0,

@@ -20,7 +20,9 @@ def problem_page(request: Request, error: FlowsourceError) -> Response:
     """The page that tells `error`, and what to do."""
     status = status_of(error)
     if isinstance(error, NotAuthenticated):
-        return page(request, "not_in.html", title="You are not in", token=None, status=status, detail=_sentence(error))
+        # What helps somebody at a terminal helps nobody here.
+        what = _sentence(error).partition(".")[0]
+        return page(request, "not_in.html", title="You are not in", token=None, status=status, detail=f"{what}.")
     return page(request, "problem.html", title=_title(status), token=None, status=status, detail=_sentence(error))
 
 

@@ -35,6 +35,7 @@ export class RunForm {
     form.addEventListener("submit", (event) => { event.preventDefault(); this.run(); });
     form.querySelector("[data-as-json]").addEventListener("click", () => this.turn());
     form.querySelector("[data-as-last]")?.addEventListener("click", () => this.fill(parse(form.dataset.last)));
+    if (form.dataset.isLike !== undefined) this.fill(parse(form.dataset.last));
   }
 
   put() {
@@ -75,9 +76,19 @@ export class RunForm {
     }
   }
 
+  // What else is said of the run.
+  get more() {
+    const { scheduled_at: due, name, tags } = this.form.elements;
+    return {
+      ...(due.value && { scheduled_at: new Date(due.value).toISOString() }),
+      ...(name.value.trim() && { name: name.value.trim() }),
+      tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean),
+    };
+  }
+
   async run() {
     try {
-      const made = await ask("POST", this.form.dataset.post, { parameters: this.given() });
+      const made = await ask("POST", this.form.dataset.post, { parameters: this.given(), ...this.more });
       location.href = `${root}/runs/${made.id}`;
     } catch (error) {
       // What the server says of a field; what a field says of itself stays.

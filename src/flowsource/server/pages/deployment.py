@@ -35,6 +35,7 @@ router = APIRouter(include_in_schema=False)
 _LAST = 60
 _HISTORY = 30
 _INSTANTS = 3
+_FIRINGS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ async def show_deployment_page(
         said_runs="" if is_served else await _said_runs(store, deployment),
         schedules=[_schedule(one, now) for one in schedules],
         triggers=await store.triggers([deployment.id]),
+        firings=await store.firings(deployment.id, limit=_FIRINGS),
         plot=plot(latest[deployment.id], now=now),
         history=[_entry(entry, deployment, address) for entry in history],
     )

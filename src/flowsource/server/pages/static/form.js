@@ -100,7 +100,8 @@ export class RunForm {
 
 for (const form of document.querySelectorAll("form.run")) {
   const made = new RunForm(form);
-  new Presets(form.querySelector(".presets"), `flowsource-presets ${root}${form.dataset.post}`, {
+  const presets = form.querySelector(".presets");
+  if (presets) new Presets(presets, `flowsource-presets ${root}${form.dataset.post}`, {
     given: () => withoutSecrets(made.given(), made.schema, made.schema) ?? {},
     fill: (values) => made.fill(values),
   });

@@ -176,12 +176,14 @@ export async function refresh() {
 const STREAMS = { events: "/api/v1/streams/events", runs: "/api/v1/streams/runs" };
 // However much happens, the page is made anew so often at most.
 const EVERY = 1000;
+const AGAIN = 3000;
 
 function follow(path) {
   const live = document.getElementById("live");
   let stream = null;
   let hasEnded = false;
   let timer = null;
+  let later = null;
   live.hidden = false;
   const say = (text, isOn) => {
     live.textContent = text;
@@ -195,9 +197,14 @@ function follow(path) {
     }, EVERY);
   };
   const open = () => {
+    clearTimeout(later);
     stream = new EventSource(root + path);
     stream.onopen = () => { say("● live", true); soon(); };
-    stream.onerror = () => say("○ not live", false);
+    stream.onerror = () => {
+      say("○ not live", false);
+      // Browsers come back to a connection that broke, and not to a server that said no, as one without its store does.
+      if (stream.readyState === EventSource.CLOSED) later = setTimeout(open, AGAIN);
+    };
     for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
     // What ends here is not to be taken for a server that went away.
     stream.addEventListener("end", () => { hasEnded = true; stream.close(); say("ended", false); soon(); });
@@ -205,6 +212,7 @@ function follow(path) {
   // Browsers keep few connections to one server, for all tabs together: a tab that nobody looks at gives up its own.
   document.addEventListener("visibilitychange", () => {
     stream?.close();
+    clearTimeout(later);
     if (!document.hidden && !hasEnded) open();
   });
   addEventListener("pagehide", () => stream?.close());

@@ -50,6 +50,7 @@ def _take(page: Page, of: Shop) -> None:
     expect(page.locator(".line").first).to_be_visible()
     _keep(page, "run")
     page.goto("/deployments/etl/nightly")
+    page.get_by_label("limits").check()
     page.get_by_text("Add a schedule").click()
     page.get_by_label("When").fill("30 6 * * 1-5")
     page.get_by_label("Time zone").fill("Europe/Berlin")

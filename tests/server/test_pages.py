@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -258,6 +260,19 @@ async def test_what_is_not_there_has_a_page_that_says_so(visitor: httpx.AsyncCli
         answer = await visitor.get(path)
         assert answer.status_code == 404
         assert "Back to the overview" in answer.text
+    there = await visitor.get("/deployments/no/such")
+    assert "<code data-copy>flowsource deployments ls</code> lists" in there.text
+
+
+async def test_a_fault_is_told_by_a_page_that_offers_to_try_again(
+    store: Store, visitor: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "flowsource.db")) as connection:
+        connection.execute("ALTER TABLE sources RENAME TO elsewhere")
+    answer = await visitor.get("/sources?a=%22")
+
+    assert answer.status_code >= 500
+    assert "/sources?a=%22" in [link["href"] for link in Elements(answer.text).of("a")]
 
 
 async def test_a_query_that_cannot_be_read_says_what_is_wrong(visitor: httpx.AsyncClient) -> None:
@@ -372,9 +387,11 @@ def test_runs_are_plotted_as_tall_as_they_took_long() -> None:
 
     assert drawn is not None
     assert [(bar.x, bar.y, bar.tall) for bar in drawn.bars] == [
-        *((0, 75, 25), (10, 50, 50)),
-        *((20, 0, 100), (30, 98.5, 1.5)),
+        *((160, 75, 25), (170, 50, 50)),
+        *((180, 0, 100), (190, 98.5, 1.5)),
     ]
+    # Few of them stand to the right of a plot for twenty.
+    assert drawn.width == 200
     assert (drawn.top, drawn.median, drawn.median_y) == ("8.00 s", "2.00 s", 75)
     assert "failed" in drawn.bars[2].title
     assert plot([waiting], now=NOW) is None

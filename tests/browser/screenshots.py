@@ -52,7 +52,7 @@ def _take(page: Page, of: Shop) -> None:
     page.goto("/deployments/etl/nightly")
     page.get_by_label("limits").check()
     page.get_by_text("Add a schedule").click()
-    page.get_by_label("When").fill("30 6 * * 1-5")
+    page.get_by_label("When", exact=True).fill("30 6 * * 1-5")
     page.get_by_label("Time zone").fill("Europe/Berlin")
     expect(page.locator("form.schedule li")).to_have_count(5)
     page.evaluate("document.activeElement.blur()")

@@ -31,6 +31,7 @@ from flowsource.server.pages.strips import strip
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from flowsource.store.values import Outcome, RunGlimpse
+from flowsource.triggers import EventTrigger
 from tests.server.serving import Served, served
 from tests.store.source_contract import REPORT
 from tests.store.words import HOUR, Server, end, registration, reject
@@ -197,6 +198,14 @@ async def test_of_many_deployments_some_are_shown_and_all_are_looked_at(
     assert "etl/d30" not in Elements((await visitor.get("/?query=name:d31")).text).text
     assert "No deployment is like this" in (await visitor.get("/?query=tag:none")).text
     assert (await visitor.get("/?query=colour:red")).status_code == 422
+
+
+async def test_what_runs_on_events_says_so_whoever_added_the_trigger(store: Store, visitor: httpx.AsyncClient) -> None:
+    [asked] = await store.register(uuid4(), [registration()], lease_until=NOW + HOUR, now=NOW)
+    assert "on request" in Elements((await visitor.get("/")).text).text
+
+    await store.add_trigger(asked.id, EventTrigger(expect="order.paid"), Author("anna"), now=NOW)
+    assert "on events" in Elements((await visitor.get("/")).text).text
 
 
 async def test_pages_and_their_dress_come_packed_to_whoever_can_unpack_them(

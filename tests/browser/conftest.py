@@ -25,7 +25,20 @@ from tests.support.serving import ServingScript, serving
 
 SCRIPT = '''
 import time
+from pydantic import BaseModel, Field, SecretStr
 from flowsource import flow, get_run_logger, serve
+
+
+class Window(BaseModel):
+    days: int = Field(1, ge=0)
+
+
+class Limits(BaseModel):
+    """How far to go."""
+
+    rows: int = 1000
+    key: SecretStr = SecretStr("")
+    window: Window = Window()
 
 
 @flow(log_prints=True)
@@ -46,10 +59,16 @@ def long(seconds: float = 600):
     time.sleep(seconds)
 
 
+@flow
+def bounded(limits: Limits, day: str = "today", key: SecretStr = SecretStr("")):
+    return {"result of": limits.rows * limits.window.days}
+
+
 if __name__ == "__main__":
     serve(
         etl.to_deployment(name="nightly", cron="0 2 * * *", tags=["etl"]),
         long.to_deployment(name="wait"),
+        bounded.to_deployment(name="now", parameters={"limits": {"rows": 7, "window": {"days": 2}}}),
         limit=8,
     )
 '''

@@ -15,7 +15,7 @@ from tests.browser.conftest import NARROW, Dashboard
 
 pytestmark = pytest.mark.timeout(110)
 
-PAGES = ("/", "/runs", "/deployments/etl/nightly", "/sources", "/runners", "/events")
+PAGES = ("/", "/runs", "/deployments/etl/nightly", "/deployments/bounded/now", "/sources", "/runners", "/events")
 
 
 def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard) -> None:
@@ -160,6 +160,8 @@ def test_a_trigger_is_added_makes_a_run_and_is_held_and_taken_away(page: Page, d
     expect(page.get_by_text("completed").last).to_be_visible()
 
     page.goto("/deployments/etl/nightly")
+    expect(page.locator("tr[id^=firing-]")).to_contain_text("order.created")
+    expect(page.locator("tr[id^=firing-]").get_by_role("link", name="a run")).to_be_visible()
     row.get_by_role("button", name="Pause").click()
     expect(row.get_by_role("button", name="Resume")).to_be_visible()
     row.get_by_role("button", name="Remove").click()
@@ -248,6 +250,15 @@ def test_tabs_that_nobody_looks_at_keep_no_connection_from_those_that_are_looked
     expect(link).to_have_count(0)
     _look(tabs[0], away=False)
     expect(link).to_be_visible()
+
+
+def test_a_page_that_was_refused_what_is_new_asks_again(page: Page) -> None:
+    streams = "**/api/v1/streams/**"
+    page.route(streams, lambda route: route.fulfill(status=503, body="the store is away"))
+    page.goto("/")
+    expect(page.get_by_text("○ not live")).to_be_visible()
+    page.unroute(streams)
+    expect(page.get_by_text("● live")).to_be_visible()
 
 
 def _look(tab: Page, *, away: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -29,6 +31,7 @@ from flowsource.server.pages.strips import strip
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from flowsource.store.values import Outcome, RunGlimpse
+from flowsource.triggers import EventTrigger
 from tests.server.serving import Served, served
 from tests.store.source_contract import REPORT
 from tests.store.words import HOUR, Server, end, registration, reject
@@ -197,6 +200,14 @@ async def test_of_many_deployments_some_are_shown_and_all_are_looked_at(
     assert (await visitor.get("/?query=colour:red")).status_code == 422
 
 
+async def test_what_runs_on_events_says_so_whoever_added_the_trigger(store: Store, visitor: httpx.AsyncClient) -> None:
+    [asked] = await store.register(uuid4(), [registration()], lease_until=NOW + HOUR, now=NOW)
+    assert "on request" in Elements((await visitor.get("/")).text).text
+
+    await store.add_trigger(asked.id, EventTrigger(expect="order.paid"), Author("anna"), now=NOW)
+    assert "on events" in Elements((await visitor.get("/")).text).text
+
+
 async def test_pages_and_their_dress_come_packed_to_whoever_can_unpack_them(
     store: Store, visitor: httpx.AsyncClient
 ) -> None:
@@ -254,10 +265,23 @@ async def test_whoever_is_not_in_is_told_how_to_come_in(server: Served) -> None:
 
 
 async def test_what_is_not_there_has_a_page_that_says_so(visitor: httpx.AsyncClient) -> None:
-    for path in (f"/runs/{uuid4()}", "/deployments/no/such", "/nowhere", "/static/0/style.css"):
+    for path in (f"/runs/{uuid4()}", "/deployments/no/such", "/nowhere", "/runs/nonsense", "/static/0/style.css"):
         answer = await visitor.get(path)
         assert answer.status_code == 404
         assert "Back to the overview" in answer.text
+    there = await visitor.get("/deployments/no/such")
+    assert "<code data-copy>flowsource deployments ls</code> lists" in there.text
+
+
+async def test_a_fault_is_told_by_a_page_that_offers_to_try_again(
+    store: Store, visitor: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "flowsource.db")) as connection:
+        connection.execute("ALTER TABLE sources RENAME TO elsewhere")
+    answer = await visitor.get("/sources?a=%22")
+
+    assert answer.status_code >= 500
+    assert "/sources?a=%22" in [link["href"] for link in Elements(answer.text).of("a")]
 
 
 async def test_a_query_that_cannot_be_read_says_what_is_wrong(visitor: httpx.AsyncClient) -> None:
@@ -372,9 +396,11 @@ def test_runs_are_plotted_as_tall_as_they_took_long() -> None:
 
     assert drawn is not None
     assert [(bar.x, bar.y, bar.tall) for bar in drawn.bars] == [
-        *((0, 75, 25), (10, 50, 50)),
-        *((20, 0, 100), (30, 98.5, 1.5)),
+        *((160, 75, 25), (170, 50, 50)),
+        *((180, 0, 100), (190, 98.5, 1.5)),
     ]
+    # Few of them stand to the right of a plot for twenty.
+    assert drawn.width == 200
     assert (drawn.top, drawn.median, drawn.median_y) == ("8.00 s", "2.00 s", 75)
     assert "failed" in drawn.bars[2].title
     assert plot([waiting], now=NOW) is None

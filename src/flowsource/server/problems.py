@@ -60,8 +60,10 @@ async def _of_ours(request: Request, error: Exception) -> Response:
     return problem_page(request, error) if wants_page(request) else problem(error)
 
 
-async def _of_request(_: Request, error: Exception) -> Response:
+async def _of_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if wants_page(request):
+        return problem_page(request, NotFound("there is no such page."))
     # Where it is and what is wrong with it, never what was sent: that may be a secret.
     fields = {".".join(map(str, one["loc"])): str(one["msg"]) for one in error.errors()}
     told = "; ".join(f"{where}: {why}" for where, why in fields.items())
@@ -82,7 +84,8 @@ async def _of_who_left(_: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("the request %s could not be answered", request.scope["path"], exc_info=error)
-    return problem(StoreError("the server could not answer this; its log says why."))
+    told = StoreError("the server could not answer this; its log says why.")
+    return problem_page(request, told) if wants_page(request) else problem(told)
 
 
 def _answer(told: dict[str, Any], status: int, headers: dict[str, str]) -> Response:

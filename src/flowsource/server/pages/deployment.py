@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,8 +15,9 @@ from starlette.responses import Response
 from flowsource.cli.history import about_entry
 from flowsource.cli.source_names import follows
 from flowsource.deployments import Deployment
-from flowsource.errors import InvalidSchedule
+from flowsource.errors import InvalidSchedule, NotFound
 from flowsource.promotions import HistoryEntry, revision_before
+from flowsource.queries.terms import Query
 from flowsource.revisions import Revision
 from flowsource.runs import Run
 from flowsource.schedules import upcoming
@@ -25,6 +27,7 @@ from flowsource.server.pages.entry import Visitor
 from flowsource.server.pages.links import commit_link, deployment_path, quoted
 from flowsource.server.pages.marks import HELD, READY, REJECTED, deployment_mark
 from flowsource.server.pages.showing import page
+from flowsource.store.protocol import Store
 from flowsource.store.values import ScheduleState
 
 router = APIRouter(include_in_schema=False)
@@ -32,6 +35,7 @@ router = APIRouter(include_in_schema=False)
 _LAST = 60
 _HISTORY = 30
 _INSTANTS = 3
+_FIRINGS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,10 @@ class _Entry:
 
 
 @router.get("/deployments/{flow}/{name}")
-async def show_deployment_page(request: Request, store: TheStore, token: Visitor, flow: str, name: str) -> Response:
-    """One deployment."""
+async def show_deployment_page(
+    request: Request, store: TheStore, token: Visitor, flow: str, name: str, like: UUID | None = None
+) -> Response:
+    """One deployment; its form for a run has the parameters of the run `like`."""
     now = store.now()
     deployment = await store.deployment(f"{flow}/{name}")
     history = await store.history(deployment.id, limit=_HISTORY)
@@ -69,6 +75,10 @@ async def show_deployment_page(request: Request, store: TheStore, token: Visitor
     address = next((source.report.address for source in sources if follows(deployment, source)), None)
     refused = [block.revision for block in deployment.blocked]
     runs = await store.runs(deployment_id=deployment.id, limit=1)
+    taken = await store.run(str(like)) if like is not None else None
+    if taken is not None and taken.deployment_id != deployment.id:
+        raise NotFound(f"{taken.name} is no run of {deployment.full_name}.")
+    is_served = deployment.id in await store.served(now=now)
     return page(
         request,
         "deployment.html",
@@ -85,9 +95,13 @@ async def show_deployment_page(request: Request, store: TheStore, token: Visitor
         can_roll_back=revision_before(history, deployment.active, refused) is not None,
         schema=dict(deployment.facts.parameter_schema),
         usual=dict(deployment.declared.parameters),
-        last=_last(runs),
+        like=taken,
+        last=_last([taken] if taken is not None else runs),
+        is_served=is_served,
+        said_runs="" if is_served else await _said_runs(store, deployment),
         schedules=[_schedule(one, now) for one in schedules],
         triggers=await store.triggers([deployment.id]),
+        firings=await store.firings(deployment.id, limit=_FIRINGS),
         plot=plot(latest[deployment.id], now=now),
         history=[_entry(entry, deployment, address) for entry in history],
     )
@@ -106,6 +120,11 @@ def _links(deployment: Deployment, address: str | None) -> dict[str, str | None]
 
 def _last(runs: Sequence[Run]) -> dict[str, Any] | None:
     return dict(runs[0].parameters) if runs else None
+
+
+async def _said_runs(store: Store, deployment: Deployment) -> str:
+    count = await store.count_runs(Query().with_term("deployment", deployment.full_name))
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _schedule(one: ScheduleState, now: datetime) -> _Schedule:

@@ -16,6 +16,8 @@ from flowsource.store.values import RunGlimpse
 HEIGHT, _STEP, _BAR = 100, 10, 8
 # So that a run of no length is seen too.
 _LEAST = 1.5
+# So that a few runs are bars, and no blocks.
+_FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """Bars, the oldest run first, in `width` by `HEIGHT`; `top` is the length at the upper edge.
+    """Bars, the oldest run first and the newest to the right, in `width` by `HEIGHT`; `top` is the length at the upper
+    edge.
 
     `median` is that of the runs that completed, with its place from above; "" where none did.
     """
@@ -53,15 +56,16 @@ def plot(runs: Sequence[RunGlimpse], *, now: datetime) -> Plot | None:
     longest = max(*lengths, timedelta(milliseconds=1))
     middle = [took for (run, _), took in zip(begun, lengths, strict=True) if run.state is RunState.COMPLETED]
     usual = median_low(middle) if middle else None
+    places = max(len(begun), _FEWEST)
 
     def bar(place: int, run: RunGlimpse, took: timedelta) -> _Bar:
         mark, tall = run_mark(run.state), max(round(HEIGHT * (took / longest), 1), _LEAST)
         title = f"{run.name}: {mark.word}, {duration(took)}"
-        return _Bar(run.id, mark.tone, title, place * _STEP, round(HEIGHT - tall, 1), tall)
+        return _Bar(run.id, mark.tone, title, (places - len(begun) + place) * _STEP, round(HEIGHT - tall, 1), tall)
 
     return Plot(
         bars=[bar(place, run, took) for place, ((run, _), took) in enumerate(zip(begun, lengths, strict=True))],
-        width=len(begun) * _STEP,
+        width=places * _STEP,
         top=duration(longest),
         median=duration(usual) if usual is not None else "",
         median_y=round(HEIGHT * (1 - usual / longest), 1) if usual is not None else 0,

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from flowsource.errors import InvalidInput
-from flowsource.event_names import NAME, our_event
+from flowsource.event_names import DEPLOYMENTS, NAME, ROLE, our_event
 from flowsource.events import Event
 from flowsource.server.access import TheStore
 from flowsource.server.pages.entry import Visitor
+from flowsource.server.pages.links import deployment_path
 from flowsource.server.pages.showing import page
 
 router = APIRouter(include_in_schema=False)
@@ -65,10 +66,17 @@ async def show_events(
 
 def _event(one: Event) -> _Event:
     said = json.dumps(dict(one.payload), ensure_ascii=False) if one.payload else "more"
-    return _Event(
-        one,
-        one.resource.get(NAME, ""),
-        f"/runs/{one.run_id}" if one.run_id is not None else None,
-        said if len(said) <= _SUMMARY else f"{said[: _SUMMARY - 3]}...",
-        one.to_json(),
-    )
+    to, path = _subject(one)
+    return _Event(one, to, path, said if len(said) <= _SUMMARY else f"{said[: _SUMMARY - 3]}...", one.to_json())
+
+
+def _subject(one: Event) -> tuple[str, str | None]:
+    """What it happened to, and the path of its page."""
+    name = one.resource.get(NAME, "")
+    if one.run_id is not None:
+        return name, f"/runs/{one.run_id}"
+    flow = next((labels[NAME] for labels in one.related if labels.get(ROLE) == "flow" and NAME in labels), None)
+    if one.name.startswith(DEPLOYMENTS) and flow is not None:
+        full_name = f"{flow}/{name}"
+        return full_name, deployment_path(full_name) if one.name != f"{DEPLOYMENTS}deleted" else None
+    return name, None

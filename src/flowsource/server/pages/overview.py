@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -65,6 +65,8 @@ async def show_overview(
     sources = await store.sources(now=now)
     latest = await store.latest_runs([one.id for one in shown], each=_LAST)
     instants = await next_instants(store, shown, now)
+    # Those of people are not among what was declared.
+    triggered = {one.deployment_id for one in await store.triggers([one.id for one in shown])}
     lost = await store.runs(states=[RunState.LOST], limit=_LAST)
     looked_at = latest | await _ended_badly(store, {one.id for one in known} - latest.keys())
     root = request.scope.get("root_path", "")
@@ -75,7 +77,16 @@ async def show_overview(
         token=token,
         status=422 if problem else 200,
         twin="/overview",
-        rows=[_row(one, sources, instants, strip(latest[one.id], root=root, places=_LAST, now=now)) for one in shown],
+        rows=[
+            _row(
+                one,
+                sources,
+                instants.get(one.id),
+                _otherwise(one, has_triggers=one.id in triggered),
+                strip(latest[one.id], root=root, places=_LAST, now=now),
+            )
+            for one in shown
+        ],
         next=shown[-1].full_name if len(behind) > len(shown) else None,
         query=query,
         problem=problem,
@@ -91,7 +102,7 @@ async def _ended_badly(store: Store, others: set[UUID]) -> dict[UUID, list[RunGl
 
 
 def _row(
-    deployment: Deployment, sources: Sequence[KnownSource], instants: Mapping[UUID, datetime], runs: Markup
+    deployment: Deployment, sources: Sequence[KnownSource], next_at: datetime | None, otherwise: str, runs: Markup
 ) -> _Row:
     address = next((source.report.address for source in sources if follows(deployment, source)), None)
     return _Row(
@@ -100,16 +111,16 @@ def _row(
         path=deployment_path(deployment.full_name),
         quoted=quoted(deployment.full_name),
         link=commit_link(address, deployment.active.commit or deployment.active.id),
-        next_at=instants.get(deployment.id),
-        otherwise=_otherwise(deployment),
+        next_at=next_at,
+        otherwise=otherwise,
         runs=runs,
     )
 
 
-def _otherwise(deployment: Deployment) -> str:
+def _otherwise(deployment: Deployment, *, has_triggers: bool) -> str:
     if deployment.paused:
         return "paused"
-    return "on events" if deployment.declared.triggers else "on request"
+    return "on events" if has_triggers else "on request"
 
 
 def _told(deployments: Sequence[Deployment], sources: Sequence[KnownSource]) -> str:

@@ -31,6 +31,7 @@ class _Phase:
     x: float
     width: float
     tone: str
+    took: str
     title: str
 
 
@@ -43,6 +44,7 @@ async def show_run_page(request: Request, store: TheStore, token: Visitor, run_i
     deployment = await store.deployment(run.deployment)
     sources = await store.sources(now=now)
     address = next((source.report.address for source in sources if follows(deployment, source)), None)
+    parts = phases(life.steps, now=now)
     newer = deployment.active if run.revision is not None and deployment.active != run.revision else None
     return page(
         request,
@@ -52,8 +54,8 @@ async def show_run_page(request: Request, store: TheStore, token: Visitor, run_i
         run=run,
         path=deployment_path(run.deployment),
         attempts=life.attempts,
-        steps=life.steps,
-        phases=phases(life.steps, now=now),
+        steps=list(zip(life.steps, parts, strict=True)),
+        phases=parts,
         children=list(_listed(life.children)),
         parent=await store.run(str(run.parent_id)) if run.parent_id is not None else None,
         because=because(run, await store.schedules([run.deployment_id])),
@@ -77,7 +79,8 @@ def phases(steps: Sequence[Transition], *, now: datetime) -> list[_Phase]:
         mark = run_mark(step.state)
         x = _WIDTH * (step.at - begin).total_seconds() / span
         width = _WIDTH * length.total_seconds() / span
-        found.append(_Phase(round(x, 1), round(width, 1), mark.tone, f"{mark.word}: {duration(length)}"))
+        took = duration(length)
+        found.append(_Phase(round(x, 1), round(width, 1), mark.tone, took, f"{mark.word}: {took}"))
     return found
 
 

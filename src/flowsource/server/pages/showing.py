@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from flowsource.cli.times import duration, relative
@@ -82,6 +82,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Parameters stand in the order of the signature.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.filters.update(
         {
             "ago": _ago,
@@ -90,6 +92,7 @@ def _templates() -> Environment:
             "count": len,
             "pretty": _pretty,
             "short": _short,
+            "commands": _commands,
         }
     )
     environment.globals.update(
@@ -129,3 +132,13 @@ def _plain(value: Any) -> Any:
 
 def _short(revision: Revision | None) -> str:
     return revision.short if revision is not None else "-"
+
+
+def _commands(text: str) -> Markup:
+    """What is said, with each `command` in it as one that can be copied."""
+    parts = text.split("`")
+    # Between the first mark and the second, the third and the fourth.
+    said = [
+        Markup("<code data-copy>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts)
+    ]
+    return Markup("").join(said)

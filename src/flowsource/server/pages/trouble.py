@@ -20,8 +20,19 @@ def problem_page(request: Request, error: FlowsourceError) -> Response:
     """The page that tells `error`, and what to do."""
     status = status_of(error)
     if isinstance(error, NotAuthenticated):
-        return page(request, "not_in.html", title="You are not in", token=None, status=status, detail=_sentence(error))
-    return page(request, "problem.html", title=_title(status), token=None, status=status, detail=_sentence(error))
+        # What helps somebody at a terminal helps nobody here.
+        what = _sentence(error).partition(".")[0]
+        return page(request, "not_in.html", title="You are not in", token=None, status=status, detail=f"{what}.")
+    return page(
+        request,
+        "problem.html",
+        title=_title(status),
+        token=None,
+        status=status,
+        detail=_sentence(error),
+        # Such a fault may be over by then.
+        again=request.url.path + (f"?{request.url.query}" if request.url.query else "") if status >= 500 else None,
+    )
 
 
 def _title(status: int) -> str:
@@ -32,4 +43,5 @@ def _title(status: int) -> str:
 
 def _sentence(error: FlowsourceError) -> str:
     said = str(error)
-    return said[:1].upper() + said[1:]
+    # An address stays as it is.
+    return said if "://" in said.partition(" ")[0] else said[:1].upper() + said[1:]

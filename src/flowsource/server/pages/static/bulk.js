@@ -1,22 +1,24 @@
-// The same done to all runs of a query: how many there are is told first, and what came of it afterwards.
+// The same done to all runs, or deployments, of a query: how many there are is told first, and what came of it afterwards.
 import { ask, isSure, refresh, tell } from "./page.js";
 
-const counted = (count) => `${count} ${count === 1 ? "run" : "runs"}`;
+const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
 
 // What an answer says was done and passed over, in words.
-function came(said) {
-  const changed = Object.entries(said.changed).map(([how, count]) => `${counted(count)} ${how}`);
-  const skipped = Object.entries(said.skipped).map(([why, count]) => `${counted(count)} passed over (${why})`);
+function came(said, thing) {
+  const changed = Object.entries(said.changed).map(([how, count]) => `${counted(count, thing)} ${how}`);
+  const skipped = Object.entries(said.skipped).map(([why, count]) => `${counted(count, thing)} passed over (${why})`);
   const more = said.more ? ["there are more: do it again"] : [];
   return [...(changed.length ? changed : ["nothing was to be done"]), ...skipped, ...more].join("; ");
 }
 
 async function doToAll(button) {
-  const { bulk, query, question, none } = button.dataset;
+  const { bulk, query, thing, question, none, why } = button.dataset;
   const { hit } = await ask("POST", bulk, { query, dry_run: true });
   if (!hit) return tell(none);
-  if (!(await isSure(question.replace("{}", counted(hit))))) return undefined;
-  tell(`${came(await ask("POST", bulk, { query, limit: 1000 }))}.`);
+  const sure = await isSure(question.replace("{}", counted(hit, thing)), { asksWhy: why !== undefined });
+  if (!sure) return undefined;
+  const reason = sure.reason ? { reason: sure.reason } : {};
+  tell(`${came(await ask("POST", bulk, { query, limit: 1000, ...reason }), thing)}.`);
   return refresh();
 }
 

@@ -29,25 +29,43 @@ export async function ask(method, path, body) {
   return said;
 }
 
-// Whether a person says yes to `text`.
-export function isSure(text) {
-  const dialog = document.getElementById("sure");
+// Whether a person says yes to `text`, once the name `typed` is written where there is one: false, or what else he said.
+export function isSure(text, { typed = "", asksWhy = false } = {}) {
+  const [dialog, name, reason, yes] = ["sure", "sure-name", "sure-reason", "sure-yes"].map((id) => document.getElementById(id));
   document.getElementById("sure-text").textContent = text;
-  dialog.returnValue = "";
+  document.getElementById("sure-typed").hidden = !typed;
+  document.getElementById("sure-why").hidden = !asksWhy;
+  name.value = reason.value = dialog.returnValue = "";
+  const look = () => { yes.disabled = name.value !== typed; };
+  name.addEventListener("input", look);
+  look();
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.addEventListener("close", () => {
+      name.removeEventListener("input", look);
+      resolve(dialog.returnValue === "yes" && { reason: reason.value.trim() });
+    }, { once: true });
   });
+}
+
+// Ask for what a button stands for, with the reason that was given for it.
+function askFor({ post, method = "POST", body }, reason) {
+  const said = reason ? { reason } : {};
+  if (method !== "DELETE") return ask(method, post, { ...JSON.parse(body), ...said });
+  return ask(method, reason ? `${post}?${new URLSearchParams(said)}` : post);
 }
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-post]");
   if (!button) return;
-  if (button.dataset.confirm && !(await isSure(button.dataset.confirm))) return;
+  const { confirm, typed, why, then } = button.dataset;
+  const sure = confirm ? await isSure(confirm, { typed, asksWhy: why !== undefined }) : {};
+  if (!sure) return;
   button.disabled = true;
   try {
-    const said = await ask(button.dataset.method ?? "POST", button.dataset.post, JSON.parse(button.dataset.body));
-    if (button.dataset.then === "run") location.href = `${root}/runs/${said.id}`;
+    const said = await askFor(button.dataset, sure.reason);
+    if (then === "run") location.href = `${root}/runs/${said.id}`;
+    else if (then) location.href = root + then;
     else await refresh();
   } catch (error) {
     tell(error.message);
@@ -158,12 +176,14 @@ export async function refresh() {
 const STREAMS = { events: "/api/v1/streams/events", runs: "/api/v1/streams/runs" };
 // However much happens, the page is made anew so often at most.
 const EVERY = 1000;
+const AGAIN = 3000;
 
 function follow(path) {
   const live = document.getElementById("live");
   let stream = null;
   let hasEnded = false;
   let timer = null;
+  let later = null;
   live.hidden = false;
   const say = (text, isOn) => {
     live.textContent = text;
@@ -177,9 +197,14 @@ function follow(path) {
     }, EVERY);
   };
   const open = () => {
+    clearTimeout(later);
     stream = new EventSource(root + path);
     stream.onopen = () => { say("● live", true); soon(); };
-    stream.onerror = () => say("○ not live", false);
+    stream.onerror = () => {
+      say("○ not live", false);
+      // Browsers come back to a connection that broke, and not to a server that said no, as one without its store does.
+      if (stream.readyState === EventSource.CLOSED) later = setTimeout(open, AGAIN);
+    };
     for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
     // What ends here is not to be taken for a server that went away.
     stream.addEventListener("end", () => { hasEnded = true; stream.close(); say("ended", false); soon(); });
@@ -187,6 +212,7 @@ function follow(path) {
   // Browsers keep few connections to one server, for all tabs together: a tab that nobody looks at gives up its own.
   document.addEventListener("visibilitychange", () => {
     stream?.close();
+    clearTimeout(later);
     if (!document.hidden && !hasEnded) open();
   });
   addEventListener("pagehide", () => stream?.close());

@@ -104,6 +104,21 @@ def test_all_that_have_ended_of_a_query_are_done_again(kept: CommandLine) -> Non
     assert never_ran["skipped"] == {"went on inside another run, or never had a revision": 1}
 
 
+def test_one_is_done_again_with_other_parameters(kept: CommandLine) -> None:
+    again = kept("runs", "rerun", "odd-one", "-p", "day=2026-11-30", "-p", "n=2")
+    assert "which does again what odd-one did with other parameters" in again.err
+    new = kept("runs", "show", again.out.split()[0], "--json").json
+    assert (new["parameters"], new["tags"]) == ({"day": "2026-11-30", "n": 2}, ["etl", "odd"])
+    twice = kept("runs", "rerun", new["id"], "-p", "n=3", "--json").json
+    assert twice["parameters"] == {"day": "2026-11-30", "n": 3}
+
+
+def test_other_parameters_are_for_one_run_at_what_serves(kept: CommandLine) -> None:
+    assert "leave out --at same" in kept("runs", "rerun", "one", "-p", "n=1", "--at", "same").err
+    assert "this is a query" in kept("runs", "rerun", "tag:etl", "-p", "n=1", "--yes").err
+    assert kept("runs", "rerun", "one", "-p", "n").err.startswith("error: -p n: give it as name=value.")
+
+
 def test_nothing_is_cancelled_where_nobody_can_be_asked(kept: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", StringIO())
     done = kept("runs", "cancel", "tag:etl")

@@ -49,6 +49,18 @@ def test_a_trigger_is_added_held_let_go_on_and_removed(kept: CommandLine) -> Non
     assert (told[0]["reason"], told[-1]["by"]) == ("too many", "ada")
 
 
+def test_a_deployment_with_a_trigger_of_a_person_runs_on_events(alone: CommandLine) -> None:
+    keep(alone, takes_a_number)
+    assert "on request" in alone("deployments", "ls").out
+    alone("triggers", "add", "nightly", "--expect", "bill.*", "--name", "bills")
+    assert "on events" in alone("deployments", "ls").out
+    assert "it runs bill.*." in alone("why", "etl/nightly").out
+    alone("triggers", "pause", "nightly", "bills")
+    shown = " ".join(alone("deployments", "show", "nightly").out.split())
+    assert "schedule on request triggers bill.* (held)" in shown
+    assert alone("why", "etl/nightly").out == "etl/nightly has triggers, and each is held.\n"
+
+
 def test_what_waits_for_another_deployment_takes_parameters_from_its_runs(kept: CommandLine) -> None:
     words = ("triggers", "add", "nightly", "--on-completion-of", "load/daily", "--name", "after load")
     added = kept(*words, "-p", "n={{ event.payload.parameters.n }}", "--json").json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from uuid import UUID
@@ -22,7 +22,7 @@ from flowsource.deployments import Declaration, Deployment
 from flowsource.queries.deployments import parse_deployments
 from flowsource.schedules import Schedule
 from flowsource.store.protocol import Store
-from flowsource.store.values import Page
+from flowsource.store.values import Page, TriggerState
 from flowsource.text import revision_text
 
 deployments = group("deployments", "What is served: flows with their schedules and revisions.")
@@ -52,16 +52,19 @@ def ls(*query: Words, limit: int = 1000, cursor: str | None = None, json: bool =
     now = datetime.now(UTC)
     wanted = parse_deployments(" ".join(query), now=now, zone=None)
 
-    async def find(store: Store) -> tuple[Page[Deployment], Mapping[UUID, datetime]]:
+    async def find(store: Store) -> tuple[Page[Deployment], Mapping[UUID, datetime], Sequence[TriggerState]]:
         found = await store.find_deployments(wanted, cursor=cursor, limit=limit, now=store.now())
-        return found, await next_instants(store, found.items, now)
+        ids = [deployment.id for deployment in found.items]
+        return found, await next_instants(store, found.items, now), await store.triggers(ids)
 
-    found, next_at = with_store(find)
+    found, next_at, triggers = with_store(find)
     if json:
         print_json([deployment_json(deployment, next_at.get(deployment.id)) for deployment in found.items])
     elif found.items:
         columns = ("STATE", "DEPLOYMENT", "SCHEDULE", "NEXT", "REVISION")
-        print_table(columns, [_row(deployment, next_at.get(deployment.id), now) for deployment in found.items])
+        on_events = {one.deployment_id for one in triggers if one.trigger.enabled}
+        rows = [_row(one, next_at.get(one.id), now, is_on_events=one.id in on_events) for one in found.items]
+        print_table(columns, rows)
     elif wanted.terms or cursor:
         say("No such deployments.")
     else:
@@ -83,46 +86,51 @@ def show(name: str, /, *, json: bool = False) -> int:
     """
     now = datetime.now(UTC)
 
-    async def find(store: Store) -> tuple[Deployment, datetime | None]:
+    async def find(store: Store) -> tuple[Deployment, datetime | None, Sequence[TriggerState]]:
         found = await store.deployment(name)
-        return found, (await next_instants(store, [found], now)).get(found.id)
+        return found, (await next_instants(store, [found], now)).get(found.id), await store.triggers([found.id])
 
-    found, next_at = with_store(find)
+    found, next_at, triggers = with_store(find)
     if json:
         print_json(deployment_json(found, next_at))
     else:
-        print_page(found.full_name, _fields(found, next_at, now))
+        print_page(found.full_name, _fields(found, next_at, triggers, now))
     return exits.OK
 
 
-def _schedule(deployment: Deployment) -> str:
-    return ", ".join(map(_said, deployment.schedules)) or (
-        "on events" if deployment.declared.triggers else "on request"
-    )
+def _schedule(deployment: Deployment, *, is_on_events: bool) -> str:
+    return ", ".join(map(_said, deployment.schedules)) or ("on events" if is_on_events else "on request")
 
 
 def _said(schedule: Schedule) -> str:
     return schedule.describe() if schedule.active else f"{schedule.describe()} (not active)"
 
 
-def _row(deployment: Deployment, next_at: datetime | None, now: datetime) -> list[Cell]:
+def _said_of_trigger(one: TriggerState) -> str:
+    return one.trigger.describe() if one.trigger.enabled else f"{one.trigger.describe()} (held)"
+
+
+def _row(deployment: Deployment, next_at: datetime | None, now: datetime, *, is_on_events: bool) -> list[Cell]:
     return [
         state_of(deployment),
         Cell(deployment.full_name, "1"),
-        Cell(_schedule(deployment)),
+        Cell(_schedule(deployment, is_on_events=is_on_events)),
         Cell(relative(next_at, now=now) if next_at else "-"),
         Cell(revision_text(deployment.active)),
     ]
 
 
-def _fields(deployment: Deployment, next_at: datetime | None, now: datetime) -> list[tuple[str, Cell | str]]:
+def _fields(
+    deployment: Deployment, next_at: datetime | None, triggers: Sequence[TriggerState], now: datetime
+) -> list[tuple[str, Cell | str]]:
     declared = deployment.declared
     fields: list[tuple[str, Cell | str]] = [("state", state_explained(deployment))]
     if deployment.description:
         fields.append(("description", deployment.description))
-    fields.append(("schedule", _schedule(deployment)))
-    if deployment.declared.triggers:
-        fields.append(("triggers", ", ".join(trigger.describe() for trigger in deployment.declared.triggers)))
+    is_on_events = any(one.trigger.enabled for one in triggers)
+    fields.append(("schedule", _schedule(deployment, is_on_events=is_on_events)))
+    if triggers:
+        fields.append(("triggers", ", ".join(map(_said_of_trigger, triggers))))
     if next_at:
         fields.append(("next", both(next_at, now=now)))
     fields += [

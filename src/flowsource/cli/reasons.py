@@ -14,7 +14,7 @@ from flowsource.deployments import Deployment
 from flowsource.promotions import HistoryEntry, Kind
 from flowsource.runs import Cancellation, Run, RunState
 from flowsource.source_status import SourceState
-from flowsource.store.values import LOST_FOR, KnownRunner, KnownSource
+from flowsource.store.values import LOST_FOR, KnownRunner, KnownSource, TriggerState
 from flowsource.text import revision_text
 
 # A runner takes what is due well within this.
@@ -34,10 +34,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What is known around a deployment: all runners, the runs that go on, those of them that only wait for others to
-    end, the source that it follows, and what happened to it, newest first."""
+    """What is known around a deployment: its triggers, all runners, the runs that go on, those of them that only wait
+    for others to end, the source that it follows, and what happened to it, newest first."""
 
     deployment: Deployment
+    triggers: Sequence[TriggerState] = ()
     runners: Sequence[KnownRunner] = ()
     in_progress: Sequence[Run] = ()
     waiting: Collection[UUID] = ()
@@ -94,8 +95,8 @@ def why_deployment(around: Around, *, next_at: datetime | None, now: datetime) -
         return Reason("nobody serves", said, _serve_it(deployment))
     if next_at is not None:
         return Reason("waits for its time", f"{name} makes its next run {both(next_at, now=now)}.")
-    if deployment.declared.triggers:
-        said = " and ".join(trigger.describe() for trigger in deployment.declared.triggers)
+    if going_on := [one.trigger for one in around.triggers if not one.is_held]:
+        said = " and ".join(trigger.describe() for trigger in going_on)
         return Reason("waits for events", f"{name} has no time at which it runs; it runs {said}.")
     if deployment.schedules:
         return Reason(
@@ -103,6 +104,8 @@ def why_deployment(around: Around, *, next_at: datetime | None, now: datetime) -
             f"{name} has schedules, and none that fires again: each is held, or has ended.",
             f"flowsource schedules ls '{name}'",
         )
+    if around.triggers:
+        return Reason("triggers held", f"{name} has triggers, and each is held.", f"flowsource triggers ls '{name}'")
     return Reason("on request", f"{name} has no schedule: it runs when it is asked to.", f"flowsource run '{name}'")
 
 

@@ -62,6 +62,7 @@ async def around_deployment(store: Store, deployment: Deployment) -> Around:
     sources = await store.sources(now=store.now())
     return Around(
         deployment=deployment,
+        triggers=await store.triggers([deployment.id]),
         runners=runners,
         in_progress=await store.runs(states=_IN_PROGRESS, limit=_MOST_RUNS),
         waiting=set().union(*waiting),

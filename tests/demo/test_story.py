@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
@@ -15,18 +18,32 @@ from flowsource.demo.trees import commit_trees
 from tests.support.repositories import FIXTURES
 
 
-def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
-    """The demo in a process of its own, whose temporary directory is `tmp_path`, with no `git` within reach."""
+@contextmanager
+def start(tmp_path: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """The demo in a process of its own, whose temporary directory is `tmp_path`, with no `git` within reach; it is gone
+    after the block."""
     # Where it must not look: had it been touched, it would be an error.
     elsewhere = {"FLOWSOURCE_HOME": "not/absolute", "FLOWSOURCE_STORE": "nonsense"}
     environ = {**os.environ, **elsewhere, "TMPDIR": str(tmp_path), "PATH": "/nowhere"}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "flowsource", "demo", *words],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def flowsource(words: str, environ: Mapping[str, str]) -> str:
+    """What the command of these words prints, beside a demo."""
+    command = [sys.executable, "-m", "flowsource", *words.split()]
+    return subprocess.run(
+        command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    ).stdout
 
 
 def processes_with(marker: str) -> Mapping[int, str]:
@@ -62,6 +79,7 @@ def test_it_shows_pushes_taken_over_a_bad_one_rejected_and_its_repair(tmp_path: 
         "Repair the import and say thanks",
     ]
     assert [output.split()[0] for *_, output in facts] == ["Hello,", "A", "A", "Good"]
+    assert err.endswith("To try it by hand: flowsource demo --keep\n")
     assert "Rejected: 'flows.py:hello' fails while it is imported: ImportError: cannot import name 'datetim'" in err
     assert list(tmp_path.iterdir()) == []
     assert processes_with(str(tmp_path)) == {}
@@ -101,18 +119,20 @@ def test_when_the_server_dies_the_reason_is_said(tmp_path: Path) -> None:
 def test_kept_it_serves_until_ctrl_c(tmp_path: Path) -> None:
     with start(tmp_path, "--keep") as process:
         assert process.stderr is not None
-        home = ""
+        said = ""
         while "git clone" not in (line := process.stderr.readline()):
             assert line, "it ended without a word on how to talk to it"
-            home = line.split()[0] if "flowsource runs ls" in line else home
-        name, _, value = home.partition("=")
-        listed = subprocess.run(
-            [sys.executable, "-m", "flowsource", "runs", "ls"],
-            env={**os.environ, name: value},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout
+            said += line
+        home = dict([said.split("export ")[1].split()[0].split("=")])
+        listed = flowsource("runs ls", home)
+        link = said.split("in a browser:\n")[1].split()[0]
+        with build_opener(HTTPCookieProcessor()).open(link) as page:
+            assert b"hello/demo" in page.read()
+        for words in ("run hello/demo -p seconds=600 --name long", "runs cancel long --wait", "deployments pause demo"):
+            assert f"flowsource {words}".removesuffix(" --wait").removesuffix(" demo") in said
+            flowsource(words, home)
+        [long] = [run for run in json.loads(flowsource("runs ls --json", home)) if run["name"] == "long"]
+        assert (long["parameters"]["seconds"], long["state"]) == (600, "cancelled")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 
@@ -13,9 +14,12 @@ from flowsource.cli.output import Cell, print_table, say
 from flowsource.demo.serving import DemoFailed
 from flowsource.demo.stage import Stage, stage
 from flowsource.demo.story import DEPLOYMENT, Story
+from flowsource.logins import local_link
+from flowsource.runner.announcing import dashboards
 from flowsource.runs import Run
 from flowsource.settings import Settings
 from flowsource.store import open_store
+from flowsource.store.protocol import Store
 from flowsource.text import revision_text
 
 
@@ -51,7 +55,9 @@ async def _demonstrate(here: Stage, keep: bool) -> int:
         await story.play()
         _print_runs(story.runs)
         if keep:
-            await _keep_serving(here)
+            await _keep_serving(here, store)
+        else:
+            say(f"\nNothing is left of it. To try it by hand: {_command()} demo --keep")
     return exits.OK
 
 
@@ -65,12 +71,23 @@ def _print_runs(runs: Sequence[Run]) -> None:
     sys.stdout.flush()
 
 
-async def _keep_serving(here: Stage) -> None:
+def _command() -> str:
+    """How this command was called, which need not be on the PATH."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "flowsource" else "flowsource"
+
+
+async def _keep_serving(here: Stage, store: Store) -> None:
     """Wait for Ctrl-C, which is the good end here; raises DemoFailed when the serving process ends before it."""
-    home = f"FLOWSOURCE_HOME={here.home}"
-    say("\nIt goes on serving. Ctrl-C ends it and removes everything. Meanwhile, in another terminal:")
-    say(f"  {home} flowsource runs ls")
-    say(f"  {home} flowsource run {DEPLOYMENT} -p name=you --watch")
+    command = _command()
+    say("\nIt goes on serving. Ctrl-C ends it and removes everything. Meanwhile, in a browser:")
+    for url in dashboards(Settings.load().signs)[:1]:
+        say(f"  {url}{await local_link(store)}    # once; `{command} dashboard` makes another")
+    say("or in another terminal:")
+    say(f"  export FLOWSOURCE_HOME={here.home}")
+    say(f"  {command} runs ls")
+    say(f"  {command} run {DEPLOYMENT} -p name=you --watch")
+    say(f"  {command} run {DEPLOYMENT} -p seconds=600 --name long && {command} runs cancel long")
+    say(f"  {command} deployments pause {DEPLOYMENT}")
     say(f"  git clone {here.url}    # change flows.py, commit, push")
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         while True:

@@ -15,7 +15,16 @@ from tests.browser.conftest import NARROW, Dashboard
 
 pytestmark = pytest.mark.timeout(110)
 
-PAGES = ("/", "/runs", "/deployments/etl/nightly", "/deployments/bounded/now", "/sources", "/runners", "/events")
+PAGES = (
+    "/",
+    "/runs",
+    "/deployments/etl/nightly",
+    "/deployments/bounded/now",
+    "/sources",
+    "/runners",
+    "/events",
+    "/tokens",
+)
 
 
 def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard) -> None:

@@ -35,6 +35,7 @@ PLACES = (
     ("Runners", "/runners"),
     ("Events", "/events"),
 )
+_FOR_ADMINS = (("Tokens", "/tokens"),)
 
 
 def page(
@@ -52,6 +53,7 @@ def page(
     `twin` is the path of the same for programs, without its ending.
     """
     root = request.scope.get("root_path", "")
+    may_administer = token is not None and token.may("admin")
     text = (
         _templates()
         .get_template(template)
@@ -62,11 +64,12 @@ def page(
             csrf=getattr(request.state, "csrf", None),
             token=token,
             may_act=token is not None and token.may("operator"),
+            may_administer=may_administer,
             now=the_store(request).now(),
             version=OUR_VERSION,
             twin=twin,
             asked=f"?{request.url.query}" if request.url.query else "",
-            places=PLACES,
+            places=PLACES + _FOR_ADMINS if may_administer else PLACES,
             **values,
         )
     )

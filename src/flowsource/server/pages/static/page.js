@@ -223,7 +223,7 @@ if (main.dataset.live) follow(STREAMS[main.dataset.live] ?? main.dataset.live);
 
 // --- Keys -----------------------------------------------------------------------------------------------------------
 
-const GOES = { o: "/", r: "/runs", s: "/sources", n: "/runners", e: "/events" };
+const GOES = { o: "/", r: "/runs", s: "/sources", n: "/runners", e: "/events", t: "/tokens" };
 let isGoing = false;
 
 function step(by) {

@@ -1,16 +1,10 @@
 // The form that adds a schedule: it shows when the schedule would fire before it is kept.
 import { add, parametersOf } from "./adding.js";
+import { seconds } from "./lengths.js";
 import { showTimes } from "./page.js";
 
 const root = document.querySelector('meta[name="root"]').content;
-const UNITS = { s: 1, m: 60, min: 60, h: 3600, d: 86400 };
 const PATIENCE = 250;
-
-// A length of time in seconds, such as of "90", "15 min" or "2h"; null for what is none.
-function seconds(text) {
-  const found = /^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)?\s*$/.exec(text);
-  return found && Number(found[1]) * UNITS[found[2] ?? "s"];
-}
 
 class ScheduleForm {
   constructor(form) {

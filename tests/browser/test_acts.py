@@ -60,8 +60,8 @@ def test_a_revision_is_pinned_with_a_reason_and_unpinned(page: Page, dashboard: 
     form.get_by_label("Why").fill("until the books are closed")
     form.get_by_role("button", name="Pin").click()
     expect(page.locator("dl.fields").first).to_contain_text("until the books are closed")
-    page.get_by_role("button", name="Unpin").click()
-    expect(page.get_by_role("button", name="Unpin")).to_have_count(0)
+    page.get_by_role("button", name="Unpin", exact=True).click()
+    expect(page.get_by_role("button", name="Unpin", exact=True)).to_have_count(0)
 
 
 def test_all_deployments_of_a_query_are_paused_and_resumed(page: Page, dashboard: Dashboard) -> None:
@@ -99,6 +99,50 @@ def test_why_a_schedule_is_taken_away_is_told(page: Page, dashboard: Dashboard) 
     page.get_by_role("dialog").get_by_role("button", name="Yes").click()
     expect(page.locator("tr[id^=schedule-]")).to_have_count(0)
     expect(page.locator("tr[id^=entry-]").first).to_contain_text("nobody waits for it")
+
+
+def test_a_deployment_is_paused_and_resumed_with_a_reason_and_without_one_at_once(
+    page: Page, dashboard: Dashboard
+) -> None:
+    page.goto("/deployments/long/wait")
+    newest = page.locator("tr[id^=entry-]").first
+    page.get_by_role("button", name="Pause, with a reason").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Hold the schedules and triggers of long/wait?")
+    expect(dialog.get_by_label("Why")).to_be_focused()
+    page.keyboard.type("the disk is full")
+    page.keyboard.press("Enter")
+    expect(newest).to_contain_text("paused")
+    expect(newest).to_contain_text("the disk is full")
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(newest).to_contain_text("resumed")
+    page.get_by_role("button", name="Pause, with a reason").click()
+    dialog.get_by_role("button", name="No").click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    assert dashboard.say("deployments", "show", "long/wait", "--json").json["paused"] is False
+
+
+def test_one_schedule_is_held_with_a_reason(page: Page, dashboard: Dashboard) -> None:
+    dashboard.say("schedules", "add", "long/wait", "--cron", "0 6 * * *")
+    page.goto("/deployments/long/wait")
+    row = page.locator("tr[id^=schedule-]")
+    row.get_by_role("button", name="Pause, with a reason").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("until the move")
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_contain_text("held")
+    expect(page.locator("tr[id^=entry-]").first).to_contain_text("until the move")
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_have_count(0)
+
+
+def test_a_run_is_cancelled_with_a_reason(page: Page, dashboard: Dashboard) -> None:
+    run = dashboard.say("run", "long/wait", "--json").json
+    page.goto(f"/runs/{run['id']}")
+    page.get_by_role("button", name="Cancel, with a reason").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("it was for yesterday")
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(page.locator("main")).to_contain_text(re.compile("Asked to end by local .*: it was for yesterday"))
 
 
 OLD = """

@@ -30,13 +30,13 @@ PAGES = (
 def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard) -> None:
     page.goto("/")
     row = page.get_by_role("row", name="etl/nightly")
-    row.get_by_role("button", name="Pause").click()
+    row.get_by_role("button", name="Pause", exact=True).click()
     expect(row).to_contain_text("paused")
     shown = dashboard.say("deployments", "show", "etl/nightly", "--json")
     assert shown.json["paused"] is True
 
-    row.get_by_role("button", name="Resume").click()
-    expect(row.get_by_role("button", name="Pause")).to_be_visible()
+    row.get_by_role("button", name="Resume", exact=True).click()
+    expect(row.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     expect(row).to_contain_text("ready")
 
 
@@ -87,10 +87,10 @@ def test_a_run_that_goes_on_is_cancelled_and_its_phases_are_told(page: Page, das
     asked = dashboard.say("run", "long/wait", "--json").json
     page.goto(f"/runs/{asked['id']}")
     expect(page.get_by_role("log", name="Lines")).to_contain_text("waiting")
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("main")).to_contain_text("Asked to end by local")
     expect(page.locator(".head")).to_contain_text("cancelled")
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
 
 
 def test_the_log_of_a_run_is_searched_and_leads_to_its_first_error(page: Page, dashboard: Dashboard) -> None:
@@ -171,8 +171,8 @@ def test_a_trigger_is_added_makes_a_run_and_is_held_and_taken_away(page: Page, d
     page.goto("/deployments/etl/nightly")
     expect(page.locator("tr[id^=firing-]")).to_contain_text("order.created")
     expect(page.locator("tr[id^=firing-]").get_by_role("link", name="a run")).to_be_visible()
-    row.get_by_role("button", name="Pause").click()
-    expect(row.get_by_role("button", name="Resume")).to_be_visible()
+    row.get_by_role("button", name="Pause", exact=True).click()
+    expect(row.get_by_role("button", name="Resume", exact=True)).to_be_visible()
     row.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Yes").click()
     expect(row).to_have_count(0)

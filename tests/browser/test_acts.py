@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,6 +144,99 @@ def test_a_run_is_cancelled_with_a_reason(page: Page, dashboard: Dashboard) -> N
     page.get_by_role("dialog").get_by_label("Why").fill("it was for yesterday")
     page.get_by_role("dialog").get_by_role("button", name="Yes").click()
     expect(page.locator("main")).to_contain_text(re.compile("Asked to end by local .*: it was for yesterday"))
+
+
+def test_what_few_need_of_a_schedule_is_given_too(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a schedule").click()
+    form = page.locator("form.schedule")
+    expect(form.get_by_label("Jitter")).to_be_hidden()
+    form.get_by_text("More", exact=True).click()
+    expect(form.get_by_label("Counted from")).to_be_hidden()
+    form.get_by_label("When").fill("0 3 13 * 5")
+    form.get_by_label("Both days").check()
+    form.get_by_label("Slug").fill("unlucky")
+    form.get_by_label("Jitter").fill("soon")
+    expect(form.get_by_role("status")).to_contain_text("Jitter: give a length of time")
+    form.get_by_label("Jitter").fill("1h30m")
+    form.get_by_label("Catch-up").select_option("all")
+    form.get_by_label("At most late").fill("2 h")
+    form.get_by_label("Held").check()
+    form.get_by_label("Why").fill("to be sure")
+    # The 13th, where it is a Friday: not each of both.
+    expect(form.get_by_role("listitem")).to_have_count(5)
+    expect(form.get_by_role("listitem").first).to_contain_text("-13 03:00:00")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=schedule-]")).to_contain_text("held")
+    [kept] = dashboard.say("schedules", "ls", "bounded/now", "--json").json
+    told = {name: kept[name] for name in ("slug", "active", "day_or", "jitter", "catchup", "max_lateness")}
+    assert told == {
+        "slug": "unlucky",
+        "active": False,
+        "day_or": False,
+        "jitter": 5400,
+        "catchup": "all",
+        "max_lateness": 7200,
+    }
+    expect(page.locator("tr[id^=entry-]").first).to_contain_text("to be sure")
+
+
+def test_an_interval_is_counted_from_an_instant(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a schedule").click()
+    form = page.locator("form.schedule")
+    form.get_by_text("More", exact=True).click()
+    form.get_by_label("Kind").select_option("interval")
+    expect(form.get_by_label("Both days")).to_be_hidden()
+    form.get_by_label("When").fill("1h")
+    form.get_by_label("Counted from").fill("2031-05-06T07:08:09")
+    expect(form.get_by_role("listitem").first).to_contain_text(":08:09")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=schedule-]").filter(has_text="every hour")).to_have_count(1)
+
+
+def test_what_few_need_of_a_trigger_is_given_too(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a trigger").click()
+    form = page.locator("form.trigger")
+    form.get_by_text("More", exact=True).click()
+    expect(form.get_by_label("How many")).to_be_hidden()
+    form.get_by_label("Runs when").select_option("expect")
+    form.get_by_label("Of what").fill("door.opened")
+    form.get_by_label("Name").fill("busy")
+    form.get_by_label("Labels").fill('{"floor": "2"}')
+    form.get_by_label("How many").fill("3")
+    form.get_by_label("Within").fill("10 min")
+    form.get_by_label("For each").fill("door")
+    form.get_by_label("Delay").fill("90")
+    form.get_by_label("Why").fill("many come")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=trigger-]")).to_contain_text("busy")
+    expect(page.locator("tr[id^=entry-]").first).to_contain_text("many come")
+    [kept] = dashboard.say("triggers", "ls", "bounded/now", "--json").json
+    said = json.dumps(kept)
+    for part in (
+        '"threshold": 3',
+        '"within": 600.0',
+        '"schedule_after": 90.0',
+        '"floor": ["2"]',
+        '"for_each": ["door"]',
+    ):
+        assert part in said, said
+
+
+def test_any_trigger_is_added_as_json(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a trigger").click()
+    form = page.locator("form.trigger")
+    form.get_by_label("Runs when").select_option("what this JSON says happens")
+    form.get_by_label("Of what").fill("{kind: sequence}")
+    form.get_by_role("button", name="Add").click()
+    expect(form.get_by_role("status")).to_contain_text("Of what: this is not JSON")
+    both = {"kind": "sequence", "within": 60, "triggers": [{"expect": "a.began"}, {"expect": "a.ended"}]}
+    form.get_by_label("Of what").fill(json.dumps(both))
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=trigger-]").filter(has_text="a.ended")).to_have_count(1)
 
 
 OLD = """

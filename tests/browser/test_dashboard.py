@@ -42,7 +42,7 @@ def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard
 
 def test_a_run_is_asked_for_with_other_parameters_and_its_log_comes_by_itself(page: Page) -> None:
     page.goto("/deployments/etl/nightly")
-    page.get_by_label("day").fill("monday")
+    page.get_by_label("day", exact=True).fill("monday")
     page.get_by_label("rows").fill("5")
     page.get_by_role("button", name="▷ Run").click()
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_a_parameter_is_told_at_its_field_and_nothing_is_asked_fo
 
 def test_the_form_and_its_json_say_the_same(page: Page) -> None:
     page.goto("/deployments/etl/nightly")
-    page.get_by_label("day").fill("sunday")
+    page.get_by_label("day", exact=True).fill("sunday")
     page.get_by_role("button", name="JSON").click()
     area = page.get_by_label("Parameters as JSON")
     assert json.loads(area.input_value()) == {"day": "sunday"}

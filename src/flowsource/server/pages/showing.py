@@ -19,6 +19,7 @@ from flowsource.server.access import the_store
 from flowsource.server.pages.assets import path_of
 from flowsource.server.pages.marks import deployment_mark, run_mark, source_mark
 from flowsource.server.pages.packing import pack
+from flowsource.server.streaming import ALIVE_EVERY
 from flowsource.store.http.wire import OUR_VERSION
 from flowsource.tokens import Token
 
@@ -67,6 +68,7 @@ def page(
             may_administer=may_administer,
             now=the_store(request).now(),
             version=OUR_VERSION,
+            alive_every=ALIVE_EVERY.total_seconds(),
             twin=twin,
             asked=f"?{request.url.query}" if request.url.query else "",
             places=PLACES + _FOR_ADMINS if may_administer else PLACES,

@@ -60,6 +60,16 @@ def _take(page: Page, of: Shop) -> None:
     _shoot(page, "/sources", "sources")
     _shoot(page, "/runners", "runners")
     _shoot(page, "/events?names=deployment.*", "events")
+    for words in (
+        ("ci", "--scope", "operator"),
+        ("shop-1", "--scope", "runner", "--expires-in", "90d"),
+        ("old", "--scope", "viewer"),
+    ):
+        of.say.run("tokens", "create", *words)
+    of.say.run("tokens", "revoke", "old")
+    page.goto("/tokens")
+    page.get_by_text("Make a token").click()
+    _keep(page, "tokens")
 
 
 def _shoot(page: Page, path: str, name: str) -> None:

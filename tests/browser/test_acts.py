@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,8 +61,8 @@ def test_a_revision_is_pinned_with_a_reason_and_unpinned(page: Page, dashboard: 
     form.get_by_label("Why").fill("until the books are closed")
     form.get_by_role("button", name="Pin").click()
     expect(page.locator("dl.fields").first).to_contain_text("until the books are closed")
-    page.get_by_role("button", name="Unpin").click()
-    expect(page.get_by_role("button", name="Unpin")).to_have_count(0)
+    page.get_by_role("button", name="Unpin", exact=True).click()
+    expect(page.get_by_role("button", name="Unpin", exact=True)).to_have_count(0)
 
 
 def test_all_deployments_of_a_query_are_paused_and_resumed(page: Page, dashboard: Dashboard) -> None:
@@ -99,6 +100,143 @@ def test_why_a_schedule_is_taken_away_is_told(page: Page, dashboard: Dashboard) 
     page.get_by_role("dialog").get_by_role("button", name="Yes").click()
     expect(page.locator("tr[id^=schedule-]")).to_have_count(0)
     expect(page.locator("tr[id^=entry-]").first).to_contain_text("nobody waits for it")
+
+
+def test_a_deployment_is_paused_and_resumed_with_a_reason_and_without_one_at_once(
+    page: Page, dashboard: Dashboard
+) -> None:
+    page.goto("/deployments/long/wait")
+    newest = page.locator("tr[id^=entry-]").first
+    page.get_by_role("button", name="Pause, with a reason").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Hold the schedules and triggers of long/wait?")
+    expect(dialog.get_by_label("Why")).to_be_focused()
+    page.keyboard.type("the disk is full")
+    page.keyboard.press("Enter")
+    expect(newest).to_contain_text("paused")
+    expect(newest).to_contain_text("the disk is full")
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(newest).to_contain_text("resumed")
+    page.get_by_role("button", name="Pause, with a reason").click()
+    dialog.get_by_role("button", name="No").click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    assert dashboard.say("deployments", "show", "long/wait", "--json").json["paused"] is False
+
+
+def test_one_schedule_is_held_with_a_reason(page: Page, dashboard: Dashboard) -> None:
+    dashboard.say("schedules", "add", "long/wait", "--cron", "0 6 * * *")
+    page.goto("/deployments/long/wait")
+    row = page.locator("tr[id^=schedule-]")
+    row.get_by_role("button", name="Pause, with a reason").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("until the move")
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_contain_text("held")
+    expect(page.locator("tr[id^=entry-]").first).to_contain_text("until the move")
+    row.get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(row).to_have_count(0)
+
+
+def test_a_run_is_cancelled_with_a_reason(page: Page, dashboard: Dashboard) -> None:
+    run = dashboard.say("run", "long/wait", "--json").json
+    page.goto(f"/runs/{run['id']}")
+    page.get_by_role("button", name="Cancel, with a reason").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("it was for yesterday")
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(page.locator("main")).to_contain_text(re.compile("Asked to end by local .*: it was for yesterday"))
+
+
+def test_what_few_need_of_a_schedule_is_given_too(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a schedule").click()
+    form = page.locator("form.schedule")
+    expect(form.get_by_label("Jitter")).to_be_hidden()
+    form.get_by_text("More", exact=True).click()
+    expect(form.get_by_label("Counted from")).to_be_hidden()
+    form.get_by_label("When").fill("0 3 13 * 5")
+    form.get_by_label("Both days").check()
+    form.get_by_label("Slug").fill("unlucky")
+    form.get_by_label("Jitter").fill("soon")
+    expect(form.get_by_role("status")).to_contain_text("Jitter: give a length of time")
+    form.get_by_label("Jitter").fill("1h30m")
+    form.get_by_label("Catch-up").select_option("all")
+    form.get_by_label("At most late").fill("2 h")
+    form.get_by_label("Held").check()
+    form.get_by_label("Why").fill("to be sure")
+    # The 13th, where it is a Friday: not each of both.
+    expect(form.get_by_role("listitem")).to_have_count(5)
+    expect(form.get_by_role("listitem").first).to_contain_text("-13 03:00:00")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=schedule-]")).to_contain_text("held")
+    [kept] = dashboard.say("schedules", "ls", "bounded/now", "--json").json
+    told = {name: kept[name] for name in ("slug", "active", "day_or", "jitter", "catchup", "max_lateness")}
+    assert told == {
+        "slug": "unlucky",
+        "active": False,
+        "day_or": False,
+        "jitter": 5400,
+        "catchup": "all",
+        "max_lateness": 7200,
+    }
+    expect(page.locator("tr[id^=entry-]").first).to_contain_text("to be sure")
+
+
+def test_an_interval_is_counted_from_an_instant(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a schedule").click()
+    form = page.locator("form.schedule")
+    form.get_by_text("More", exact=True).click()
+    form.get_by_label("Kind").select_option("interval")
+    expect(form.get_by_label("Both days")).to_be_hidden()
+    form.get_by_label("When").fill("1h")
+    form.get_by_label("Counted from").fill("2031-05-06T07:08:09")
+    expect(form.get_by_role("listitem").first).to_contain_text(":08:09")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=schedule-]").filter(has_text="every hour")).to_have_count(1)
+
+
+def test_what_few_need_of_a_trigger_is_given_too(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a trigger").click()
+    form = page.locator("form.trigger")
+    form.get_by_text("More", exact=True).click()
+    expect(form.get_by_label("How many")).to_be_hidden()
+    form.get_by_label("Runs when").select_option("expect")
+    form.get_by_label("Of what").fill("door.opened")
+    form.get_by_label("Name").fill("busy")
+    form.get_by_label("Labels").fill('{"floor": "2"}')
+    form.get_by_label("How many").fill("3")
+    form.get_by_label("Within").fill("10 min")
+    form.get_by_label("For each").fill("door")
+    form.get_by_label("Delay").fill("90")
+    form.get_by_label("Why").fill("many come")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=trigger-]")).to_contain_text("busy")
+    expect(page.locator("tr[id^=entry-]").first).to_contain_text("many come")
+    [kept] = dashboard.say("triggers", "ls", "bounded/now", "--json").json
+    said = json.dumps(kept)
+    for part in (
+        '"threshold": 3',
+        '"within": 600.0',
+        '"schedule_after": 90.0',
+        '"floor": ["2"]',
+        '"for_each": ["door"]',
+    ):
+        assert part in said, said
+
+
+def test_any_trigger_is_added_as_json(page: Page, dashboard: Dashboard) -> None:
+    page.goto("/deployments/bounded/now")
+    page.get_by_text("Add a trigger").click()
+    form = page.locator("form.trigger")
+    form.get_by_label("Runs when").select_option("what this JSON says happens")
+    form.get_by_label("Of what").fill("{kind: sequence}")
+    form.get_by_role("button", name="Add").click()
+    expect(form.get_by_role("status")).to_contain_text("Of what: this is not JSON")
+    both = {"kind": "sequence", "within": 60, "triggers": [{"expect": "a.began"}, {"expect": "a.ended"}]}
+    form.get_by_label("Of what").fill(json.dumps(both))
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tr[id^=trigger-]").filter(has_text="a.ended")).to_have_count(1)
 
 
 OLD = """

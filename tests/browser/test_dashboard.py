@@ -15,25 +15,34 @@ from tests.browser.conftest import NARROW, Dashboard
 
 pytestmark = pytest.mark.timeout(110)
 
-PAGES = ("/", "/runs", "/deployments/etl/nightly", "/deployments/bounded/now", "/sources", "/runners", "/events")
+PAGES = (
+    "/",
+    "/runs",
+    "/deployments/etl/nightly",
+    "/deployments/bounded/now",
+    "/sources",
+    "/runners",
+    "/events",
+    "/tokens",
+)
 
 
 def test_a_schedule_is_paused_and_goes_on_again(page: Page, dashboard: Dashboard) -> None:
     page.goto("/")
     row = page.get_by_role("row", name="etl/nightly")
-    row.get_by_role("button", name="Pause").click()
+    row.get_by_role("button", name="Pause", exact=True).click()
     expect(row).to_contain_text("paused")
     shown = dashboard.say("deployments", "show", "etl/nightly", "--json")
     assert shown.json["paused"] is True
 
-    row.get_by_role("button", name="Resume").click()
-    expect(row.get_by_role("button", name="Pause")).to_be_visible()
+    row.get_by_role("button", name="Resume", exact=True).click()
+    expect(row.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     expect(row).to_contain_text("ready")
 
 
 def test_a_run_is_asked_for_with_other_parameters_and_its_log_comes_by_itself(page: Page) -> None:
     page.goto("/deployments/etl/nightly")
-    page.get_by_label("day").fill("monday")
+    page.get_by_label("day", exact=True).fill("monday")
     page.get_by_label("rows").fill("5")
     page.get_by_role("button", name="▷ Run").click()
 
@@ -62,7 +71,7 @@ def test_what_cannot_be_a_parameter_is_told_at_its_field_and_nothing_is_asked_fo
 
 def test_the_form_and_its_json_say_the_same(page: Page) -> None:
     page.goto("/deployments/etl/nightly")
-    page.get_by_label("day").fill("sunday")
+    page.get_by_label("day", exact=True).fill("sunday")
     page.get_by_role("button", name="JSON").click()
     area = page.get_by_label("Parameters as JSON")
     assert json.loads(area.input_value()) == {"day": "sunday"}
@@ -78,10 +87,10 @@ def test_a_run_that_goes_on_is_cancelled_and_its_phases_are_told(page: Page, das
     asked = dashboard.say("run", "long/wait", "--json").json
     page.goto(f"/runs/{asked['id']}")
     expect(page.get_by_role("log", name="Lines")).to_contain_text("waiting")
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("main")).to_contain_text("Asked to end by local")
     expect(page.locator(".head")).to_contain_text("cancelled")
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
 
 
 def test_the_log_of_a_run_is_searched_and_leads_to_its_first_error(page: Page, dashboard: Dashboard) -> None:
@@ -162,8 +171,8 @@ def test_a_trigger_is_added_makes_a_run_and_is_held_and_taken_away(page: Page, d
     page.goto("/deployments/etl/nightly")
     expect(page.locator("tr[id^=firing-]")).to_contain_text("order.created")
     expect(page.locator("tr[id^=firing-]").get_by_role("link", name="a run")).to_be_visible()
-    row.get_by_role("button", name="Pause").click()
-    expect(row.get_by_role("button", name="Resume")).to_be_visible()
+    row.get_by_role("button", name="Pause", exact=True).click()
+    expect(row.get_by_role("button", name="Resume", exact=True)).to_be_visible()
     row.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Yes").click()
     expect(row).to_have_count(0)

@@ -16,12 +16,13 @@ def is_as(model: type[BaseModel], value: Any) -> bool:
 
 
 async def events_of(answer: httpx.Response, count: int) -> list[dict[str, str]]:
-    """The next `count` events of a stream."""
+    """The next `count` events of a stream, but for those that say that it goes on."""
     found: list[dict[str, str]] = []
     event: dict[str, str] = {}
     async for line in answer.aiter_lines():
         if not line and event:
-            found.append(event)
+            if event["event"] != "alive":
+                found.append(event)
             event = {}
             if len(found) == count:
                 break

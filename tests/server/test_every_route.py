@@ -44,7 +44,7 @@ def who_may(method: str, path: str) -> set[str]:
     """The scopes that are for a route: whoever looks may look, whoever acts must be an operator."""
     if path in FOR_ANY_TOKEN:
         return set(SCOPES)
-    if path.startswith("/api/v1/tokens"):
+    if path.startswith(("/api/v1/tokens", "/tokens")):
         return {"admin"}
     return {"operator", "admin"} if method in ("POST", "DELETE") else {"viewer", "operator", "admin"}
 

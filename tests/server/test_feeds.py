@@ -15,7 +15,7 @@ from flowsource.server import open_streams, streaming
 from flowsource.server.api import models
 from flowsource.store.protocol import Store
 from flowsource.store.values import NewRun
-from tests.server.serving import Served
+from tests.server.serving import Served, served
 from tests.server.shapes import events_of, is_as
 from tests.store.words import HOUR, Server, end, start
 
@@ -133,6 +133,44 @@ async def test_who_hears_nothing_for_long_is_told_how_far_was_looked_and_loses_i
                     await store.revoke_token("anna", now=NOW)
     assert f"id: {newest}" in said
     assert ": NotAuthenticated" in said
+
+
+async def test_however_much_happens_that_is_not_told_a_stream_says_that_it_goes_on(
+    client: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "ALIVE_EVERY", timedelta(milliseconds=300))
+
+    async def be_busy() -> None:
+        while True:
+            await emit(store, "other.thing")
+            await anyio.sleep(0.02)
+
+    with anyio.fail_after(30):
+        async with (
+            client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(be_busy)
+            alive = 0
+            async for line in stream.aiter_lines():
+                alive += line == "event: alive"
+                if alive == 2:
+                    break
+            tasks.cancel_scope.cancel()
+
+
+async def test_streams_end_by_themselves_when_the_server_does(store: Store) -> None:
+    with anyio.fail_after(30):
+        async with httpx.AsyncClient(timeout=20) as client:
+            async with served(store) as server:
+                shown = {"authorization": f"Bearer {server.secret}"}
+                asked = client.build_request("GET", f"{server.url}/api/v1/streams/events", headers=shown)
+                lines = (await client.send(asked, stream=True)).aiter_lines()
+                begin = [await anext(lines) for _ in range(3)]
+            # One that is cut off is not whole, and would raise.
+            rest = [line async for line in lines]
+    assert begin[1] == "event: begin"
+    assert not [line for line in rest if line]
 
 
 async def test_there_are_only_so_many_streams_of_one_token(

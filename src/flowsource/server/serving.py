@@ -65,6 +65,7 @@ async def serve_at(
         await stopping.wait()
         # Those who wait for news go, so that nobody has to be cut off.
         switchboard.close()
+        app.state.streams.close()
         server.should_exit = True
 
     async def stop_when_alone(length: timedelta) -> None:

@@ -58,7 +58,7 @@ class _Entry:
     link: str | None
     by: str | None
     about: str
-    can_pin: bool
+    can_serve: bool
 
 
 @router.get("/deployments/{flow}/{name}")
@@ -154,5 +154,5 @@ def _entry(entry: HistoryEntry, deployment: Deployment, address: str | None) -> 
         link=commit_link(address, revision.commit or revision.id) if revision is not None else None,
         by=entry.by,
         about=about_entry(entry),
-        can_pin=revision is not None and entry.kind == "promoted" and revision != deployment.active,
+        can_serve=revision is not None and entry.kind == "promoted" and revision != deployment.active,
     )

@@ -19,6 +19,7 @@ from flowsource.server.access import the_store
 from flowsource.server.pages.assets import path_of
 from flowsource.server.pages.marks import deployment_mark, run_mark, source_mark
 from flowsource.server.pages.packing import pack
+from flowsource.server.streaming import ALIVE_EVERY
 from flowsource.store.http.wire import OUR_VERSION
 from flowsource.tokens import Token
 
@@ -35,6 +36,7 @@ PLACES = (
     ("Runners", "/runners"),
     ("Events", "/events"),
 )
+_FOR_ADMINS = (("Tokens", "/tokens"),)
 
 
 def page(
@@ -52,6 +54,7 @@ def page(
     `twin` is the path of the same for programs, without its ending.
     """
     root = request.scope.get("root_path", "")
+    may_administer = token is not None and token.may("admin")
     text = (
         _templates()
         .get_template(template)
@@ -62,11 +65,13 @@ def page(
             csrf=getattr(request.state, "csrf", None),
             token=token,
             may_act=token is not None and token.may("operator"),
+            may_administer=may_administer,
             now=the_store(request).now(),
             version=OUR_VERSION,
+            alive_every=ALIVE_EVERY.total_seconds(),
             twin=twin,
             asked=f"?{request.url.query}" if request.url.query else "",
-            places=PLACES,
+            places=PLACES + _FOR_ADMINS if may_administer else PLACES,
             **values,
         )
     )

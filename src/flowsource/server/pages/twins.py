@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from flowsource.cli.json_shapes import deployment_json, event_json, life_json, run_json, runner_json
+from flowsource.cli.json_shapes import deployment_json, event_json, life_json, run_json, runner_json, token_json
 from flowsource.cli.life import life_of, took
 from flowsource.cli.output import Cell, state_cell
 from flowsource.cli.planned import next_instants
@@ -27,6 +27,7 @@ from flowsource.server.api.answers import answer, found
 from flowsource.server.pages import texts
 from flowsource.server.pages.deployment import show_deployment_page
 from flowsource.server.pages.entry import Visitor
+from flowsource.server.pages.tokens import Admin, ordered, token_mark
 from flowsource.text import revision_text
 
 router = APIRouter(include_in_schema=False)
@@ -164,3 +165,24 @@ async def show_events_plainly(
         return answer(list(map(event_json, events)))
     rows = [[str(one.seq), one.at.isoformat(), one.name, one.resource.get(NAME, "")] for one in events]
     return texts.text_of([texts.table(("NUMBER", "WHEN", "WHAT", "TO"), rows)])
+
+
+@router.get("/tokens.{ending}")
+async def show_tokens_plainly(store: TheStore, _: Admin, ending: Ending) -> Response:
+    """Tokens, of whose secrets nobody knows."""
+    now = store.now()
+    known = ordered(await store.tokens(), now)
+    if ending == "json":
+        return answer(list(map(token_json, known)))
+    rows = [
+        [
+            one.name,
+            ", ".join(one.scopes),
+            token_mark(one, now).word,
+            one.created_at.isoformat(),
+            one.expires_at.isoformat() if one.expires_at else "never",
+            one.used_at.isoformat() if one.used_at else "never",
+        ]
+        for one in known
+    ]
+    return texts.text_of([texts.table(("NAME", "SCOPES", "STATE", "MADE", "EXPIRES", "USED"), rows)])

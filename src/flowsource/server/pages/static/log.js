@@ -245,13 +245,13 @@ class Log {
       rest = parts.pop();
       const lines = [];
       for (const part of parts) {
-        if (part.includes("event: end")) {
+        if (/^event: end$/m.test(part)) {
           this.goesOn = false;
           this.put(lines);
           return true;
         }
         const data = /^data: (.*)$/m.exec(part);
-        if (data && part.includes("event: line")) lines.push(JSON.parse(data[1]));
+        if (data && /^event: line$/m.test(part)) lines.push(JSON.parse(data[1]));
       }
       this.put(lines);
     }

@@ -177,6 +177,8 @@ const STREAMS = { events: "/api/v1/streams/events", runs: "/api/v1/streams/runs"
 // However much happens, the page is made anew so often at most.
 const EVERY = 1000;
 const AGAIN = 3000;
+// A server that is there says so in half of this.
+const SILENT = 2000 * main.dataset.aliveEvery;
 
 function follow(path) {
   const live = document.getElementById("live");
@@ -184,6 +186,7 @@ function follow(path) {
   let hasEnded = false;
   let timer = null;
   let later = null;
+  let watch = null;
   live.hidden = false;
   const say = (text, isOn) => {
     live.textContent = text;
@@ -196,26 +199,37 @@ function follow(path) {
       refresh();
     }, EVERY);
   };
-  const open = () => {
+  const close = () => {
+    stream?.close();
     clearTimeout(later);
+    clearTimeout(watch);
+  };
+  // A connection may stay open to a server that is there no more, or does nothing.
+  const hear = () => {
+    clearTimeout(watch);
+    watch = setTimeout(() => { say("○ not live", false); open(); }, SILENT);
+  };
+  const open = () => {
+    close();
     stream = new EventSource(root + path);
-    stream.onopen = () => { say("● live", true); soon(); };
+    stream.onopen = () => { say("● live", true); hear(); soon(); };
     stream.onerror = () => {
       say("○ not live", false);
+      clearTimeout(watch);
       // Browsers come back to a connection that broke, and not to a server that said no, as one without its store does.
       if (stream.readyState === EventSource.CLOSED) later = setTimeout(open, AGAIN);
     };
-    for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, soon);
+    for (const name of ["run", "left", "event", "step"]) stream.addEventListener(name, () => { hear(); soon(); });
+    for (const name of ["begin", "gap", "alive"]) stream.addEventListener(name, hear);
     // What ends here is not to be taken for a server that went away.
-    stream.addEventListener("end", () => { hasEnded = true; stream.close(); say("ended", false); soon(); });
+    stream.addEventListener("end", () => { hasEnded = true; close(); say("ended", false); soon(); });
   };
   // Browsers keep few connections to one server, for all tabs together: a tab that nobody looks at gives up its own.
   document.addEventListener("visibilitychange", () => {
-    stream?.close();
-    clearTimeout(later);
+    close();
     if (!document.hidden && !hasEnded) open();
   });
-  addEventListener("pagehide", () => stream?.close());
+  addEventListener("pagehide", close);
   if (!document.hidden) open();
 }
 
@@ -223,7 +237,7 @@ if (main.dataset.live) follow(STREAMS[main.dataset.live] ?? main.dataset.live);
 
 // --- Keys -----------------------------------------------------------------------------------------------------------
 
-const GOES = { o: "/", r: "/runs", s: "/sources", n: "/runners", e: "/events" };
+const GOES = { o: "/", r: "/runs", s: "/sources", n: "/runners", e: "/events", t: "/tokens" };
 let isGoing = false;
 
 function step(by) {

@@ -1,16 +1,10 @@
 // The form that adds a schedule: it shows when the schedule would fire before it is kept.
-import { add, parametersOf } from "./adding.js";
+import { add, optionsIn, saidIn, suit } from "./adding.js";
+import { seconds } from "./lengths.js";
 import { showTimes } from "./page.js";
 
 const root = document.querySelector('meta[name="root"]').content;
-const UNITS = { s: 1, m: 60, min: 60, h: 3600, d: 86400 };
 const PATIENCE = 250;
-
-// A length of time in seconds, such as of "90", "15 min" or "2h"; null for what is none.
-function seconds(text) {
-  const found = /^\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)?\s*$/.exec(text);
-  return found && Number(found[1]) * UNITS[found[2] ?? "s"];
-}
 
 class ScheduleForm {
   constructor(form) {
@@ -26,19 +20,22 @@ class ScheduleForm {
   }
 
   soon() {
-    const hint = this.form.elements.kind.selectedOptions[0].dataset.hint;
-    this.form.elements.when.placeholder = hint;
+    suit(this.form, this.form.elements.when);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.look(), PATIENCE);
   }
 
-  // What the form says, as the API takes it; throws what it cannot say.
+  // What the form says, as the API takes it: `when` is what a preview needs. Throws what it cannot say.
   get said() {
-    const { kind, when, timezone } = this.form.elements;
+    const { kind, when, timezone, parameters } = this.form.elements;
     const value = kind.value === "interval" ? seconds(when.value) : when.value.trim();
     if (value === null) throw new Error("Give a length of time, such as 90 s, 15 min, 2 h or 1 d.");
-    const said = { [kind.value]: value, timezone: timezone.value.trim() || "UTC" };
-    return { when: said, parameters: parametersOf(this.form) };
+    const { day_or, anchor, ...options } = optionsIn(this.form);
+    const more = { ...(day_or !== undefined && { day_or }), ...(anchor && { anchor }) };
+    return {
+      when: { [kind.value]: value, timezone: timezone.value.trim() || "UTC", ...more },
+      others: { parameters: saidIn(parameters) ?? {}, ...options },
+    };
   }
 
   async look() {
@@ -83,8 +80,8 @@ class ScheduleForm {
 
   async add() {
     try {
-      const { when, parameters } = this.said;
-      await add(this.form, { ...when, parameters });
+      const { when, others } = this.said;
+      await add(this.form, { ...when, ...others });
       this.soon();
     } catch (error) {
       this.wrong(error.message);

@@ -1,25 +1,28 @@
 // The form that adds a trigger.
-import { add, parametersOf } from "./adding.js";
+import { add, optionsIn, saidIn, suit } from "./adding.js";
 
 class TriggerForm {
   constructor(form) {
     this.form = form;
     this.problem = form.querySelector("[data-problem]");
-    form.addEventListener("change", () => this.hint());
+    form.addEventListener("change", () => suit(form, form.elements.what));
     form.addEventListener("submit", (event) => { event.preventDefault(); this.add(); });
-    this.hint();
+    suit(form, form.elements.what);
   }
 
-  hint() {
-    this.form.elements.what.placeholder = this.form.elements.kind.selectedOptions[0].dataset.hint;
+  // What the form says, as the API takes it; throws what it cannot say.
+  get said() {
+    const { kind, what, parameters } = this.form.elements;
+    const waits = kind.value ? { [kind.value]: what.value.trim() } : saidIn(what);
+    const given = saidIn(parameters);
+    return { ...waits, ...(given && { parameters: given }), ...optionsIn(this.form) };
   }
 
   async add() {
     this.problem.textContent = "";
     try {
-      const { kind, what } = this.form.elements;
-      await add(this.form, { [kind.value]: what.value.trim(), parameters: parametersOf(this.form) });
-      this.hint();
+      await add(this.form, this.said);
+      suit(this.form, this.form.elements.what);
     } catch (error) {
       this.problem.textContent = error.message;
     }

@@ -69,6 +69,12 @@ BENCHMARKS := import_time run_latency run_cost run_timing poll_cost startup sour
 bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (ten minutes)
 	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
+PARTS :=
+
+.PHONY: compare
+compare: $(VENV)/.dev  ## Measure both, side by side with Prefect (an hour; PARTS='import latency' for some, PARTS=--quick for a look)
+	$(BIN)/python -m benchmarks.peer $(PARTS)
+
 .PHONY: clean
 clean:  ## Remove everything that make and the tools made
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

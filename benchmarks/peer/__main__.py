@@ -1,0 +1,87 @@
+"""The command that compares.
+
+    python -m benchmarks.peer [PART ...] [--quick | --full]
+
+sets up both products, takes the parts that are named, or all of them, and keeps their numbers beside those of the parts
+that were taken before. From all of these it writes the tables of benchmarks/README.md and the plots anew, which is all
+that `--write` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.measure import machine
+from benchmarks.peer.bench import SIZES, Bench
+from benchmarks.peer.figures import Row, Seen, Taken, keep, read
+from benchmarks.peer.insertion import inserted
+from benchmarks.peer.of_flowsource import CHECKOUT, Flowsource
+from benchmarks.peer.of_prefect import Prefect
+from benchmarks.peer.parts import PARTS
+from benchmarks.peer.tables import report
+
+FIGURES = CHECKOUT / "benchmarks" / "peer" / "figures.json"
+PAGE = CHECKOUT / "benchmarks" / "README.md"
+PLACE = "beside Prefect"
+
+
+def main() -> None:
+    """Take what is asked for, and write what is known then."""
+    asked = _asked()
+    if not asked.write:
+        asked.cache.mkdir(parents=True, exist_ok=True)
+        ours, peer = Flowsource(asked.cache), Prefect(asked.cache)
+        versions = {**ours.prepare("s3"), **peer.prepare("s3fs")}
+        for part in asked.parts or PARTS:
+            _take(part, ours, peer, versions, asked)
+    if asked.figures == FIGURES:
+        _write(read(FIGURES))
+
+
+def _take(part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str], asked: argparse.Namespace) -> None:
+    print(f"{part} ...", flush=True)
+    place = Path(tempfile.mkdtemp(prefix=f"{part}-", dir=asked.cache))
+    began, at = time.perf_counter(), datetime.now(UTC)
+    found = list(PARTS[part](Bench(ours, peer, place, SIZES[asked.size])))
+    taken = Taken(
+        part=part,
+        at=f"{at:%Y-%m-%d %H:%M} UTC",
+        seconds=round(time.perf_counter() - began, 1),
+        command=f"python -m benchmarks.peer {part}" + ("" if asked.size == "usual" else f" --{asked.size}"),
+        machine=machine(),
+        versions=versions,
+        rows=[one for one in found if isinstance(one, Row)],
+        seen=[one for one in found if isinstance(one, Seen)],
+    )
+    keep(asked.figures, taken)
+    print(report([taken]), flush=True)
+    # Kept when something went wrong, for its logs.
+    shutil.rmtree(place)
+
+
+def _write(taken: Mapping[str, Taken]) -> None:
+    parts: Sequence[Taken] = [taken[name] for name in PARTS if name in taken]
+    PAGE.write_text(inserted(PAGE.read_text(encoding="utf-8"), PLACE, report(parts)), encoding="utf-8")
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peer", description="Compare flowsource with Prefect.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", help="a look, in minutes")
+    size.add_argument("--full", dest="size", action="store_const", const="full", help="all of it, in hours")
+    parser.add_argument("--write", action="store_true", help="measure nothing, and write what was measured")
+    parser.add_argument("--cache", type=Path, default=CHECKOUT / "build" / "peer", help="where environments are kept")
+    parser.add_argument("--figures", type=Path, default=FIGURES, help="where numbers are kept; the page has the usual")
+    parser.set_defaults(size="usual")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""The parts of the comparison: one module for each, which can be taken alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.peer.bench import Bench
+from benchmarks.peer.figures import Row, Seen
+from benchmarks.peer.parts import importing, latency
+
+PARTS: Mapping[str, Callable[[Bench], Iterator[Row | Seen]]] = {
+    "import": importing.take,
+    "latency": latency.take,
+}

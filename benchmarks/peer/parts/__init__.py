@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.peer.bench import Bench
 from benchmarks.peer.figures import Row, Seen
-from benchmarks.peer.parts import importing, latency
+from benchmarks.peer.parts import bursts, cost, idle, importing, latency, polls, pushes
 
 PARTS: Mapping[str, Callable[[Bench], Iterator[Row | Seen]]] = {
     "import": importing.take,
     "latency": latency.take,
+    "cost": cost.take,
+    "bursts": bursts.take,
+    "pushes": pushes.take,
+    "polls": polls.take,
+    "idle": idle.take,
 }

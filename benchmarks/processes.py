@@ -27,6 +27,14 @@ def tree_of(pid: int) -> Iterator[int]:
         yield from tree_of(child)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether the process has not ended, buried or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def cpu_of(pid: int) -> float:
     """Seconds of CPU that the process itself has used so far."""
     # The clock of another process, to the nanosecond and with its ended threads; clock_getcpuclockid(3) makes it so.

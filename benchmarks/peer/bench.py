@@ -54,7 +54,7 @@ SIZES = {
         costs=10,
         bursts=(10, 100, 1000),
         peer_bursts=(10, 100),
-        usual_pushes=5,
+        usual_pushes=4,
         quick_pushes=10,
         polled=(1, 10, 50),
         idle=(1, 50, 500),
@@ -62,7 +62,7 @@ SIZES = {
         idle_seconds=60,
         shapes=("small", "medium", "large"),
         histories=(10, 100, 1000),
-        objects=2000,
+        objects=10_000,
     ),
     "full": Size(
         imports=30,

@@ -25,7 +25,7 @@ _SCRIPT = """
 from flowsource import GitCredentials, GitRepository, LocalStorage, flow, serve
 
 def deployment(flow_name, name, source):
-    return flow.from_source(source, f"flows.py:{{flow_name}}").to_deployment(name)
+    return flow.from_source(source, f"flows.py:{{flow_name}}").to_deployment(name, freshness={freshness!r})
 
 if __name__ == "__main__":
     serve(
@@ -104,6 +104,7 @@ class _World:
 class _Served:
     def __init__(self, process: Started, world: _World) -> None:
         self.pid, self.ready_after, self.log = process.process.pid, process.ready_after, process.log
+        self.exit_code = process.process.poll
         self.rhythm = 0.0
         self._world = world
 
@@ -150,7 +151,8 @@ def _state(word: str) -> State:
 def _script(deployments: Sequence[Deployment], manner: Manner) -> str:
     made = [f"deployment({one.flow!r}, {one.name!r}, {_source(one.source)})" for one in deployments]
     limit = {} if manner.limit == "usual" else {"limit": manner.limit}
-    return _SCRIPT.format(deployments=",\n        ".join(made), limit=limit)
+    freshness = "every_run" if manner.asks_before_runs else "poll"
+    return _SCRIPT.format(deployments=",\n        ".join(made), limit=limit, freshness=freshness)
 
 
 def _source(source: Directory | Git) -> str:
@@ -159,8 +161,8 @@ def _source(source: Directory | Git) -> str:
     said = [repr(source.url)]
     if source.interval is not None:
         said.append(f"pull_interval={source.interval}")
-    if source.token is not None:
-        said.append('credentials=GitCredentials(access_token_env="REPOSITORY_TOKEN")')
+    if source.token:
+        said.append('credentials=GitCredentials(username="robot", access_token_env="REPOSITORY_TOKEN")')
     if source.authority is not None:
         said.append(f"ca_bundle={str(source.authority)!r}")
     return f"GitRepository({', '.join(said)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +26,9 @@ _READY = "Your deployments are being served"
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _UNFINISHED = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 _SCRIPT = """
-import os
-
 from prefect import flow, serve
+from prefect.blocks.system import Secret
 from prefect.runner.storage import GitRepository
-{secret}
 
 def deployment(flow_name, name, source):
     return flow.from_source(source, entrypoint=f"flows.py:{{flow_name}}").to_deployment(name)
@@ -40,11 +39,14 @@ if __name__ == "__main__":
         **{limit!r},
     )
 """
-# Its documented way to keep a token: a block of the server, by its name.
-_SECRET = """
+# Its documented way to keep a token: a block of its server, by name, made once by whoever knows the token.
+_TOKEN = "REPOSITORY_TOKEN"
+_SAVE = f"""
+import os
+
 from prefect.blocks.system import Secret
 
-Secret(value=os.environ["REPOSITORY_TOKEN"]).save("repository", overwrite=True)
+Secret(value=os.environ[{_TOKEN!r}]).save("repository")
 """
 
 
@@ -75,6 +77,7 @@ class Prefect:
         place.mkdir(parents=True, exist_ok=True)
         (place / "tmp").mkdir(exist_ok=True)
         url = f"http://127.0.0.1:{(port := free_port())}/api"
+        token = variables.pop(_TOKEN, None)
         said = {
             **self.variables,
             **variables,
@@ -84,6 +87,8 @@ class Prefect:
         }
         command = [str(self.python.parent / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         with started(command, said, place / "server.log", lambda _: _answers(f"{url}/health")) as server:
+            if token is not None:
+                subprocess.run([str(self.python), "-c", _SAVE], env={**said, _TOKEN: token}, check=True)
             yield _World(self.python, place, said, HttpDoor(url), server.process.pid)
 
 
@@ -110,6 +115,7 @@ class _World:
 class _Served:
     def __init__(self, process: Started, door: HttpDoor, server: int, rhythm: float) -> None:
         self.pid, self.ready_after, self.log = process.process.pid, process.ready_after, process.log
+        self.exit_code = process.process.poll
         self.rhythm = rhythm
         self._door, self._server = door, server
         self._ids: dict[tuple[str, str], str] = {}
@@ -159,8 +165,7 @@ def _state(door: HttpDoor, run: str) -> State:
 def _script(deployments: Sequence[Deployment], manner: Manner) -> str:
     made = [f"deployment({one.flow!r}, {one.name!r}, {_source(one.source)})" for one in deployments]
     limit = {} if manner.limit == "usual" else {"limit": manner.limit}
-    is_secret = any(isinstance(one.source, Git) and one.source.token for one in deployments)
-    return _SCRIPT.format(secret=_SECRET if is_secret else "", deployments=",\n        ".join(made), limit=limit)
+    return _SCRIPT.format(deployments=",\n        ".join(made), limit=limit)
 
 
 def _source(source: Directory | Git) -> str:
@@ -169,8 +174,8 @@ def _source(source: Directory | Git) -> str:
     said = [repr(source.url)]
     if source.interval is not None:
         said.append(f"pull_interval={source.interval}")
-    if source.token is not None:
-        said.append('credentials={"access_token": Secret.load("repository")}')
+    if source.token:
+        said.append('credentials={"username": "robot", "access_token": Secret.load("repository")}')
     return f"GitRepository({', '.join(said)})"
 
 

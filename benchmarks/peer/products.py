@@ -20,12 +20,13 @@ class Directory:
 class Git:
     """Flows in a Git repository, asked for what is new every `interval` seconds, or as often as is usual (None).
 
-    `token` lets it in where the server wants one, and `authority` is the file of who vouches for the server.
+    `token` says that the server wants to see the user "robot" with what the variable REPOSITORY_TOKEN holds, and
+    `authority` is the file of who vouches for that server.
     """
 
     url: str
     interval: int | None = None
-    token: str | None = None
+    token: bool = False
     authority: Path | None = None
 
 
@@ -41,9 +42,11 @@ class Deployment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How a product serves: `is_fastest` with its settings at their quickest, else as it comes; and at most `limit`
-    runs at once, None for any number, or as many as is usual ("usual")."""
+    runs at once, None for any number, or as many as is usual ("usual"). With `asks_before_runs` it asks a source before
+    each run, where that wants to be said."""
 
     is_fastest: bool = False
+    asks_before_runs: bool = False
     limit: int | str | None = "usual"
 
 
@@ -80,6 +83,9 @@ class Served(Protocol):
     ready_after: float
     log: Path
     rhythm: float
+
+    def exit_code(self) -> int | None:
+        """The code with which the process that serves ended, or the signal below zero; None while it lives."""
 
     def ask(self, deployment: Deployment) -> str:
         """Ask for a run, without parameters, by the HTTP API of the product; the id of the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import time
@@ -33,7 +34,7 @@ def hold():
     say("holds")
     open({gate!r}).read()
 """
-WITHIN = 180.0
+WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,20 @@ class Place:
         """What a source of these flows holds, of which `speak` says that word."""
         text = flows(FLOWS, self.product, said=str(self.said), gate=str(self.gate), word=word)
         return {"flows.py": text}
+
+    def open_gate(self) -> None:
+        """Let the run go on that reads the pipe; raises TimeoutError if none does."""
+
+        def is_read() -> bool:
+            try:
+                os.close(os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                return False
+            return True
+
+        wait_until("a run that reads", is_read, within=WITHIN)
 
     @classmethod
     def fresh(cls, bench: Bench, product: Product) -> Place:

@@ -6,7 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.peer.bench import Bench
 from benchmarks.peer.figures import Row, Seen
-from benchmarks.peer.parts import bursts, cost, idle, importing, latency, polls, pushes
+from benchmarks.peer.parts import (
+    buckets,
+    bursts,
+    cost,
+    deaths,
+    idle,
+    importing,
+    latency,
+    outages,
+    polls,
+    pushes,
+    repositories,
+    tokens,
+)
 
 PARTS: Mapping[str, Callable[[Bench], Iterator[Row | Seen]]] = {
     "import": importing.take,
@@ -16,4 +29,9 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row | Seen]]] = {
     "pushes": pushes.take,
     "polls": polls.take,
     "idle": idle.take,
+    "repositories": repositories.take,
+    "buckets": buckets.take,
+    "outages": outages.take,
+    "deaths": deaths.take,
+    "tokens": tokens.take,
 }

@@ -83,7 +83,6 @@ def _memory_of_a_run(speaking: Speaking) -> float:
     speaking.served.ask(speaking.deployment("hold"))
     speaking.hear(seen)
     private = sum(memory_of(pid).private for pid in speaking.served.processes() if pid not in before)
-    # It reads until nobody has the pipe open for writing.
-    speaking.place.gate.open("w").close()
+    speaking.place.open_gate()
     all_finished(speaking.served, within=60)
     return private

@@ -20,11 +20,13 @@ from benchmarks.peer.turns import in_turns
 
 USUAL_INTERVAL = 60
 WITHIN = 300.0
+# Between two runs, where what is waited for takes much longer.
+SELDOM, OFTEN = 0.5, 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """Flows served from a repository that is pushed to."""
+    """Flows served from a repository that is pushed to, and asked every `interval` seconds."""
 
     speaking: Speaking
     remote: Remote
@@ -33,25 +35,43 @@ class Pushed:
     _words: Iterator[str] = field(default_factory=lambda: (f"push-{number}" for number in itertools.count()))
 
     def push(self, then: Callable[[], None] = lambda: None) -> float:
-        """Push at any moment between two polls, do `then`, and ask for one run after the other until one is on the new
-        commit; seconds from the push to its first line."""
-        time.sleep(self._chances.random() * self.interval)
-        word = next(self._words)
-        self.remote.push(self.speaking.place.files(word))
-        pushed_at = time.time()
+        """Ask for one run after the other, push at any moment between two polls, do `then`, and go on until a run is on
+        the new commit; seconds from the push to its first line."""
+        until = time.time() + self._chances.random() * self.interval
+        pause = SELDOM if self.interval == USUAL_INTERVAL else OFTEN
+        while time.time() < until:
+            self.speaking.ask_and_hear()
+            time.sleep(pause)
+        word, pushed_at = self._pushed()
         then()
         while (said := self.speaking.ask_and_hear()).word != word:
             if time.time() - pushed_at > WITHIN:
                 raise TimeoutError(f"no run was on the new commit within {WITHIN:g} s")
+            time.sleep(pause)
         return said.at - pushed_at
 
     def push_with_a_hint(self) -> float:
         """The same, with a hint after the push."""
         return self.push(lambda: self.speaking.served.hint(self.speaking.deployment()))
 
+    def push_and_ask_once(self) -> float:
+        """Push when nothing has run for longer than the interval, and ask for one run; seconds from the push to its
+        first line. Raises RuntimeError when it was not on the new commit."""
+        time.sleep(2 * self.interval)
+        word, pushed_at = self._pushed()
+        said = self.speaking.ask_and_hear()
+        if said.word != word:
+            raise RuntimeError(f"the run was on {said.word} and not on {word}")
+        return said.at - pushed_at
+
+    def _pushed(self) -> tuple[str, float]:
+        word = next(self._words)
+        self.remote.push(self.speaking.place.files(word))
+        return word, time.time()
+
 
 def take(bench: Bench) -> Iterator[Row]:
-    """At the usual interval, at one second, and with a hint."""
+    """At the usual interval, at one second, with a question before each run, and with a hint."""
     with ExitStack() as stack:
         both = [stack.enter_context(pushed(bench, product, None)) for product in bench.products]
         # At once: each waits for tens of seconds, in which the other hardly does anything.
@@ -62,36 +82,52 @@ def take(bench: Bench) -> Iterator[Row]:
         unit="s",
         ours=[ours for ours, _ in usual],
         peer=[peer for _, peer in usual],
-        note="both at the same time; the peer asks its server for runs each second",
+        note="runs are asked for one after the other all the time, and both are measured at the same time; the peer asks"
+        " its server for runs each second",
     )
-    with pushed(bench, bench.ours, 1) as ours, pushed(bench, bench.peer, 1) as peer:
-        quick = in_turns(ours.push, peer.push, bench.nothing, rounds=bench.size.quick_pushes)
-    yield Row(
-        what="the same at an interval of 1 s",
-        unit="s",
-        ours=quick[0],
-        peer=quick[1],
-        beside=quick[2],
-        beside_is="python -c pass",
+    yield _in_turns(bench, "the same at an interval of 1 s", Pushed.push, asks_before_runs=False)
+    yield _in_turns(
+        bench,
+        "push -> first line of the one run that is asked for then, the source being asked before it",
+        Pushed.push_and_ask_once,
+        asks_before_runs=True,
+        note='of ours `freshness="every_run"`, of the peer an interval of 1 s, beyond which it asks by itself',
     )
     with pushed(bench, bench.ours, None) as ours:
-        hinted = [ours.push_with_a_hint() for _ in range(bench.size.quick_pushes)]
+        _, *hinted = [ours.push_with_a_hint() for _ in range(bench.size.quick_pushes + 1)]
     yield Row(
-        what="the same at the usual interval, with a hint after the push",
+        what="push -> first line of a run on the new commit, at the usual interval, with a hint after the push",
         unit="s",
         ours=hinted,
         note="the peer takes no hints",
     )
 
 
+def _in_turns(
+    bench: Bench, what: str, push: Callable[[Pushed], float], *, asks_before_runs: bool, note: str = ""
+) -> Row:
+    with (
+        pushed(bench, bench.ours, 1, asks_before_runs=asks_before_runs) as ours,
+        pushed(bench, bench.peer, 1, asks_before_runs=asks_before_runs) as peer,
+    ):
+        taken = in_turns(lambda: push(ours), lambda: push(peer), bench.nothing, rounds=bench.size.quick_pushes)
+    return Row(
+        what=what, unit="s", ours=taken[0], peer=taken[1], beside=taken[2], beside_is="python -c pass", note=note
+    )
+
+
 @contextmanager
-def pushed(bench: Bench, product: Product, interval: int | None) -> Iterator[Pushed]:
-    """The product in a world of its own, which serves from a repository that it asks every `interval` seconds."""
+def pushed(bench: Bench, product: Product, interval: int | None, *, asks_before_runs: bool = False) -> Iterator[Pushed]:
+    """The product in a world of its own, in which one run was, and which serves from a repository that it asks every
+    `interval` seconds."""
     place = Place.fresh(bench, product)
     remotes = place.root / "remotes"
     remotes.mkdir()
     remote = Remote.create(remotes / "flows.git", place.files())
     with serving(remotes) as address, product.world(place.root / "world") as world:
         source = Git(f"{address}/flows.git", interval)
-        with world.serve([Deployment("speak", "compared", source)], Manner(is_fastest=True)) as served:
-            yield Pushed(Speaking(served, source, place), remote, interval or USUAL_INTERVAL)
+        manner = Manner(is_fastest=True, asks_before_runs=asks_before_runs)
+        with world.serve([Deployment("speak", "compared", source)], manner) as served:
+            speaking = Speaking(served, source, place)
+            speaking.ask_and_hear()
+            yield Pushed(speaking, remote, interval or USUAL_INTERVAL)

@@ -3,6 +3,7 @@
 #   make test PYTHON=python3.12     another Python, in an environment of its own
 #   make test ARGS='-k schedules'   arguments for pytest
 #   make bench BENCHMARKS=run_cost  one of them alone
+#   make compare PARTS='import latency --quick'
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -72,7 +73,7 @@ bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (ten min
 PARTS :=
 
 .PHONY: compare
-compare: $(VENV)/.dev  ## Measure both, side by side with Prefect (an hour; PARTS='import latency' for some, PARTS=--quick for a look)
+compare: $(VENV)/.dev  ## Measure side by side with Prefect, which is installed for it (an hour)
 	$(BIN)/python -m benchmarks.peer $(PARTS)
 
 .PHONY: clean

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine
 from benchmarks.peer.bench import SIZES, Bench
+from benchmarks.peer.drawing import pictures
 from benchmarks.peer.figures import Row, Seen, Taken, keep, read
 from benchmarks.peer.insertion import inserted
 from benchmarks.peer.of_flowsource import CHECKOUT, Flowsource
@@ -28,11 +31,14 @@ from benchmarks.peer.tables import report
 
 FIGURES = CHECKOUT / "benchmarks" / "peer" / "figures.json"
 PAGE = CHECKOUT / "benchmarks" / "README.md"
+PLOTS = CHECKOUT / "benchmarks" / "plots"
 PLACE = "beside Prefect"
 
 
 def main() -> None:
     """Take what is asked for, and write what is known then."""
+    # What was started is ended on the way out, which a signal alone would not do.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     asked = _asked()
     if not asked.write:
         asked.cache.mkdir(parents=True, exist_ok=True)
@@ -45,8 +51,8 @@ def main() -> None:
 
 
 def _take(part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str], asked: argparse.Namespace) -> None:
-    print(f"{part} ...", flush=True)
     place = Path(tempfile.mkdtemp(prefix=f"{part}-", dir=asked.cache))
+    print(f"{part} ... in {place}", flush=True)
     began, at = time.perf_counter(), datetime.now(UTC)
     found = list(PARTS[part](Bench(ours, peer, place, SIZES[asked.size])))
     taken = Taken(
@@ -67,7 +73,14 @@ def _take(part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str
 
 def _write(taken: Mapping[str, Taken]) -> None:
     parts: Sequence[Taken] = [taken[name] for name in PARTS if name in taken]
-    PAGE.write_text(inserted(PAGE.read_text(encoding="utf-8"), PLACE, report(parts)), encoding="utf-8")
+    PLOTS.mkdir(exist_ok=True)
+    for old in PLOTS.glob("*.svg"):
+        old.unlink()
+    for part in parts:
+        for picture in pictures(part.rows):
+            (PLOTS / picture.file).write_text(picture.text, encoding="utf-8")
+    page = inserted(PAGE.read_text(encoding="utf-8"), PLACE, report(parts, plots=PLOTS.name))
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def _asked() -> argparse.Namespace:

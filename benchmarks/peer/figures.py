@@ -14,7 +14,7 @@ class Row:
     """One thing that was measured: all numbers of ours, of the peer's and of what both are held against, in `unit`.
 
     None was taken where a sequence is empty, and `note` says why. The numbers of rows with the same `series` are drawn
-    over their `at`, which counts what `series` names. `is_rate` says that more is better.
+    over their `at`, which counts what `over` names. `is_rate` says that more is better.
     """
 
     what: str
@@ -26,6 +26,7 @@ class Row:
     note: str = ""
     is_rate: bool = False
     series: str = ""
+    over: str = ""
     at: float = 0
 
 

@@ -26,15 +26,19 @@ from pathlib import Path
 def work():
     beside, own = Path(__file__).with_name("beside.txt"), Path("written-by-the-run.txt")
     before = beside.read_text()
-    own.write_text("kept")
+    try:
+        own.write_text("kept")
+        fate = "lost"
+    except OSError:
+        fate = "refused"
     say("works")
     open({gate!r}).read()
     after = beside.read_text() if beside.exists() else "nothing"
     try:
-        kept = own.exists() and Path.cwd().exists()
+        fate = "kept" if own.exists() and Path.cwd().exists() else fate
     except FileNotFoundError:
-        kept = False
-    say(f"{{before}}-{{after}}-{{'kept' if kept else 'lost'}}")
+        pass
+    say(f"{{before}}-{{after}}-{{fate}}")
 """
 
 

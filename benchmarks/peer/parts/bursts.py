@@ -29,7 +29,8 @@ def take(bench: Bench) -> Iterator[Row]:
                 ours=seconds,
                 peer=peer.get(count, ()),
                 note="" if count in peer else "of the peer it would take too long, or too much memory",
-                series=f"Seconds for so many runs, {_told(limit)}",
+                series=f"Seconds until the last run has ended, {_told(limit)}",
+                over="runs asked for at once",
                 at=count,
             )
         for_both = max(peer)

@@ -16,6 +16,8 @@ from benchmarks.peer.speaking import Place
 
 # What is done once after a start is no part of being idle.
 SETTLING = 10.0
+# From so many on they are of a directory.
+MANY = 100
 
 
 def take(bench: Bench) -> Iterator[Row]:
@@ -31,13 +33,16 @@ def take(bench: Bench) -> Iterator[Row]:
             took = time.perf_counter() - began
             used = [(one.usage() - then).whole / took * 100 for one, then in zip(served, before, strict=True)]
             memory = [sum(memory_of(pid).proportional for pid in one.processes()) for one in served]
-        of = f"{count:,} deployments of {'a Git repository' if count < MANY else 'a directory'}"
+        of = (
+            f"{count:,} deployment{'s' if count > 1 else ''} of {'a Git repository' if count < MANY else 'a directory'}"
+        )
         yield Row(
             what=f"idle with {of}",
             unit="% of a core",
             ours=used[:1],
             peer=used[1:],
-            series="Idle CPU with so many deployments, % of a core",
+            series="Idle CPU, % of a core",
+            over="deployments",
             at=count,
         )
         yield Row(
@@ -45,12 +50,10 @@ def take(bench: Bench) -> Iterator[Row]:
             unit="MiB",
             ours=memory[:1],
             peer=memory[1:],
-            series="Idle memory with so many deployments, MiB",
+            series="Idle memory, MiB",
+            over="deployments",
             at=count,
         )
-
-
-MANY = 100
 
 
 def _serving(bench: Bench, product: Product, count: int, stack: ExitStack) -> Served:

@@ -12,6 +12,11 @@ from tests.support.git_server import Refuse
 
 POLLS = 4
 BROKEN = "def broken(:\n"
+OWN = {
+    "kept": "what it wrote where it works is still there",
+    "lost": "what it wrote where it works is gone",
+    "refused": "it may not write to where its code is",
+}
 
 
 def take(bench: Bench) -> Iterator[Seen]:
@@ -60,7 +65,8 @@ def update_under_a_run(bench: Bench, product: Product) -> str:
     with scene(bench, product) as seen:
         heard = len(seen.speaking.heard())
         seen.served.ask(seen.speaking.deployment("work"))
-        seen.hear(heard)
+        if seen.hear(heard) is None:
+            raise RuntimeError(f"the run does not begin; the log is {seen.served.log}")
         seen.push("second")
         if not seen.is_on("second"):
             return f"{seen.process()}; the new commit is not served"
@@ -70,7 +76,4 @@ def update_under_a_run(bench: Bench, product: Product) -> str:
     if said is None:
         return "the run does not end"
     before, after, own = said.word.split("-")
-    return (
-        f"the run reads “{before}” in a file beside its own before, and “{after}” after; "
-        f"what it wrote in its working directory is {own}"
-    )
+    return f"the run reads “{before}” in a file beside its own before, and “{after}” after; {OWN[own]}"

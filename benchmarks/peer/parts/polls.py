@@ -41,20 +41,18 @@ def take(bench: Bench) -> Iterator[Row]:
         of = f"{count} deployment{'s' if count > 1 else ''} of one repository"
 
         def row(what: str, unit: str, ours: float, peer: float, series: str, at: int = count) -> Row:
-            return Row(what=what, unit=unit, ours=[ours], peer=[peer], series=series, at=at)
+            return Row(what=what, unit=unit, ours=[ours], peer=[peer], series=series, over="deployments", at=at)
 
-        yield row(
-            f"{of}: until ready", "s", ours.ready_after, peer.ready_after, "Seconds until so many deployments are ready"
-        )
+        yield row(f"{of}: until ready", "s", ours.ready_after, peer.ready_after, "Seconds until ready")
         yield row(
             f"{of}: requests until then",
             "requests",
             ours.requests_before,
             peer.requests_before,
-            "Requests until so many deployments are ready",
+            "Requests until ready",
         )
         yield Row(what=f"{of}: a poll in vain", unit="requests", ours=[ours.requests], peer=[peer.requests])
-        yield row(f"{of}: a poll in vain", "bytes", ours.bytes, peer.bytes, "Bytes of a poll with so many deployments")
+        yield row(f"{of}: a poll in vain", "bytes", ours.bytes, peer.bytes, "Bytes of a poll in vain")
         yield Row(what=f"{of}: a poll in vain", unit="Git processes", ours=[ours.processes], peer=[peer.processes])
 
 

@@ -82,7 +82,7 @@ def take(bench: Bench) -> Iterator[Row]:
         unit="s",
         ours=[ours for ours, _ in usual],
         peer=[peer for _, peer in usual],
-        note="runs are asked for one after the other all the time, and both are measured at the same time; the peer asks"
+        note="runs are asked for one after the other all the time, and both are measured at once; the peer asks"
         " its server for runs each second",
     )
     yield _in_turns(bench, "the same at an interval of 1 s", Pushed.push, asks_before_runs=False)

@@ -49,14 +49,15 @@ def take(bench: Bench) -> Iterator[Row]:
                 sides,
                 HISTORY_ROUNDS,
                 f"first clone, {HISTORY_FILES} files, {commits:,} commits",
-                "Seconds of a first clone with a history of so many commits",
+                "Seconds of a first clone of 500 files",
+                "commits",
                 commits,
             )
 
 
 def _rows(sides: Sides, shape: Shape, rounds: int) -> Iterator[Row]:
     of = f"{shape.name} repository ({shape.files:,} files, {shape.size / 1e6:g} MB, {shape.commits:,} commits)"
-    yield _first(sides, rounds, f"{of}: first clone", "Seconds of a first clone of so many files", shape.files)
+    yield _first(sides, rounds, f"{of}: first clone", "Seconds of a first clone", "files", shape.files)
     bare = BareClone.create(sides.url, sides.place / "bare.git")
     ours, peer, git = in_turns(sides.ours.fetch, sides.peer.fetch, bare.fetch, rounds=rounds)
     yield Row(
@@ -66,7 +67,8 @@ def _rows(sides: Sides, shape: Shape, rounds: int) -> Iterator[Row]:
         peer=peer,
         beside=git,
         beside_is="git fetch --depth 1",
-        series="Seconds of a poll in vain of so many files",
+        series="Seconds of a poll in vain",
+        over="files",
         at=shape.files,
     )
     numbers = itertools.count(1)
@@ -85,12 +87,13 @@ def _rows(sides: Sides, shape: Shape, rounds: int) -> Iterator[Row]:
         peer=peer,
         beside=git,
         beside_is="git fetch + git worktree add",
-        series="Seconds of an update of one of so many files",
+        series="Seconds of an update of one file",
+        over="files",
         at=shape.files,
     )
 
 
-def _first(sides: Sides, rounds: int, what: str, series: str, at: int) -> Row:
+def _first(sides: Sides, rounds: int, what: str, series: str, over: str, at: int) -> Row:
     ours, peer, git = in_turns(
         sides.ours.first, sides.peer.first, lambda: clone(sides.url, sides.place / "clone"), rounds=rounds
     )
@@ -102,6 +105,7 @@ def _first(sides: Sides, rounds: int, what: str, series: str, at: int) -> Row:
         beside=git,
         beside_is="git clone --depth 1",
         series=series,
+        over=over,
         at=at,
     )
 

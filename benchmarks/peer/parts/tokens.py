@@ -80,7 +80,7 @@ def _watching(token: str) -> Iterator[list[str]]:
     def watch() -> None:
         while not is_over.wait(0.002):
             commands = [command_of(pid) for pid in tree_of(os.getpid())]
-            seen.extend(" ".join(words[:2]) for words in commands if any(token in word for word in words))
+            seen.extend(_shortly(words) for words in commands if any(token in word for word in words))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -89,6 +89,10 @@ def _watching(token: str) -> Iterator[list[str]]:
     finally:
         is_over.set()
         watcher.join()
+
+
+def _shortly(words: Sequence[str]) -> str:
+    return " ".join([Path(words[0]).name, *(word for word in words[1:2] if not word.startswith("http"))])
 
 
 def _files_with(token: str, root: Path) -> set[str]:

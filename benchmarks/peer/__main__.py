@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,21 +41,38 @@ def main() -> None:
     # What was started is ended on the way out, which a signal alone would not do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     asked = _asked()
+    failed: list[str] = []
     if not asked.write:
         asked.cache.mkdir(parents=True, exist_ok=True)
         ours, peer = Flowsource(asked.cache), Prefect(asked.cache)
         versions = {**ours.prepare("s3"), **peer.prepare("s3fs")}
-        for part in asked.parts or PARTS:
-            _take(part, ours, peer, versions, asked)
+        failed = [part for part in asked.parts or PARTS if not _is_taken(part, ours, peer, versions, asked)]
     if asked.figures == FIGURES:
         _write(read(FIGURES))
+    if failed:
+        sys.exit(f"not taken: {', '.join(failed)}. Their logs are kept in {asked.cache}.")
+
+
+def _is_taken(
+    part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str], asked: argparse.Namespace
+) -> bool:
+    try:
+        _take(part, ours, peer, versions, asked)
+    except Exception:
+        # An hour of others is not to be lost for one.
+        traceback.print_exc()
+        return False
+    return True
 
 
 def _take(part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str], asked: argparse.Namespace) -> None:
     place = Path(tempfile.mkdtemp(prefix=f"{part}-", dir=asked.cache))
     print(f"{part} ... in {place}", flush=True)
     began, at = time.perf_counter(), datetime.now(UTC)
-    found = list(PARTS[part](Bench(ours, peer, place, SIZES[asked.size])))
+    found = []
+    for one in PARTS[part](Bench(ours, peer, place, SIZES[asked.size])):
+        print(f"  {one.what}", flush=True)
+        found.append(one)
     taken = Taken(
         part=part,
         at=f"{at:%Y-%m-%d %H:%M} UTC",

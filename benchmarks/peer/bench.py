@@ -24,7 +24,6 @@ class Size:
     quick_pushes: int
     polled: tuple[int, ...]
     idle: tuple[int, ...]
-    peer_idle: tuple[int, ...]
     idle_seconds: float
     shapes: tuple[str, ...]
     histories: tuple[int, ...]
@@ -42,7 +41,6 @@ SIZES = {
         quick_pushes=2,
         polled=(1, 10),
         idle=(1, 50),
-        peer_idle=(1, 50),
         idle_seconds=10,
         shapes=("small", "medium"),
         histories=(10, 100),
@@ -58,7 +56,6 @@ SIZES = {
         quick_pushes=10,
         polled=(1, 10, 50),
         idle=(1, 50, 500),
-        peer_idle=(1, 50, 500),
         idle_seconds=60,
         shapes=("small", "medium", "large"),
         histories=(10, 100, 1000),
@@ -74,7 +71,6 @@ SIZES = {
         quick_pushes=20,
         polled=(1, 10, 50),
         idle=(1, 50, 500),
-        peer_idle=(1, 50, 500),
         idle_seconds=60,
         shapes=("small", "medium", "large"),
         histories=(10, 100, 1000, 10_000),

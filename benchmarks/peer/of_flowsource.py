@@ -18,7 +18,7 @@ from benchmarks.peer.started import Started, free_port, started
 from benchmarks.processes import command_of, cpu_of_tree, tree_of
 
 CHECKOUT = Path(__file__).parents[2]
-_READY = "Ask for a run:"
+_DASHBOARD, _READY = "Dashboard:", "Ask for a run:"
 _ANSWERING = "flowsource.server.embedded"
 _FINAL = ("completed", "failed", "timed_out", "crashed", "cancelled", "skipped")
 _SCRIPT = """
@@ -89,11 +89,15 @@ class _World:
         return _state(json.loads(self.command("runs", "show", run, "--json"))["state"])
 
     @cached_property
-    def door(self) -> HttpDoor:
-        """The API of the process that serves, as somebody who may do everything."""
+    def _token(self) -> str:
+        """The secret of somebody who may do everything."""
         made = json.loads(self.command("tokens", "create", "comparison", "--scope", "admin", "--json"))
-        url = f"http://127.0.0.1:{self._said['FLOWSOURCE_DASHBOARD']}/api/v1"
-        return HttpDoor(url, {"Authorization": f"Bearer {made['secret']}"})
+        return str(made["secret"])
+
+    def door(self, log: Path) -> HttpDoor:
+        """The API of the process that serves, which tells where that is."""
+        url = log.read_text(encoding="utf-8").rpartition(_DASHBOARD)[2].split()[0]
+        return HttpDoor(f"{url}/api/v1", {"Authorization": f"Bearer {self._token}"})
 
     def command(self, *words: str) -> bytes:
         """What a command of the terminal prints; raises subprocess.CalledProcessError."""
@@ -108,14 +112,18 @@ class _Served:
         self.rhythm = 0.0
         self._world = world
 
+    @cached_property
+    def _door(self) -> HttpDoor:
+        return self._world.door(self.log)
+
     def ask(self, deployment: Deployment) -> str:
         """By the API that the serving process has for this machine."""
-        run: str = self._world.door.post(f"/deployments/{deployment.flow}/{deployment.name}/runs", {})["id"]
+        run: str = self._door.post(f"/deployments/{deployment.flow}/{deployment.name}/runs", {})["id"]
         return run
 
     def state(self, run: str) -> State:
         """By the same API."""
-        return _state(self._world.door.get(f"/runs/{run}")["state"])
+        return _state(self._door.get(f"/runs/{run}")["state"])
 
     def unfinished(self) -> int:
         """All runs but those that have ended."""
@@ -127,8 +135,8 @@ class _Served:
 
     def hint(self, deployment: Deployment) -> None:
         """Have all sources asked now."""
-        for source in self._world.door.get("/sources")["items"]:
-            self._world.door.post(f"/sources/{quote(source['key'], safe='')}/sync", {})
+        for source in self._door.get("/sources")["items"]:
+            self._door.post(f"/sources/{quote(source['key'], safe='')}/sync", {})
 
     def usage(self) -> Usage:
         """Of the process that serves, and of the one it starts for the API once somebody asks."""
@@ -140,7 +148,7 @@ class _Served:
         return list(tree_of(self.pid))
 
     def _count(self, query: str) -> int:
-        counted: int = self._world.door.get(f"/runs/count?query={quote(query)}")["count"]
+        counted: int = self._door.get(f"/runs/count?query={quote(query)}")["count"]
         return counted
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import tree_of
 
-READY_WITHIN = 300.0
+READY_WITHIN = 600.0
 STOPPED_WITHIN = 60.0
 _LOOK_EVERY = 0.005
 
@@ -35,7 +36,7 @@ def started(
     """Run the command until the block ends; it is ready when what it wrote so far says so.
 
     At the end it is asked to end, and it and all below it are killed if it has not after a minute. Raises RuntimeError,
-    with what it wrote, when it does not become ready in five.
+    with what it wrote, when it does not become ready in ten.
     """
     began = time.perf_counter()
     with log.open("ab") as output:
@@ -62,11 +63,12 @@ def wait_until(what: str, is_so: Callable[[], bool], *, within: float, every: fl
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listened at just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of this machine that nobody listens at now, and that no connection is given by itself."""
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _written(log: Path, begins: int) -> str:

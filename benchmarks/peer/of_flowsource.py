@@ -79,14 +79,14 @@ class _World:
     def serve(self, deployments: Sequence[Deployment], manner: Manner = Manner()) -> Iterator[Served]:
         """One `serve` of all of them. It has no settings that make it faster."""
         script = self._place / "serve.py"
-        script.write_text(_script(deployments, manner), encoding="utf-8")
+        script.write_text(script_of(deployments, manner), encoding="utf-8")
         command = [str(self._python), str(script)]
         with started(command, self._said, self._place / "serve.log", lambda told: _READY in told) as process:
             yield _Served(process, self)
 
     def told(self, run: str) -> State:
         """By its command, which needs nobody who serves."""
-        return _state(json.loads(self.command("runs", "show", run, "--json"))["state"])
+        return state_of(json.loads(self.command("runs", "show", run, "--json"))["state"])
 
     @cached_property
     def _token(self) -> str:
@@ -123,7 +123,7 @@ class _Served:
 
     def state(self, run: str) -> State:
         """By the same API."""
-        return _state(self._door.get(f"/runs/{run}")["state"])
+        return state_of(self._door.get(f"/runs/{run}")["state"])
 
     def unfinished(self) -> int:
         """All runs but those that have ended."""
@@ -152,11 +152,13 @@ class _Served:
         return counted
 
 
-def _state(word: str) -> State:
+def state_of(word: str) -> State:
+    """The state that the word says."""
     return State(word, word in _FINAL, word == "completed")
 
 
-def _script(deployments: Sequence[Deployment], manner: Manner) -> str:
+def script_of(deployments: Sequence[Deployment], manner: Manner) -> str:
+    """The program that serves those."""
     made = [f"deployment({one.flow!r}, {one.name!r}, {_source(one.source)})" for one in deployments]
     limit = {} if manner.limit == "usual" else {"limit": manner.limit}
     freshness = "every_run" if manner.asks_before_runs else "poll"

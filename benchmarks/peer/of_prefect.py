@@ -100,7 +100,7 @@ class _World:
     def serve(self, deployments: Sequence[Deployment], manner: Manner = Manner()) -> Iterator[Served]:
         """One `serve` of all of them."""
         script = self._place / "serve.py"
-        script.write_text(_script(deployments, manner), encoding="utf-8")
+        script.write_text(script_of(deployments, manner), encoding="utf-8")
         rhythm = FASTEST_POLL if manner.is_fastest else USUAL_POLL
         command = [str(self._python), str(script)]
         said = {**self._said, "PREFECT_RUNNER_POLL_FREQUENCY": str(rhythm), "PYTHONUNBUFFERED": "1"}
@@ -109,7 +109,7 @@ class _World:
 
     def told(self, run: str) -> State:
         """By its server, which is there whether anything serves or not."""
-        return _state(self._door, run)
+        return state_of(self._door.get(f"/flow_runs/{run}")["state"])
 
 
 class _Served:
@@ -130,7 +130,7 @@ class _Served:
 
     def state(self, run: str) -> State:
         """By its server."""
-        return _state(self._door, run)
+        return state_of(self._door.get(f"/flow_runs/{run}")["state"])
 
     def unfinished(self) -> int:
         """Counted by its server."""
@@ -157,12 +157,13 @@ class _Served:
         return counted
 
 
-def _state(door: HttpDoor, run: str) -> State:
-    state: dict[str, Any] = door.get(f"/flow_runs/{run}")["state"]
-    return State(state["name"].lower(), state["type"] in _FINAL, state["type"] == "COMPLETED")
+def state_of(told: Mapping[str, Any]) -> State:
+    """What its server tells of the state of a run: a type, of which there are few, and a name that says more."""
+    return State(told["name"].lower(), told["type"] in _FINAL, told["type"] == "COMPLETED")
 
 
-def _script(deployments: Sequence[Deployment], manner: Manner) -> str:
+def script_of(deployments: Sequence[Deployment], manner: Manner) -> str:
+    """The program that serves those."""
     made = [f"deployment({one.flow!r}, {one.name!r}, {_source(one.source)})" for one in deployments]
     limit = {} if manner.limit == "usual" else {"limit": manner.limit}
     return _SCRIPT.format(deployments=",\n        ".join(made), limit=limit)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.peer.bench import Bench
 from benchmarks.peer.figures import Seen
-from benchmarks.peer.products import Deployment, Git, Manner, Product, Served, World, flows
+from benchmarks.peer.products import Deployment, Git, Manner, Product, Served, State, World, flows
 from benchmarks.peer.remotes import Remote
 from benchmarks.peer.speaking import Place, Said, Speaking
 from benchmarks.peer.started import wait_until
@@ -90,11 +90,15 @@ class Scene:
             run = self.served.ask(self.speaking.deployment())
         except (OSError, RuntimeError):
             return "refused: nobody answers"
-        self.within(PATIENCE, lambda: self.world.told(run).is_final)
+        self.within(PATIENCE, lambda: self.state(run).is_final)
         said = self.speaking.heard()[seen:]
-        state = self.world.told(run)
+        state = self.state(run)
         late = "" if state.is_final else f" still after {PATIENCE:g} s"
         return f"{state.word}{late}" + (f", on the commit “{said[-1].word}”" if said else "")
+
+    def state(self, run: str) -> State:
+        """The state of the run, asked of the process that serves while that lives."""
+        return self.served.state(run) if self.served.exit_code() is None else self.world.told(run)
 
     def is_on(self, word: str) -> bool:
         """Whether a run that is asked for soon says that word."""

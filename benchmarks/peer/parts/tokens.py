@@ -10,8 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import trustme
+from typing import TYPE_CHECKING
 
 from benchmarks.peer.bench import Bench
 from benchmarks.peer.figures import Seen
@@ -22,6 +21,9 @@ from benchmarks.peer.speaking import Place, Speaking, finished
 from benchmarks.peer.started import wait_until
 from benchmarks.processes import command_of, tree_of
 from tests.support.git_server import git_server
+
+if TYPE_CHECKING:
+    import trustme
 
 POLLS = 4
 _IS_RANDOM, _PLACEHOLDER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4,}){3,}|tmp\w{8}"), "..."
@@ -34,6 +36,9 @@ def take(bench: Bench) -> Iterator[Seen]:
 
 def found(bench: Bench, product: Product) -> str:
     """Where it is: in the words by which processes are started, in files, in logs, in what a run has in its memory."""
+    # Only those who change flowsource have it.
+    import trustme
+
     place, token = Place.fresh(bench, product), f"canary-{secrets.token_hex(16)}"
     remotes, authority = place.root / "remotes", place.root / "authority.pem"
     remotes.mkdir()

@@ -16,24 +16,18 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import machine
 from benchmarks.peer.bench import SIZES, Bench
-from benchmarks.peer.drawing import pictures
 from benchmarks.peer.figures import Row, Seen, Taken, keep, read
-from benchmarks.peer.insertion import inserted
 from benchmarks.peer.of_flowsource import CHECKOUT, Flowsource
 from benchmarks.peer.of_prefect import Prefect
 from benchmarks.peer.parts import PARTS
 from benchmarks.peer.tables import report
-
-FIGURES = CHECKOUT / "benchmarks" / "peer" / "figures.json"
-PAGE = CHECKOUT / "benchmarks" / "README.md"
-PLOTS = CHECKOUT / "benchmarks" / "plots"
-PLACE = "beside Prefect"
+from benchmarks.peer.writing import FIGURES, write
 
 
 def main() -> None:
@@ -48,7 +42,7 @@ def main() -> None:
         versions = {**ours.prepare("s3"), **peer.prepare("s3fs")}
         failed = [part for part in asked.parts or PARTS if not _is_taken(part, ours, peer, versions, asked)]
     if asked.figures == FIGURES:
-        _write(read(FIGURES))
+        write(read(FIGURES))
     if failed:
         sys.exit(f"not taken: {', '.join(failed)}. Their logs are kept in {asked.cache}.")
 
@@ -87,18 +81,6 @@ def _take(part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str
     print(report([taken]), flush=True)
     # Kept when something went wrong, for its logs.
     shutil.rmtree(place)
-
-
-def _write(taken: Mapping[str, Taken]) -> None:
-    parts: Sequence[Taken] = [taken[name] for name in PARTS if name in taken]
-    PLOTS.mkdir(exist_ok=True)
-    for old in PLOTS.glob("*.svg"):
-        old.unlink()
-    for part in parts:
-        for picture in pictures(part.rows):
-            (PLOTS / picture.file).write_text(picture.text, encoding="utf-8")
-    page = inserted(PAGE.read_text(encoding="utf-8"), PLACE, report(parts, plots=PLOTS.name))
-    PAGE.write_text(page, encoding="utf-8")
 
 
 def _asked() -> argparse.Namespace:

@@ -108,7 +108,9 @@ SPREAD = ("min ms", "p50 ms", "max ms")
 def machine() -> str:
     """What the numbers were taken on, in one line."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{python}, {_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
+    return (
+        f"{python}, {_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release().partition('-')[0]}"
+    )
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -100,13 +100,18 @@ class Scene:
         """The state of the run, asked of the process that serves while that lives."""
         return self.served.state(run) if self.served.exit_code() is None else self.world.told(run)
 
-    def is_on(self, word: str) -> bool:
-        """Whether a run that is asked for soon says that word."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and self.served.exit_code() is None:
+    def is_on(self, word: str, within: float = PATIENCE) -> bool:
+        """Whether a run that is asked for in that time says that word."""
+        return self.seconds_until_on(word, within) is not None
+
+    def seconds_until_on(self, word: str, within: float) -> float | None:
+        """How long until a run has said that word, of those that are asked for one after the other; None if none does
+        in that time, or the process that serves has ended."""
+        began = time.monotonic()
+        while time.monotonic() < began + within and self.served.exit_code() is None:
             if f"“{word}”" in self.run():
-                return True
-        return False
+                return time.monotonic() - began
+        return None
 
     def hear(self, seen: int) -> Said | None:
         """What was said after so many others, if it is in time."""

@@ -11,6 +11,8 @@ from benchmarks.peer.scenes import files, scene, seen_by_both
 from tests.support.git_server import Refuse
 
 POLLS = 4
+# Who asks a server less often after failures takes a while to see that they are over.
+RECOVERY = 120.0
 BROKEN = "def broken(:\n"
 OWN = {
     "kept": "what it wrote where it works is still there",
@@ -36,7 +38,8 @@ def remote_away(bench: Bench, product: Product) -> str:
         process = seen.process()
         seen.server.behave()
         seen.push("after")
-        after = "the next push is served" if seen.is_on("after") else "the next push is not served"
+        seconds = seen.seconds_until_on("after", RECOVERY)
+        after = "the next push is not served" if seconds is None else f"the next push is served after {seconds:.0f} s"
     return f"{process}; a run asked for meanwhile is {meanwhile}; once the remote is back, {after}"
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 560, 320
-LEFT, RIGHT, TOP, BOTTOM = 64, 116, 48, 48
+WIDTH, HEIGHT = 580, 320
+LEFT, RIGHT, TOP, BOTTOM = 64, 136, 48, 48
 # Beyond this, what is small would lie on the axis: the scale is one of ratios.
 WIDE = 20
 # Blue, orange, grey: told apart by those who see no red or no green, and by the words at their ends.

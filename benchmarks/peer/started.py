@@ -33,7 +33,7 @@ class Started:
 def started(
     command: Sequence[str], environment: Mapping[str, str], log: Path, is_ready: Callable[[str], bool]
 ) -> Iterator[Started]:
-    """Run the command until the block ends; it is ready when what it wrote so far says so.
+    """Run the command where its log is, until the block ends; it is ready when what it wrote so far says so.
 
     At the end it is asked to end, and it and all below it are killed if it has not after a minute. Raises RuntimeError,
     with what it wrote, when it does not become ready in ten.
@@ -41,7 +41,10 @@ def started(
     began = time.perf_counter()
     with log.open("ab") as output:
         begins = output.tell()
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, process_group=0)
+        # Not where we are: of a run that crashed, the peer fetches the code into where it works.
+        process = subprocess.Popen(
+            command, cwd=log.parent, env=environment, stdout=output, stderr=output, process_group=0
+        )
     try:
         while not is_ready(_written(log, begins)):
             if process.poll() is not None or time.perf_counter() - began > READY_WITHIN:

@@ -83,6 +83,11 @@ def _take(part: str, ours: Flowsource, peer: Prefect, versions: Mapping[str, str
     shutil.rmtree(place)
 
 
+def _whole(path: str) -> Path:
+    # Processes do not work where we do.
+    return Path(path).resolve()
+
+
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peer", description="Compare flowsource with Prefect.")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
@@ -90,7 +95,7 @@ def _asked() -> argparse.Namespace:
     size.add_argument("--quick", dest="size", action="store_const", const="quick", help="a look, in minutes")
     size.add_argument("--full", dest="size", action="store_const", const="full", help="all of it, in hours")
     parser.add_argument("--write", action="store_true", help="measure nothing, and write what was measured")
-    parser.add_argument("--cache", type=Path, default=CHECKOUT / "build" / "peer", help="where environments are kept")
+    parser.add_argument("--cache", type=_whole, default=CHECKOUT / "build" / "peer", help="where environments are kept")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="where numbers are kept; the page has the usual")
     parser.set_defaults(size="usual")
     return parser.parse_args()

@@ -3,6 +3,7 @@
 #   make test PYTHON=python3.12     another Python, in an environment of its own
 #   make test ARGS='-k schedules'   arguments for pytest
 #   make bench BENCHMARKS=run_cost  one of them alone
+#   make compare PARTS='import latency --quick'
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -68,6 +69,12 @@ BENCHMARKS := import_time run_latency run_cost run_timing poll_cost startup sour
 .PHONY: bench
 bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (ten minutes)
 	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+PARTS :=
+
+.PHONY: compare
+compare: $(VENV)/.dev  ## Measure side by side with Prefect, which is installed for it (an hour)
+	$(BIN)/python -m benchmarks.peer $(PARTS)
 
 .PHONY: clean
 clean:  ## Remove everything that make and the tools made

@@ -23,7 +23,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from benchmarks.finding_runs import fill
 from benchmarks.log_lines import fill as fill_log
 from benchmarks.measure import percentile, print_table
-from benchmarks.serving import HttpServer, cpu_of, server_started
+from benchmarks.processes import cpu_of
+from benchmarks.serving import HttpServer, server_started
 from flowsource.store import open_store
 
 RUNS = 100_000

@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.measure import memory_of, memory_of_idle_python, print_table
-from benchmarks.serving import HttpServer, Server, cpu_of, server_started, serving
+from benchmarks.processes import cpu_of
+from benchmarks.serving import HttpServer, Server, server_started, serving
 
 COUNTS = (1, 50, 500)
 RUNNERS = (0, 3)

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -34,10 +34,10 @@ class Memory:
     private: float
 
 
-def run_python(code: str) -> Cost:
+def run_python(code: str, python: str = sys.executable, environment: Mapping[str, str] = os.environ) -> Cost:
     """Run `code` in a Python of its own and say what that cost; raises RuntimeError when it fails."""
     began = time.perf_counter()
-    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ)
+    pid = os.posix_spawn(python, [python, "-c", code], environment)
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter() - began
     if status:
@@ -45,13 +45,14 @@ def run_python(code: str) -> Cost:
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
-def peak_memory(code: str) -> float:
+def peak_memory(code: str, python: str = sys.executable, environment: Mapping[str, str] = os.environ) -> float:
     """The most memory, in MiB, that a Python of its own had resident by the end of `code`.
 
     Asked of the child itself: what the kernel tells a parent counts the parent's own pages from before the exec.
     """
     code += "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    command = [python, "-c", code]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     return int(said.split()[1]) / 1024
 
 
@@ -107,7 +108,9 @@ SPREAD = ("min ms", "p50 ms", "max ms")
 def machine() -> str:
     """What the numbers were taken on, in one line."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{python}, {_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}"
+    return (
+        f"{python}, {_processor()}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release().partition('-')[0]}"
+    )
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -26,7 +26,8 @@ from benchmarks.measure import (
     spread,
     take_turns,
 )
-from benchmarks.serving import Asker, Server, asking, children_of, completed, serving
+from benchmarks.processes import children_of
+from benchmarks.serving import Asker, Server, asking, completed, serving
 from flowsource.runs import RunState
 
 RUNS = 200

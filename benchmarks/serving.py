@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from benchmarks.processes import children_of, cpu_of, cpu_of_ended_children
 from flowsource.runner.requests import request_run, wait_until_final
 from flowsource.runs import Run, RunState
 from flowsource.settings import Settings
@@ -28,7 +29,6 @@ T = TypeVar("T")
 READY = b"Ask for a run:"
 START_WITHIN = 60.0
 STOP_WITHIN = 30.0
-_SECONDS_PER_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Server:
     def usage(self) -> Usage:
         """What it has used so far. Of runs that have ended this is exact to a hundredth of a second in all."""
         guardian = self.fork_server
-        return Usage(cpu_of(self.pid), cpu_of(guardian) + _cpu_of_ended_children(guardian))
+        return Usage(cpu_of(self.pid), cpu_of(guardian) + cpu_of_ended_children(guardian))
 
 
 @contextmanager
@@ -183,25 +183,7 @@ def completed(run: Run) -> Run:
     return run
 
 
-def children_of(pid: int) -> list[int]:
-    """The processes that `pid` has started and that have not ended."""
-    # They are listed with the thread that started each.
-    return [int(child) for told in Path(f"/proc/{pid}/task").glob("*/children") for child in told.read_text().split()]
-
-
 def _environment(home: Path) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("FLOWSOURCE_")}
     ours.pop("PYTHONDONTWRITEBYTECODE", None)  # Users run from bytecode.
     return {**ours, "FLOWSOURCE_HOME": str(home)}
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU that the process itself has used so far."""
-    # The clock of another process, to the nanosecond and with its ended threads; clock_getcpuclockid(3) makes it so.
-    return time.clock_gettime((~pid << 3) | 2)
-
-
-def _cpu_of_ended_children(pid: int) -> float:
-    # The name of the program, in parentheses, may hold anything; what comes after it is numbers.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) * _SECONDS_PER_TICK

@@ -21,6 +21,7 @@ from statistics import median
 
 import anyio
 
+from benchmarks.git_clones import BareClone, clone
 from benchmarks.git_repositories import SHAPES, Shape, change, make
 from benchmarks.git_serving import serving
 from benchmarks.measure import paired_ratio, print_table, take_turns
@@ -42,10 +43,7 @@ class Bench:
 
     def clone(self) -> float:
         """Seconds that `git clone --depth 1` takes."""
-        into = self.place / "clone"
-        took = _timed(["git", "clone", "-q", "--depth", "1", self.url, str(into)])
-        remove_tree(into)
-        return took
+        return clone(self.url, self.place / "clone")
 
     def snapshot(self, *directories: str) -> float:
         """Seconds from asking the remote to a snapshot in an empty cache."""
@@ -58,20 +56,13 @@ class Bench:
     def updates(self, rounds: int, *, may_link: bool) -> tuple[list[float], list[float]]:
         """Seconds of a fetch with a new work tree, and of a poll with a new snapshot, after one file was changed."""
         bare, cache = self.place / "bare.git", self.place / "kept"
-        subprocess.run(["git", "clone", "-q", "--bare", "--depth", "1", self.url, str(bare)], check=True)
+        kept_by_git = BareClone.create(self.url, bare)
         source, kept = GitRepository(self.url), SnapshotCache(cache, is_protected=may_link)
         anyio.run(_take, source, kept)
         numbers = iter(range(1, 10_000))
 
         def by_git() -> float:
-            tip = change(self.repository, next(numbers))
-            tree = self.place / "tree"
-            git = ["git", "-C", str(bare)]
-            took = _timed([*git, "fetch", "-q", "--depth", "1", self.url, "main"])
-            took += _timed([*git, "worktree", "add", "-q", "--detach", str(tree), tip])
-            remove_tree(tree)
-            subprocess.run([*git, "worktree", "prune"], check=True)
-            return took
+            return kept_by_git.update(change(self.repository, next(numbers)))
 
         def by_us() -> float:
             took, snapshot = anyio.run(_take, source, kept)
@@ -91,12 +82,6 @@ async def _take(source: GitRepository, cache: SnapshotCache) -> tuple[float, Sna
     snapshot = await cache.ensure(source, revision)
     await cache.remember_tip(source, snapshot.revision)
     return time.perf_counter() - began, snapshot
-
-
-def _timed(command: list[str]) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, check=True)
-    return time.perf_counter() - began
 
 
 def _tip(repository: Path) -> str:

@@ -71,8 +71,8 @@ def digest_of(secret: str) -> str:
 
 
 def check_token_name(name: str) -> str:
-    """`name` if a token can be called so; raises InvalidInput."""
-    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+    """`name` if a token can be called so; raises InvalidInput. In an address dots alone would lead elsewhere."""
+    if not name.strip(". ") or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise InvalidInput(f"name: {name!r} is not a name; give up to {_LONGEST_NAME} signs on one line.")
     return name
 

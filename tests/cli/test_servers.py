@@ -32,7 +32,9 @@ def test_a_token_is_made_shown_once_listed_and_revoked(alone: CommandLine) -> No
     [
         (["x", "--scope", "root"], "give some of viewer, operator, runner, admin"),
         (["x\n", "--scope", "viewer"], "is not a name"),
-        (["x", "--scope", "viewer", "--expires-in", "soon"], "such as 90d, 12h or 30m"),
+        (["x", "--scope", "viewer", "--expires-in", "soon"], "such as 90m, 1h30m or 2d"),
+        (["x", "--scope", "viewer", "--expires-in", "99999999d"], "such as 90d, 12h or 30m"),
+        (["..", "--scope", "viewer"], "name: '..' is not a name"),
         (["x", "--scope", "viewer", "--expires-in", "0d"], "such as 90d, 12h or 30m"),
     ],
 )

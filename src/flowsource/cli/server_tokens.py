@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from flowsource.cli import exits
@@ -11,13 +10,12 @@ from flowsource.cli.groups import group
 from flowsource.cli.json_shapes import token_json
 from flowsource.cli.opening import with_store
 from flowsource.cli.output import Cell, print_json, print_table, say
+from flowsource.cli.schedule_given import length_from
 from flowsource.cli.times import relative
 from flowsource.errors import InvalidInput
 from flowsource.tokens import Token, check_scopes, check_token_name, digest_of, new_secret
 
 _COLUMNS = ("NAME", "SCOPES", "USED", "EXPIRES", "STATE")
-_LENGTH = re.compile(r"(\d{1,6})([dhm])")
-_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
 
 def create(name: str, /, *, scope: list[str], expires_in: str | None = None, json: bool = False) -> int:
@@ -42,7 +40,7 @@ def create(name: str, /, *, scope: list[str], expires_in: str | None = None, jso
         name=check_token_name(name),
         scopes=check_scopes(scope),
         created_at=now,
-        expires_at=now + _length(expires_in) if expires_in is not None else None,
+        expires_at=_until(expires_in, now) if expires_in is not None else None,
     )
     with_store(lambda store: store.create_token(made, digest_of(secret)))
     if json:
@@ -101,10 +99,14 @@ def _row(one: Token, now: datetime) -> list[Cell]:
     ]
 
 
-def _length(text: str) -> timedelta:
-    if not (match := _LENGTH.fullmatch(text)) or not int(match[1]):
+def _until(text: str, now: datetime) -> datetime:
+    try:
+        until = now + length_from(text, "--expires-in")
+    except OverflowError:
+        until = now
+    if until <= now:
         raise InvalidInput(f"--expires-in {text}: give a length of time such as 90d, 12h or 30m.")
-    return int(match[1]) * _UNITS[match[2]]
+    return until
 
 
 tokens = group("tokens", "Who may use a server, and for what.")

@@ -147,6 +147,20 @@ class LossContract:
         began = await store.start(claimed.id, claimed.epoch, at=LATER, transition_id=this)
         assert await store.start(claimed.id, claimed.epoch, at=LATER + SECOND, transition_id=this) == began
 
+    async def test_a_start_that_is_told_once_more_when_its_server_is_back_is_one(self, store: Store) -> None:
+        server, this = await serve(store, registration(), lease=SECOND), uuid4()
+        await server.ask()
+        claimed = await server.claim_one()
+        await store.start(claimed.id, claimed.epoch, at=NOW, transition_id=this)
+        await store.reap(now=LATER)
+        lost = await store.start(claimed.id, claimed.epoch, at=LATER, transition_id=this)
+        assert (lost.state, lost.started_at) == (RunState.LOST, NOW)
+        await come_back(server, LATER)
+        found = await store.start(claimed.id, claimed.epoch, at=LATER, transition_id=this)
+        assert (found.state, found.started_at) == (RunState.RUNNING, NOW)
+        assert (await end(store, found)).state is RunState.COMPLETED
+        assert await way_of(store, found) == [*BEGAN, RunState.LOST, RunState.RUNNING, RunState.COMPLETED]
+
     async def test_a_run_that_was_lost_before_it_began_is_started_or_given_back_by_its_server(
         self, store: Store
     ) -> None:

@@ -73,7 +73,7 @@ _IDS_TO_RUN_AGAIN = select(runs.c.id).where(runs.c.id.in_(bindparam("which", exp
 _FIND_AGAIN = (
     update(runs)
     .where(is_lost, runs.c.runner_id == bindparam("runner"), runs.c.started_at.is_not(None))
-    .values(state=RunState.RUNNING, changed_at=bindparam("now"), failure=null(), transition_id=null())
+    .values(state=RunState.RUNNING, changed_at=bindparam("now"), failure=null())
     .returning(*runs.c)
 )
 
@@ -82,15 +82,16 @@ def _move_to(to: RunState, **values: Any) -> Update:
     return (
         update(runs)
         .where(runs.c.id.in_(bindparam("which", expanding=True)), may_become(to))
-        .values(state=to, changed_at=bindparam("now"), failure=bindparam("why"), transition_id=null(), **values)
+        .values(state=to, changed_at=bindparam("now"), failure=bindparam("why"), **values)
         .returning(*runs.c)
     )
 
 
+# Which report it was that it began is kept: it may be found again, and be told once more that it began.
 _LOSE = _move_to(RunState.LOST)
-_CRASH = _move_to(RunState.CRASHED, ended_at=bindparam("now"))
+_CRASH = _move_to(RunState.CRASHED, ended_at=bindparam("now"), transition_id=null())
 # Whoever still executes it is told so by the next claim, and may not have the last word before that.
-_AGAIN = _move_to(RunState.RETRYING, due_at=bindparam("now"), epoch=runs.c.epoch + 1)
+_AGAIN = _move_to(RunState.RETRYING, due_at=bindparam("now"), epoch=runs.c.epoch + 1, transition_id=null())
 _SERVER_ENDED = Failure(kind="server ended", message="its server ended while it ran; how far it got is not known")
 _OUT_OF_SIGHT = Failure(
     kind="out of sight",

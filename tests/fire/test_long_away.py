@@ -87,8 +87,10 @@ async def test_what_went_on_while_the_server_was_away_is_told_whole_and_once(tmp
                     await until_true(partial(has_ended, store, run), within=60)
                 assert stop(runners) == [0] * HOSTS
             assert await outcomes(store, once) == [(RunState.COMPLETED, 1, 1)] * HOSTS
-            # They may be run again, and were ended before anybody else could have begun them.
-            assert await outcomes(store, again) == [(RunState.COMPLETED, 2, 2)] * HOSTS
+            # They may be run again, and were ended before anybody else could have begun them; once more where the
+            # machine stood still for longer than these short leases.
+            once_more = [(RunState.COMPLETED, times, times) for times in (2, 3)]
+            assert [outcome for outcome in await outcomes(store, again) if outcome not in once_more] == []
             for run in once.values():
                 lines = [line.text for line in await store.lines(run.id) if line.text.startswith("line ")]
                 assert lines == [f"line {number}" for number in range(LINES)]

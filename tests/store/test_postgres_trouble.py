@@ -7,6 +7,7 @@ import signal
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from select import select
 from threading import Barrier
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ import anyio
 import anyio.to_thread
 import psycopg
 import pytest
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, text, update
 
 from flowsource.errors import DeploymentNotFound, InvalidSettings, StoreError, StoreUnavailable
 from flowsource.runs import RunState
@@ -285,3 +286,24 @@ async def test_a_run_that_is_asked_for_while_its_deployment_is_deleted_finds_non
         await anyio.to_thread.run_sync(until_so, is_waiting)
         await deleting.execute("DELETE FROM deployments WHERE id = %s", (which,))
         await deleting.commit()
+
+
+def test_a_change_that_stood_still_in_its_middle_until_the_server_ended_it_is_made_again(postgres_address: str) -> None:
+    opened, tries = database.PostgresDatabase(postgres_address), 0
+
+    def change(connection: Connection) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+            socket = connection.connection.driver_connection.fileno()  # type: ignore[union-attr] # It is open.
+            # What the server has to say of its own accord is that it is over.
+            assert select([socket], [], [], GENEROUS.total_seconds())[0]
+        answer: int = connection.execute(text("SELECT 7")).scalar_one()
+        return answer
+
+    try:
+        assert opened.write(change, durable=True) == 7
+    finally:
+        opened.close()
+    assert tries == 2

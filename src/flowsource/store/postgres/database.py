@@ -28,8 +28,9 @@ T = TypeVar("T")
 _AT_ONCE = 4
 # Longer than the server allows any statement: this is for a server that says nothing at all.
 _CUT_AFTER = PATIENCE + timedelta(seconds=10)
-# Could not be put in an order with others, or waited in a circle with them.
-_AGAIN = frozenset({"40001", "40P01"})
+# Could not be put in an order with others, waited in a circle with them, or stood still in the middle for so long that
+# the server ended it, as this whole process may.
+_AGAIN = frozenset({"40001", "40P01", "25P03"})
 _TRIES = 8
 # Held by each change: shared, or alone by one that decides by what many rows say.
 LOCK = 0x666C6F77

@@ -28,7 +28,7 @@ from flowsource.server.pages.links import commit_link, deployment_path, quoted
 from flowsource.server.pages.marks import HELD, READY, REJECTED, deployment_mark
 from flowsource.server.pages.showing import page
 from flowsource.store.protocol import Store
-from flowsource.store.values import ScheduleState
+from flowsource.store.values import COUNTED, ScheduleState
 
 router = APIRouter(include_in_schema=False)
 
@@ -124,7 +124,9 @@ def _last(runs: Sequence[Run]) -> dict[str, Any] | None:
 
 async def _said_runs(store: Store, deployment: Deployment) -> str:
     count = await store.count_runs(Query().with_term("deployment", deployment.full_name))
-    return "1 run" if count == 1 else f"{count} runs"
+    # Counting ends there.
+    more = " or more" if count >= COUNTED else ""
+    return "1 run" if count == 1 else f"{count}{more} runs"
 
 
 def _schedule(one: ScheduleState, now: datetime) -> _Schedule:

@@ -49,4 +49,5 @@ def test_a_server_that_is_gone_is_found_out(page: Page, dashboard: Dashboard) ->
     live = page.locator("#live")
     expect(live).to_have_text("● live")
     dashboard.served.process.kill()
+    dashboard.served.process.wait(20)
     expect(live).to_have_text("○ not live")

@@ -18,6 +18,7 @@ class Size:
     imports: int
     latencies: int
     costs: int
+    stored: tuple[int, ...]
     bursts: tuple[int, ...]
     peer_bursts: tuple[int, ...]
     usual_pushes: int
@@ -35,6 +36,7 @@ SIZES = {
         imports=3,
         latencies=3,
         costs=3,
+        stored=(1, 1000),
         bursts=(10,),
         peer_bursts=(10,),
         usual_pushes=1,
@@ -50,6 +52,7 @@ SIZES = {
         imports=10,
         latencies=10,
         costs=10,
+        stored=(1, 1000, 10_000, 100_000),
         bursts=(10, 100, 1000),
         peer_bursts=(10, 100),
         usual_pushes=4,
@@ -65,6 +68,7 @@ SIZES = {
         imports=30,
         latencies=30,
         costs=30,
+        stored=(1, 1000, 10_000, 100_000),
         bursts=(10, 100, 1000),
         peer_bursts=(10, 100, 1000),
         usual_pushes=10,

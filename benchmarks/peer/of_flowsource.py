@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
+from uuid import UUID
 
+from benchmarks.peer.copies import Rows, copy_run
 from benchmarks.peer.environments import Environment, digest_of, without
 from benchmarks.peer.http_door import HttpDoor
 from benchmarks.peer.products import Deployment, Directory, Git, Manner, Served, State, Usage, World
@@ -21,6 +23,12 @@ CHECKOUT = Path(__file__).parents[2]
 _DASHBOARD, _READY = "Dashboard:", "Ask for a run:"
 _ANSWERING = "flowsource.server.embedded"
 _FINAL = ("completed", "failed", "timed_out", "crashed", "cancelled", "skipped")
+_RUN = (
+    Rows("runs", "id", ids=("id", "transition_id", "idempotency_key")),
+    Rows("attempts", "run_id", ids=("transition_id",)),
+    Rows("events", "run_id", ids=("id",), counted="seq"),
+    Rows("log_lines", "run_id"),
+)
 _SCRIPT = """
 from flowsource import GitCredentials, GitRepository, LocalStorage, flow, serve
 
@@ -99,6 +107,11 @@ class _World:
         url = log.read_text(encoding="utf-8").rpartition(_DASHBOARD)[2].split()[0]
         return HttpDoor(f"{url}/api/v1", {"Authorization": f"Bearer {self._token}"})
 
+    @property
+    def database(self) -> Path:
+        """The file that remembers all."""
+        return self._place / "home" / "flowsource.db"
+
     def command(self, *words: str) -> bytes:
         """What a command of the terminal prints; raises subprocess.CalledProcessError."""
         command = [str(self._python.parent / "flowsource"), *words]
@@ -132,6 +145,10 @@ class _Served:
     def completed(self) -> int:
         """Those in that state."""
         return self._count("state:completed")
+
+    def copy(self, run: str, count: int) -> None:
+        """With its attempts, events and log."""
+        copy_run(self._world.database, UUID(run).hex, _RUN, count)
 
     def hint(self, deployment: Deployment) -> None:
         """Have all sources asked now."""

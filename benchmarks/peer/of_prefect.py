@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peer.copies import Rows, copy_run
 from benchmarks.peer.environments import Environment, without
 from benchmarks.peer.http_door import HttpDoor
 from benchmarks.peer.products import Deployment, Directory, Git, Manner, Missing, Served, State, Usage, World
@@ -25,6 +26,11 @@ USUAL_POLL, FASTEST_POLL = 10, 1
 _READY = "Your deployments are being served"
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 _UNFINISHED = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
+_RUN = (
+    Rows("flow_run", "id", ids=("id",)),
+    Rows("flow_run_state", "flow_run_id", ids=("id",)),
+    Rows("log", "flow_run_id", ids=("id",)),
+)
 _SCRIPT = """
 from prefect import flow, serve
 from prefect.blocks.system import Secret
@@ -105,7 +111,7 @@ class _World:
         command = [str(self._python), str(script)]
         said = {**self._said, "PREFECT_RUNNER_POLL_FREQUENCY": str(rhythm), "PYTHONUNBUFFERED": "1"}
         with started(command, said, self._place / "serve.log", lambda told: _READY in told) as process:
-            yield _Served(process, self._door, self._server, rhythm)
+            yield _Served(process, self._door, self._server, rhythm, Path(self._said["PREFECT_HOME"]) / "prefect.db")
 
     def told(self, run: str) -> State:
         """By its server, which is there whether anything serves or not."""
@@ -113,11 +119,11 @@ class _World:
 
 
 class _Served:
-    def __init__(self, process: Started, door: HttpDoor, server: int, rhythm: float) -> None:
+    def __init__(self, process: Started, door: HttpDoor, server: int, rhythm: float, database: Path) -> None:
         self.pid, self.ready_after, self.log = process.process.pid, process.ready_after, process.log
         self.exit_code = process.process.poll
         self.rhythm = rhythm
-        self._door, self._server = door, server
+        self._door, self._server, self._database = door, server, database
         self._ids: dict[tuple[str, str], str] = {}
 
     def ask(self, deployment: Deployment) -> str:
@@ -139,6 +145,10 @@ class _Served:
     def completed(self) -> int:
         """Counted by its server."""
         return self._count(("COMPLETED",))
+
+    def copy(self, run: str, count: int) -> None:
+        """With its states and its log; its events are kept apart, and are not what it looks for runs in."""
+        copy_run(self._database, run, _RUN, count)
 
     def hint(self, deployment: Deployment) -> None:
         """It has none."""

@@ -99,6 +99,9 @@ class Served(Protocol):
     def completed(self) -> int:
         """How many runs have ended well."""
 
+    def copy(self, run: str, count: int) -> None:
+        """Have so many more runs in its database that are like this one, which has ended."""
+
     def hint(self, deployment: Deployment) -> None:
         """Have its source asked now; raises Missing for a product that cannot."""
 

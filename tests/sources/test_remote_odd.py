@@ -104,7 +104,7 @@ async def test_an_honest_one_is_a_source(odd: Odd, cache: SnapshotCache) -> None
 async def test_what_is_replaced_while_it_is_read_is_not_published(odd: Odd, cache: SnapshotCache) -> None:
     one = source()
     odd.on_read = lambda name: odd.put("a.py", b"a = 2") if name == "b.py" else None
-    with pytest.raises(SourceUnavailable, match="changed while it was read"):
+    with pytest.raises(SourceUnavailable, match="changed before all of it was read"):
         await newest(cache, one)
     assert published(cache) == []
     odd.on_read = lambda name: None

@@ -18,6 +18,7 @@ from benchmarks.peer.parts import (
     polls,
     pushes,
     repositories,
+    stores,
     tokens,
 )
 
@@ -25,6 +26,7 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Row | Seen]]] = {
     "import": importing.take,
     "latency": latency.take,
     "cost": cost.take,
+    "stores": stores.take,
     "bursts": bursts.take,
     "pushes": pushes.take,
     "polls": polls.take,

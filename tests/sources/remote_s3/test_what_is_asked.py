@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flowsource.revisions import Revision
 from flowsource.snapshots.cache import SnapshotCache
 from tests.sources.caching import newest
 from tests.sources.contract import files_in
@@ -22,6 +23,30 @@ class TestWhatIsAsked:
         server.log.clear()
         await source.resolve()
         assert [request.action for request in server.log] == ["list", "list"], "there are two pages"
+
+    async def test_what_is_new_is_listed_twice_before_it_is_read_and_once_after(
+        self, server: S3Server, cache: SnapshotCache
+    ) -> None:
+        server.put("code/a.py", "a = 1")
+        source = bucket(server)
+        for asked in (["list", "list", "get", "list"], ["list"]):
+            server.log.clear()
+            await newest(cache, source)
+            assert [request.action for request in server.log] == asked
+
+    async def test_sources_of_one_bucket_are_listed_together_and_read_without_another_look(
+        self, server: S3Server, cache: SnapshotCache
+    ) -> None:
+        server.put("code/a.py", "a = 1")
+        server.put("code/b.py", "b = 1")
+        sources = [bucket(server, include="a.py"), bucket(server, include="b.py")]
+        revisions = await sources[0].resolve_together(sources)
+        assert len(server.asked("list")) == 2
+        for source, revision in zip(sources, revisions, strict=True):
+            assert isinstance(revision, Revision)
+            server.log.clear()
+            await cache.ensure(source, revision)
+            assert [request.action for request in server.log] == ["get", "list"]
 
     async def test_only_what_changed_is_read(self, server: S3Server, cache: SnapshotCache) -> None:
         for name in "abc":

@@ -12,7 +12,7 @@ from anyio import to_thread
 from flowsource.sources.remote.address import Address
 from flowsource.sources.remote.failures import cannot_open
 from flowsource.sources.remote.file_systems import FsspecStore
-from flowsource.sources.remote.s3 import S3Store
+from flowsource.sources.remote.s3 import AT_ONCE, S3Store
 from flowsource.sources.remote.stores import REQUEST, Store
 
 
@@ -38,8 +38,11 @@ def _file_system(address: Address, settings: Mapping[str, Any]) -> Any:
     if address.protocol == "s3":
         # Who polls has a backoff of its own. The library would hide for half a minute that it is asked to wait, and one
         # above it would ask it five times.
-        config = {"retries": {"mode": "standard", "total_max_attempts": 2}, **settings.get("config_kwargs", {})}
-        settings["config_kwargs"] = config
+        settings["config_kwargs"] = {
+            "retries": {"mode": "standard", "total_max_attempts": 2},
+            "max_pool_connections": AT_ONCE,
+            **settings.get("config_kwargs", {}),
+        }
     if address.protocol != "sftp":
         # That one keeps no listings, and would take this for an option of its connections.
         settings["use_listings_cache"] = False

@@ -13,7 +13,8 @@ from flowsource.sources.remote.file_systems import on_its_loop
 from flowsource.sources.remote.listing import Item, stamp_of
 from flowsource.sources.remote.stores import REQUEST, ObjectChanged, check_count, single_object
 
-_AT_ONCE: Final = 16
+# As many connections there are: botocore has ten of them unless it is told.
+AT_ONCE: Final = 32
 _ETAG: Final = "ETag "
 
 
@@ -32,7 +33,7 @@ class S3Store:
 
     @property
     def at_once(self) -> int:
-        return _AT_ONCE
+        return AT_ONCE
 
     async def items(self) -> list[Item]:
         items: list[Item] = []

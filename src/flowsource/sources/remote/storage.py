@@ -83,6 +83,8 @@ class RemoteStorage:
         self._opened: _Opened | None = None
         # The state that was last seen twice in a row, of each of the sources that were asked about.
         self._settled: list[str] = []
+        # All objects of that state while it is new, for whoever fetches it next; there may be a million of them.
+        self._found: list[Item] | None = None
 
     def __repr__(self) -> str:
         return f"RemoteStorage({self._address.url!r})"
@@ -129,7 +131,11 @@ class RemoteStorage:
         """The same for all of `sources`, which differ in their patterns only."""
         storages = [source for source in sources if isinstance(source, RemoteStorage)]
         assert len(storages) == len(sources), "sources of one key are of one kind"
-        listings = await self._quiet(await self._store(), storages)
+        for storage in storages:
+            storage._found = None
+        found, listings = await self._quiet(await self._store(), storages)
+        for storage in storages:
+            storage._found = found
         return [storage._revision(listing) for storage, listing in zip(storages, listings, strict=True)]
 
     async def fetch(
@@ -137,13 +143,7 @@ class RemoteStorage:
     ) -> Revision:
         """Write the objects that changed, and take over the others; only the state of now can be had."""
         store = await self._store()
-        present = await store.items()
-        [listing] = await _listed(present, [self])
-        if (revision.id, revision.content) != (listing.digest, self._patterns.content):
-            raise RevisionGone(
-                f"{self.label} has changed since {revision.short}, and keeps no history. The next poll takes "
-                f"{listing.digest[:7]}."
-            )
+        present, listing = await self._as_of(revision, store)
         items = listing.checked()
         digests = await to_thread.run_sync(record.read, workspace)
         fetching = Fetching(store, into, digests, report, total=len(items))
@@ -152,7 +152,7 @@ class RemoteStorage:
             left = await fetching.write(left)
             [after] = await _listed(await store.items(), [self])
             if after.digest != revision.id:
-                raise SourceUnavailable(f"{self.label} changed while it was read. It is tried again.")
+                raise SourceUnavailable(f"{self.label} changed before all of it was read. It is tried again.")
             if not left:
                 break
             await anyio.sleep(_SETTLE)
@@ -161,23 +161,43 @@ class RemoteStorage:
         await to_thread.run_sync(record.write, workspace, fetching.digests, present)
         return revision
 
+    async def _as_of(self, revision: Revision, store: Store) -> tuple[list[Item], Listing]:
+        """All objects, and those that are taken: as they were found when that is what `revision` names, else as of now.
+
+        Raises RevisionGone when that is another state.
+        """
+        found, self._found = self._found, None
+        if found is not None:
+            [listing] = await _listed(found, [self])
+            if self._revision(listing) == revision:
+                return found, listing
+        found = await store.items()
+        [listing] = await _listed(found, [self])
+        if self._revision(listing) != revision:
+            raise RevisionGone(
+                f"{self.label} has changed since {revision.short}, and keeps no history. The next poll takes "
+                f"{listing.digest[:7]}."
+            )
+        return found, listing
+
     def _revision(self, listing: Listing) -> Revision | SourceError:
         if not listing.items:
             return SourceMissing(f"{self.label} holds no object. Correct include and exclude, or put the files there.")
         return Revision(id=listing.digest, content=self._patterns.content)
 
-    async def _quiet(self, store: Store, storages: Sequence[RemoteStorage]) -> list[Listing]:
-        """What each of `storages` finds, once it was the same twice in a row.
+    async def _quiet(self, store: Store, storages: Sequence[RemoteStorage]) -> tuple[list[Item] | None, list[Listing]]:
+        """What each of `storages` takes, once it was the same twice in a row; and all objects, if that is new.
 
         Somebody who puts many objects there is not done after the first, and no listing tells when.
         """
         before = self._settled
         for look in range(_LOOKS):
-            listings = await _listed(await store.items(), storages)
+            items = await store.items()
+            listings = await _listed(items, storages)
             digests = [listing.digest for listing in listings]
             if digests == before:
                 self._settled = digests
-                return listings
+                return items if look else None, listings
             before = digests
             if look + 1 < _LOOKS:
                 await anyio.sleep(_SETTLE)

@@ -13,7 +13,10 @@ from benchmarks.peer.products import Product
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is measured: rounds of what takes seconds, of what takes a minute, and so on."""
+    """How much is measured: rounds of what takes seconds, of what takes a minute, and so on.
+
+    Of the peer as many runs at once as in `peer_bursts` are waited for to the last; of more, `patience` seconds.
+    """
 
     imports: int
     latencies: int
@@ -21,6 +24,7 @@ class Size:
     stored: tuple[int, ...]
     bursts: tuple[int, ...]
     peer_bursts: tuple[int, ...]
+    patience: float
     usual_pushes: int
     quick_pushes: int
     polled: tuple[int, ...]
@@ -39,6 +43,7 @@ SIZES = {
         stored=(1, 1000),
         bursts=(10,),
         peer_bursts=(10,),
+        patience=20,
         usual_pushes=1,
         quick_pushes=2,
         polled=(1, 10),
@@ -55,6 +60,7 @@ SIZES = {
         stored=(1, 1000, 10_000, 100_000),
         bursts=(10, 100, 1000),
         peer_bursts=(10, 100),
+        patience=300,
         usual_pushes=4,
         quick_pushes=10,
         polled=(1, 10, 50),
@@ -71,6 +77,7 @@ SIZES = {
         stored=(1, 1000, 10_000, 100_000),
         bursts=(10, 100, 1000),
         peer_bursts=(10, 100, 1000),
+        patience=300,
         usual_pushes=10,
         quick_pushes=20,
         polled=(1, 10, 50),

@@ -98,8 +98,8 @@ def take(bench: Bench) -> Iterator[Row]:
         unit="s",
         ours=[ours for ours, _ in usual],
         peer=[peer for _, peer in usual],
-        note="runs are asked for one after the other all the time, and both are measured at once; the peer asks"
-        f" its server for runs each second{_failures(*both)}",
+        note="what decides is how soon after the push each asks by itself; runs are asked for one after the other all"
+        f" the time, and the peer asks its server for runs each second{_failures(*both)}",
     )
     yield _in_turns(
         bench, "the same at an interval of 1 s", Pushed.push, asks_before_runs=False, note="as above, but in turns"
@@ -140,7 +140,7 @@ def _in_turns(bench: Bench, what: str, push: Callable[[Pushed], float], *, asks_
 
 def _failures(ours: Pushed, peer: Pushed) -> str:
     told = (("ours", ours.failed), ("the peer's", peer.failed))
-    return "".join(f"; of {whose} {len(failed)} runs failed meanwhile" for whose, failed in told if failed)
+    return "".join(f"; runs that failed meanwhile: {len(failed)} of {whose}" for whose, failed in told if failed)
 
 
 @contextmanager

@@ -37,4 +37,5 @@ def slug(title: str) -> str:
 def _lines(rows: Sequence[Row]) -> Iterator[Line]:
     yield Line("flowsource", [(row.at, median(row.ours)) for row in rows if row.ours])
     yield Line("Prefect", [(row.at, median(row.peer)) for row in rows if row.peer])
-    yield Line("git", [(row.at, median(row.beside)) for row in rows if row.beside])
+    # The program that both are held against.
+    yield Line(rows[0].beside_is.partition(" ")[0], [(row.at, median(row.beside)) for row in rows if row.beside])

@@ -95,10 +95,12 @@ def test_a_page_without_its_place_is_refused(page: str) -> None:
 
 
 def test_a_series_of_two_places_or_more_is_drawn() -> None:
-    rows = [replace(ROW, series="Idle CPU, %", over="deployments", at=at) for at in (1, 50)]
+    row = replace(ROW, series="Idle CPU, %", over="deployments", beside_is="python -c pass")
+    rows = [replace(row, at=at) for at in (1, 50)]
     [picture] = pictures([*rows, ROW, replace(ROW, series="Once", over="runs", at=1)])
     assert (picture.title, picture.file) == ("Idle CPU, %, by deployments", "idle-cpu-by-deployments.svg")
     assert "Prefect 50" in picture.text
+    assert "python 0.5<" in picture.text
 
 
 def test_a_file_is_called_after_its_title() -> None:

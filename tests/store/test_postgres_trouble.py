@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from select import select
 from threading import Barrier
@@ -288,14 +288,27 @@ async def test_a_run_that_is_asked_for_while_its_deployment_is_deleted_finds_non
         await deleting.commit()
 
 
-def test_a_change_that_stood_still_in_its_middle_until_the_server_ended_it_is_made_again(postgres_address: str) -> None:
+def stand_still(connection: Connection, address: str) -> None:
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+
+
+def terminate(connection: Connection, address: str) -> None:
+    pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+
+@pytest.mark.parametrize("is_ended", [stand_still, terminate])
+def test_a_change_whose_connection_the_server_ends_in_its_middle_is_made_again(
+    postgres_address: str, is_ended: Callable[[Connection, str], None]
+) -> None:
     opened, tries = database.PostgresDatabase(postgres_address), 0
 
     def change(connection: Connection) -> int:
         nonlocal tries
         tries += 1
         if tries == 1:
-            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+            is_ended(connection, postgres_address)
             socket = connection.connection.driver_connection.fileno()  # type: ignore[union-attr] # It is open.
             # What the server has to say of its own accord is that it is over.
             assert select([socket], [], [], GENEROUS.total_seconds())[0]

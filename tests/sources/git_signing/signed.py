@@ -84,7 +84,8 @@ class Signed:
         chosen = [part for one in ["user.name=Ada", "user.email=ada@example.org", *settings] for part in ("-c", one)]
         environment = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
         command = ["git", "-C", str(self.path), *chosen, *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, env=environment, input=given)
+        done = subprocess.run(command, check=False, capture_output=True, env=environment, input=given)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode().strip()
 
     def commit(self, text: str, key: SshKey | GpgKey | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,8 @@ class TestGpg:
         self, server: GitServer, repository: Signed, gpg_home: Path, tmp_path: Path
     ) -> None:
         key = GpgKey.make(gpg_home, "dan", at="20200101T000000", expires="1y")
+        # A day later: for each process time begins at what it is told, and making a key may take more than a second.
+        key = replace(key, at="20200102T000000")
         repository.commit("A = 1\n", key)
         exported = key.export(tmp_path / "dan.asc")
         with pytest.raises(UnverifiedRevision, match="expired"):

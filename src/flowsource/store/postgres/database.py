@@ -28,9 +28,8 @@ T = TypeVar("T")
 _AT_ONCE = 4
 # Longer than the server allows any statement: this is for a server that says nothing at all.
 _CUT_AFTER = PATIENCE + timedelta(seconds=10)
-# Could not be put in an order with others, waited in a circle with them, or stood still in the middle for so long that
-# the server ended it, as this whole process may.
-_AGAIN = frozenset({"40001", "40P01", "25P03"})
+# Could not be put in an order with others, or waited in a circle with them.
+_AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
 # Held by each change: shared, or alone by one that decides by what many rows say.
 LOCK = 0x666C6F77
@@ -46,8 +45,8 @@ _TAKE_TIME = text(
 )
 
 
-class _NotBegun(Exception):
-    """The connection turned out to be none before anything was asked of it."""
+class _NothingDone(Exception):
+    """The connection turned out to be none, or ended before a commit was asked for."""
 
 
 class _Unanswered(Exception):
@@ -113,7 +112,7 @@ class PostgresDatabase:
                     return ask(connection)
                 except DBAPIError as error:
                     if error.connection_invalidated:
-                        raise _NotBegun from error
+                        raise _NothingDone from error
                     raise
 
         return self._persistently(once)
@@ -129,11 +128,11 @@ class PostgresDatabase:
             with self._engine.connect() as connection, self._watched(connection):
                 try:
                     self._hear_time(connection, _BEGIN[alone])
+                    answer = change(connection)
                 except DBAPIError as error:
                     if error.connection_invalidated:
-                        raise _NotBegun from error
+                        raise _NothingDone from error
                     raise
-                answer = change(connection)
                 # A change that may be lost may as well be made twice.
                 if durable:
                     self._commit(connection, answer)
@@ -162,8 +161,9 @@ class PostgresDatabase:
             tries += 1
             try:
                 return once()
-            except _NotBegun as error:
-                # The server was started anew since the connection was used last, and all others are as old.
+            except _NothingDone as error:
+                # The server was started anew since the connection was used last, and all others are as old; or it ended
+                # this one alone, because we stood still in the middle for too long, as this whole process may.
                 if is_fresh:
                     raise as_store_error(error.__cause__ or error, self._address) from None
                 is_fresh = True

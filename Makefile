@@ -73,7 +73,7 @@ bench: $(VENV)/.runtime  ## Measure, side by side with what is compared (ten min
 PARTS :=
 
 .PHONY: compare
-compare: $(VENV)/.dev  ## Measure side by side with Prefect, which is installed for it (an hour)
+compare: $(VENV)/.dev  ## Measure side by side with Prefect, which is installed for it (an hour and a quarter)
 	$(BIN)/python -m benchmarks.peer $(PARTS)
 
 .PHONY: clean

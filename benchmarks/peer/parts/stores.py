@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from benchmarks.peer.bench import Bench
 from benchmarks.peer.figures import Row
+from benchmarks.peer.parts.latency import latency
 from benchmarks.peer.products import Manner
 from benchmarks.peer.speaking import Speaking, finished, speaking
-from benchmarks.peer.turns import in_turns
 
 MANNER = Manner(is_fastest=True)
 
@@ -21,18 +22,9 @@ def take(bench: Bench) -> Iterator[Row]:
             for side in (ours, peer):
                 _add(side, count - before)
             before = count
-            taken = in_turns(ours.run, peer.run, bench.nothing, rounds=bench.size.latencies)
-            yield Row(
-                what=f"asked -> first line of the flow, after {count:,} run{'s' if count > 1 else ''} that ended",
-                unit="s",
-                ours=taken[0],
-                peer=taken[1],
-                beside=taken[2],
-                beside_is="python -c pass",
-                series="Seconds from asked to first line",
-                over="runs that ended",
-                at=count,
-            )
+            what = f"asked -> first line of the flow, after {count:,} run{'s' if count > 1 else ''} that ended"
+            row = latency(bench, ours, peer, what)
+            yield replace(row, series="Seconds from asked to first line", over="runs that ended", at=count)
 
 
 def _add(side: Speaking, count: int) -> None:

@@ -205,7 +205,8 @@ def test_a_flow_from_a_repository_is_served_and_a_push_is_its_next_run(tmp_path:
 
 def until_on(flowsource: CommandLine, revision: str) -> dict[str, Any]:
     """The first run that is on `revision`."""
-    deadline = monotonic() + 20
+    # Less than the minute after which a poll would find it without the hint.
+    deadline = monotonic() + 40
     while True:
         run: dict[str, Any] = flowsource("run", "my-deployment", "--watch", "--json").json
         if run["revision"]["id"] == revision:

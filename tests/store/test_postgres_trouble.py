@@ -298,13 +298,33 @@ def terminate(connection: Connection, address: str) -> None:
         other.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
 
-@pytest.mark.parametrize("is_ended", [stand_still, terminate])
-def test_a_change_whose_connection_the_server_ends_in_its_middle_is_made_again(
-    postgres_address: str, is_ended: Callable[[Connection, str], None]
+def read_on(connection: Connection) -> None:
+    connection.execute(text("SELECT 7"))
+
+
+def be_done(connection: Connection) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("is_ended", "then", "durable"),
+    [
+        (stand_still, read_on, True),
+        (stand_still, be_done, True),
+        (stand_still, be_done, False),
+        (terminate, read_on, True),
+        (terminate, be_done, True),
+    ],
+)
+def test_a_change_whose_connection_the_server_ends_before_its_commit_is_made_again(
+    postgres_address: str,
+    is_ended: Callable[[Connection, str], None],
+    then: Callable[[Connection], None],
+    durable: bool,
 ) -> None:
     opened, tries = database.PostgresDatabase(postgres_address), 0
 
-    def change(connection: Connection) -> int:
+    def change(connection: Connection) -> str:
         nonlocal tries
         tries += 1
         if tries == 1:
@@ -312,11 +332,11 @@ def test_a_change_whose_connection_the_server_ends_in_its_middle_is_made_again(
             socket = connection.connection.driver_connection.fileno()  # type: ignore[union-attr] # It is open.
             # What the server has to say of its own accord is that it is over.
             assert select([socket], [], [], GENEROUS.total_seconds())[0]
-        answer: int = connection.execute(text("SELECT 7")).scalar_one()
-        return answer
+        then(connection)
+        return "answer"
 
     try:
-        assert opened.write(change, durable=True) == 7
+        assert opened.write(change, durable=durable) == "answer"
     finally:
         opened.close()
     assert tries == 2

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
 
 import psycopg
 from sqlalchemy import Connection, TextClause, create_engine, text
@@ -20,6 +19,7 @@ from flowsource.store import schema
 from flowsource.store.clock import Clock
 from flowsource.store.postgres import marks
 from flowsource.store.postgres.connecting import PATIENCE, as_store_error, connect, state_of
+from flowsource.store.postgres.marks import Mark
 from flowsource.store.postgres.watchdog import Watchdog
 from flowsource.store.schema import Lineage
 
@@ -31,6 +31,8 @@ _CUT_AFTER = PATIENCE + timedelta(seconds=10)
 # Could not be put in an order with others, or waited in a circle with them.
 _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
+# The server ended the connection before it was asked for anything more, a commit too.
+_STOOD_STILL = "25P03"
 # Held by each change: shared, or alone by one that decides by what many rows say.
 LOCK = 0x666C6F77
 _TIME = "clock_timestamp()"
@@ -46,15 +48,15 @@ _TAKE_TIME = text(
 
 
 class _NothingDone(Exception):
-    """The connection turned out to be none, or ended before a commit was asked for."""
+    """The connection turned out to be none, or ended before a commit came to the server."""
 
 
 class _Unanswered(Exception):
     """The connection ended after a commit was asked for, and before it was answered."""
 
-    def __init__(self, connection: UUID, mark: UUID, answer: Any) -> None:
+    def __init__(self, mark: Mark, answer: Any) -> None:
         super().__init__()
-        self.connection, self.mark, self.answer = connection, mark, answer
+        self.mark, self.answer = mark, answer
 
 
 class PostgresDatabase:
@@ -129,28 +131,23 @@ class PostgresDatabase:
                 try:
                     self._hear_time(connection, _BEGIN[alone])
                     answer = change(connection)
+                    # Nobody asks whether a change was carried out that may be lost.
+                    mark = marks.leave(connection) if durable else None
                 except DBAPIError as error:
                     if error.connection_invalidated:
                         raise _NothingDone from error
                     raise
-                # A change that may be lost may as well be made twice.
-                if durable:
-                    self._commit(connection, answer)
-                else:
+                try:
                     connection.commit()
+                except DBAPIError as error:
+                    if state_of(error) == _STOOD_STILL:
+                        raise _NothingDone from error
+                    if error.connection_invalidated and mark is not None:
+                        raise _Unanswered(mark, answer) from error
+                    raise
                 return answer
 
         return self._persistently(once)
-
-    def _commit(self, connection: Connection, answer: Any) -> None:
-        of, mark = connection.info.setdefault("marked", uuid4()), uuid4()
-        marks.leave(connection, of, mark)
-        try:
-            connection.commit()
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _Unanswered(of, mark, answer) from error
-            raise
 
     def _persistently(self, once: Callable[[], T]) -> T:
         """What `once` returns, tried again where that can help at once and is known to repeat nothing."""
@@ -180,7 +177,7 @@ class PostgresDatabase:
         """Whether a change is there of which it was not told; asks until the server can say."""
         while time.monotonic() < deadline:
             try:
-                return self.read(lambda connection: marks.was_left(connection, lost.connection, lost.mark))
+                return self.read(lambda connection: marks.was_left(connection, lost.mark))
             except StoreUnavailable:
                 time.sleep(random.uniform(0.1, 0.3))
         raise StoreUnavailable(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import NamedTuple
+from uuid import UUID, uuid4
 
 from sqlalchemy import Column, Connection, DateTime, MetaData, Table, Uuid, bindparam, select, text
 
@@ -25,14 +26,23 @@ _LAST = select(marks.c.last).where(marks.c.connection == bindparam("of")).with_f
 _FORGET_OLD = text("DELETE FROM marks WHERE at < now() - interval '1 day'")
 
 
-def leave(connection: Connection, of: UUID, mark: UUID) -> None:
-    """Leave `mark` with the change that goes on, if it changed anything."""
-    connection.execute(_LEAVE, {"connection": of, "mark": mark})
+class Mark(NamedTuple):
+    """What a change leaves behind: under the name of its connection, one that no other has."""
+
+    of: UUID
+    last: UUID
 
 
-def was_left(connection: Connection, of: UUID, mark: UUID) -> bool:
+def leave(connection: Connection) -> Mark:
+    """Leave a mark with the change that goes on, if it changed anything."""
+    mark = Mark(connection.info.setdefault("marked", uuid4()), uuid4())
+    connection.execute(_LEAVE, {"connection": mark.of, "mark": mark.last})
+    return mark
+
+
+def was_left(connection: Connection, mark: Mark) -> bool:
     """Whether the change of `mark`, the last of its connection, was carried out."""
-    return bool(connection.execute(_LAST, {"of": of}).scalar() == mark)
+    return bool(connection.execute(_LAST, {"of": mark.of}).scalar() == mark.last)
 
 
 def forget_old(connection: Connection) -> None:

@@ -29,7 +29,9 @@ def begin(connection: Connection, waiter: Claim, awaited_id: UUID) -> None:
     """The run of `waiter` waits for that one; raises RunNotFound where it is not there itself."""
     run_id, epoch = waiter
     get_row(connection, run_id)
-    connection.execute(insert_unless_there(waits), {"run_id": run_id, "epoch": epoch, "awaited_id": awaited_id})
+    connection.execute(
+        insert_unless_there(connection, waits), {"run_id": run_id, "epoch": epoch, "awaited_id": awaited_id}
+    )
 
 
 def end(connection: Connection, waiter: Claim, awaited_id: UUID) -> None:

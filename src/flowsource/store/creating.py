@@ -89,7 +89,9 @@ def create_scheduled(
         start_by = run.due_at + schedule.patience if schedule.patience is not None else None
         if why := skipped.get(instant):
             run = replace(run, state=RunState.SKIPPED, ended_at=now, failure=why)
-        if connection.execute(insert_unless_there(runs), {**new_run_columns(run, None), "start_by": start_by}).rowcount:
+        if connection.execute(
+            insert_unless_there(connection, runs), {**new_run_columns(run, None), "start_by": start_by}
+        ).rowcount:
             tagging.keep(connection, run)
             steps.remember(connection, [run], at=now, reason=why.message if why else None)
             created.append(run)
@@ -101,7 +103,7 @@ def _created_once(connection: Connection, new: NewRun, now: datetime) -> Run:
     run = _new_run(_find_deployment(connection, new.deployment_id), new, now)
     if new.rerun_of is not None:
         run = _like(run, run_from(get_row(connection, new.rerun_of)), keeps_revision=new.at_same_revision)
-    if connection.execute(insert_unless_there(runs), new_run_columns(run, new.idempotency_key)).rowcount:
+    if connection.execute(insert_unless_there(connection, runs), new_run_columns(run, new.idempotency_key)).rowcount:
         tagging.keep(connection, run)
         steps.remember(connection, [run], at=now)
         return run

@@ -79,7 +79,9 @@ def _fire(connection: Connection, of: TriggerState, new: NewFiring, now: datetim
             cause=Cause(trigger=firing.trigger, event=new.event, chain=tuple(chain)),
         )
         firing = replace(firing, outcome="fired", run_id=creating.create_run(connection, wanted, now=now).id)
-    seq = connection.execute(insert_unless_there(firings).returning(firings.c.seq), _columns(firing, new.once)).scalar()
+    seq = connection.execute(
+        insert_unless_there(connection, firings).returning(firings.c.seq), _columns(firing, new.once)
+    ).scalar()
     if seq is None:
         return None
     if firing.outcome == "cut":

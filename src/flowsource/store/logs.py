@@ -27,7 +27,7 @@ def keep_lines(connection: Connection, run_id: UUID, lines: Sequence[LogLine]) -
     if not lines:
         return
     try:
-        connection.execute(insert_unless_there(log_lines), line_columns(run_id, lines))
+        connection.execute(insert_unless_there(connection, log_lines), line_columns(run_id, lines))
     except IntegrityError:
         raise RunNotFound(str(run_id)) from None
 

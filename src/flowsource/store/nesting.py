@@ -39,7 +39,7 @@ def nest(connection: Connection, run_id: UUID, epoch: int, nested: Sequence[Nest
         raise Superseded(f"run {ended.name!r} is {ended.state}: whatever still goes on of it must stop.")
     for child in nested:
         run = _run_of(parent, child)
-        if connection.execute(insert_unless_there(runs), new_run_columns(run, None)).rowcount:
+        if connection.execute(insert_unless_there(connection, runs), new_run_columns(run, None)).rowcount:
             tagging.keep(connection, run)
             steps.remember(connection, [run], at=child.started_at)
         if child.state.is_final:

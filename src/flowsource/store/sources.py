@@ -46,7 +46,7 @@ def report(connection: Connection, reports: Sequence[SourceReport]) -> None:
     before = {(row.key, row.selector): row.state for row in rows}
     # In one order, so that no two who report the same wait for each other in a circle.
     in_order = sorted(reports, key=lambda one: (one.key, one.selector))
-    connection.execute(insert_or_replace(sources), [_columns(one) for one in in_order])
+    connection.execute(insert_or_replace(connection, sources), [_columns(one) for one in in_order])
     for one in reports:
         status = one.status
         known = before.get((one.key, one.selector), SourceState.NEW.value)
@@ -96,7 +96,7 @@ def wishes(connection: Connection, keys: Sequence[str]) -> list[SourceWish]:
 
 
 def _make_wish(connection: Connection, key: str) -> None:
-    connection.execute(insert_unless_there(source_wishes), {"key": key, "paused_at": None, "hints": 0})
+    connection.execute(insert_unless_there(connection, source_wishes), {"key": key, "paused_at": None, "hints": 0})
 
 
 def _columns(one: SourceReport) -> dict[str, object]:

@@ -53,7 +53,7 @@ def end_attempt(
     """Keep how the last attempt of `run` ended, if it had begun one."""
     if run.runner_id is not None:
         said = attempt_columns(run, state=state, failure=failure_json(failure), at=at, transition_id=transition_id)
-        connection.execute(insert_unless_there(attempts), said)
+        connection.execute(insert_unless_there(connection, attempts), said)
 
 
 def of_run(connection: Connection, run_id: UUID) -> list[Transition]:

@@ -12,9 +12,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Dialect,
     ForeignKey,
     FromClause,
+    Insert,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -32,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 from flowsource.runs import TRANSITIONS, RunState
 
 if TYPE_CHECKING:
-    from sqlalchemy.dialects.postgresql import Insert
+    from sqlalchemy.dialects import postgresql, sqlite
 
 SCHEMA_VERSION = 4
 AnyRow = Row[*tuple[Any, ...]]
@@ -479,26 +481,37 @@ GRAVE_LINES = "log_lines_grave"
 is_grave = log_lines.c.level >= literal_column("30")
 
 
-@cache
-def insert_unless_there(table: Table) -> Insert:
+def insert_unless_there(connection: Connection, table: Table) -> Insert:
     """An INSERT that leaves a row which is there already as it is, by whichever unique key.
 
     Where it is executed for one row, its `rowcount` says whether that was new.
     """
-    return _insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return _insert_unless_there(connection.dialect.name, table)
+
+
+def insert_or_replace(connection: Connection, table: Table) -> Insert:
+    """An INSERT that takes the place of the row with its primary key, if there is one."""
+    return _insert_or_replace(connection.dialect.name, table)
 
 
 @cache
-def insert_or_replace(table: Table) -> Insert:
-    """An INSERT that takes the place of the row with its primary key, if there is one."""
-    new = _insert(table)
+def _insert_unless_there(dialect: str, table: Table) -> Insert:
+    return _insert(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+@cache
+def _insert_or_replace(dialect: str, table: Table) -> Insert:
+    new = _insert(dialect, table)
     others = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
     return new.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
 
 
-def _insert(table: Table) -> Insert:
-    # PostgreSQL's own, which SQLite's compiler understands as well; it is not so the other way round. Imported by who
-    # writes: it brings the dialects of four drivers, and a list of runs is to be there at once.
-    from sqlalchemy.dialects.postgresql import insert
+def _insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    # Each brings what its database needs, and the other's is not to be waited for.
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
 
-    return insert(table)
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)

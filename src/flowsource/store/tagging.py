@@ -13,4 +13,6 @@ from flowsource.store.tables import insert_unless_there, run_tags
 def keep(connection: Connection, run: Run) -> None:
     """Have `run`, which is new, found by its tags."""
     if run.tags:
-        connection.execute(insert_unless_there(run_tags), [{"run_id": run.id, "tag": tag} for tag in run.tags])
+        connection.execute(
+            insert_unless_there(connection, run_tags), [{"run_id": run.id, "tag": tag} for tag in run.tags]
+        )

@@ -58,7 +58,7 @@ def emit(connection: Connection, told: Sequence[NewEvent]) -> None:
             "payload": dict(one.payload),
         }
         try:
-            connection.execute(insert_unless_there(events), row)
+            connection.execute(insert_unless_there(connection, events), row)
         except IntegrityError:
             raise RunNotFound(str(one.run_id)) from None
 

@@ -38,7 +38,7 @@ def create(connection: Connection, token: Token, digest: str) -> Token:
         "created_at": token.created_at,
         "expires_at": token.expires_at,
     }
-    if not connection.execute(insert_unless_there(tokens), columns).rowcount:
+    if not connection.execute(insert_unless_there(connection, tokens), columns).rowcount:
         raise _taken(token.name)  # By one that was made at the same time.
     return token
 

@@ -21,6 +21,6 @@ _TAKE = (
 
 def take(connection: Connection, chore: str, *, now: datetime, length: timedelta) -> bool:
     """Take the turn at `chore` for so long; whether it was free."""
-    connection.execute(insert_unless_there(turns), {"chore": chore, "until": now})
+    connection.execute(insert_unless_there(connection, turns), {"chore": chore, "until": now})
     asked = {"which": chore, "now": now, "longest": now + 2 * length, "end": now + length}
     return connection.execute(_TAKE, asked).rowcount > 0

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from flowsource.addresses import (
     check_address,
@@ -34,10 +37,27 @@ def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> Non
     assert SECRET not in str(caught.value)
 
 
-def test_a_password_that_would_be_read_as_a_host_is_refused_without_repeating_it() -> None:
-    with pytest.raises(InvalidSettings, match="%40") as caught:
-        check_address(f"postgresql://anna:x@{SECRET}@h/d")
+@pytest.mark.parametrize(
+    ("password", "written"),
+    [(f"x@{SECRET}", "%40"), (f"x/{SECRET}", "%2F"), (f"{SECRET}?/x", "%2F"), (f"x@y/{SECRET}", "%2F")],
+)
+def test_a_password_that_would_be_read_as_a_host_is_refused_without_repeating_it(password: str, written: str) -> None:
+    with pytest.raises(InvalidSettings, match=written) as caught:
+        check_address(f"postgresql://anna:{password}@h/d")
     assert SECRET not in str(caught.value)
+
+
+_LETTERS = st.text("?#[]:&=+,ab", max_size=4)
+
+
+@drawn(
+    password=st.tuples(_LETTERS, _LETTERS).map(SECRET.join),
+    rest=st.sampled_from(["h/d", "h", "one:1,two/d?sslmode=require", "[::1]:5432/d", "/d?host=/run", "h/d?user=a@b"]),
+)
+def test_no_password_is_shown_that_the_database_is_given(password: str, rest: str) -> None:
+    address = f"postgresql://anna:{password}@{rest}"
+    assert conninfo_to_dict(postgres_address(address))["password"] == password
+    assert shown(address) == shown(f"postgresql://{rest}")
 
 
 def test_an_address_is_shown_without_user_and_password() -> None:

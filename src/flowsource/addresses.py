@@ -83,9 +83,15 @@ def postgres_address(address: str) -> str:
     PGPASSFILE, PGSERVICE and the like say of what is left out.
     """
     rest = address.partition("://")[2]
-    if rest.partition("/")[0].count("@") > 1:
-        # The library takes what follows the first for the host, and tells it in errors.
+    authority, _, behind = rest.partition("/")
+    # The library takes what follows the first @ or / for the host or the database, and tells it in errors.
+    if authority.count("@") > 1:
         raise InvalidSettings("an @ in the user or the password of a postgresql:// address is written %40.")
+    is_cut_in_user = "?" in authority and "@" not in authority
+    if "@" in (behind if is_cut_in_user else behind.partition("?")[0]):
+        raise InvalidSettings(
+            "a / in the user or the password of a postgresql:// address is written %2F, and an @ in its path %40."
+        )
     return f"postgresql://{rest}"
 
 
@@ -99,9 +105,11 @@ def shown(address: str) -> str:
         return f"{SQLITE}{store_file(address)}"
     if kind_of(address) == "server":
         return server_url(address, allow_http=True)
-    _, host, path, query, _ = urlsplit(postgres_address(address))
+    authority, slash, behind = postgres_address(address).removeprefix("postgresql://").partition("/")
+    # As PostgreSQL's library reads it, and no other URL: before the @ a question mark or a # is a letter like others.
+    place, _, query = f"{authority.rpartition('@')[2]}{slash}{behind}".partition("?")
     kept = [(name, value) for name, value in parse_qsl(query) if name.lower() not in _SECRET_WORDS]
-    return f"postgresql://{host.rpartition('@')[2]}{path}{'?' if kept else ''}{urlencode(kept, safe='/,')}"
+    return f"postgresql://{place}{'?' if kept else ''}{urlencode(kept, safe='/,')}"
 
 
 def server_url(address: str, *, allow_http: bool = False) -> str:

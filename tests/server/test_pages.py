@@ -418,6 +418,7 @@ def test_runs_are_plotted_as_tall_as_they_took_long() -> None:
         ("https://git.example.org/acme/flows", None),
         ("http://github.com/acme/flows", None),
         ("javascript://github.com/%0aalert(1)", None),
+        ("https://[github.com/acme/flows", None),
         ("", None),
         (None, None),
     ],

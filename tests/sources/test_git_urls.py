@@ -227,6 +227,7 @@ def test_text_that_names_a_repository_is_told_from_a_directory(tmp_path: Path) -
         "~\0",
         "s3://b/p",
         "a/b:c",
+        "file://[a/b.git",
     ]
     assert [text for text in directories if is_git_url(text)] == []
 

@@ -67,6 +67,7 @@ def test_an_address_has_one_form(url: str, canonical: str) -> None:
         ("s3://key:hush@bucket/x", "carries credentials"),
         ("https://ada:hush@host/x", "carries credentials"),
         ("https://hush@host/x", "carries credentials"),
+        ("s3://ada:hush@[bucket/x", "has a host that cannot be read"),
         ("s3://bucket/a\nb", "control characters"),
         ("", "is not an address"),
         (5, "is not an address"),

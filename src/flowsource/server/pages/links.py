@@ -42,8 +42,11 @@ def diff_link(address: str | None, before: Revision | None, after: Revision | No
 
 def _page_of(address: str | None) -> tuple[str, str] | None:
     """The page of the repository at `address`, and the host that it is on."""
-    parts = urlsplit(address or "")
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(address or "")
+        host = parts.hostname or ""
+    except ValueError:
+        return None
     if host not in _COMMIT or parts.scheme not in ("https", "ssh"):
         return None
     return f"https://{host}{quote(parts.path.removesuffix('.git'))}", host

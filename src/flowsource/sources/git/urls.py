@@ -77,7 +77,10 @@ def is_git_url(text: str) -> bool:
     if text.lower().startswith(("https://", "http://", "ssh://", "git+ssh://", "git://")):
         return True
     if text.lower().startswith("file://"):
-        path = Path(unquote(urlsplit(text).path))
+        try:
+            path = Path(unquote(urlsplit(text).path))
+        except ValueError:
+            return False
     elif _SCHEME.match(text):
         return False
     elif _SCP_LIKE.match(text):

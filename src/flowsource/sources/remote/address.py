@@ -88,7 +88,11 @@ def _check_protocol(protocol: str, told: str) -> None:
 
 
 def _check_place(protocol: str, place: str, told: str) -> None:
-    user, has_user, _ = urlsplit(f"//{place}").netloc.rpartition("@")
+    try:
+        user, has_user, _ = urlsplit(f"//{place}").netloc.rpartition("@")
+    except ValueError:
+        # Its text quotes the address, which may hold a password.
+        raise InvalidInput(f"url: {told!r} has a host that cannot be read; correct it.") from None
     # Of an Azure address what stands there is the container, of an SFTP address the user; neither is a secret.
     if has_user and (":" in user or protocol in ("http", "https")):
         raise InvalidInput(f"url: {told!r} carries credentials, which show wherever it does; give them as settings.")

@@ -9,14 +9,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from flowsource.runner.processes.control_groups import join, made, place_for
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 
 # The suite judges what is computed, never how fast this machine was.
-settings.register_profile("suite", deadline=None, max_examples=60)
+settings.register_profile("suite", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 

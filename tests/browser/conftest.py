@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Request,
     StorageState,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -23,6 +24,8 @@ from tests.cli.calling import CommandLine, Done
 from tests.support.parts import lacks
 from tests.support.serving import ServingScript, serving
 
+# In milliseconds, for what never comes.
+PATIENCE = 30_000
 SCRIPT = '''
 import time
 from pydantic import BaseModel, Field, SecretStr
@@ -108,6 +111,7 @@ def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         lacks("Chromium is not installed: the dashboard cannot be looked at")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         # Root has no sandbox of Chromium's.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
@@ -128,7 +132,7 @@ def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def context(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
     context = browser.new_context(storage_state=dashboard.cookies, viewport=WIDE, base_url=dashboard.address)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 

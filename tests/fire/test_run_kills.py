@@ -107,7 +107,7 @@ def children_of(pid: int) -> list[int]:
 
 
 async def until_all_is_gone(home: Path) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while processes_below(home):  # noqa: ASYNC110 - other processes set no event for us
             await anyio.sleep(0.01)
 

@@ -71,7 +71,7 @@ async def test_every_directory_of_the_cache_is_its_owners_alone(cache: SnapshotC
 
 async def test_what_is_published_is_given_without_fetch_or_lock(cache: SnapshotCache) -> None:
     first = await cache.ensure(WrittenSource(), ONE)
-    with try_lock(cache.root / "sources" / "written" / "lock") as is_held, anyio.fail_after(5):
+    with try_lock(cache.root / "sources" / "written" / "lock") as is_held, anyio.fail_after(30):
         assert is_held
         assert await cache.ensure(WrittenSource(), ONE) == first
         assert cache.find("written", ONE) == first
@@ -159,7 +159,7 @@ async def test_waiting_for_another_fetch_can_be_cancelled(cache: SnapshotCache) 
         with anyio.move_on_after(0.1) as scope:
             await cache.ensure(WrittenSource(), TWO)
         assert scope.cancelled_caught
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await cache.ensure(WrittenSource(), TWO)
 
 

@@ -179,7 +179,7 @@ class TestWhatIsCopied:
             path.mkdir()
         elif becomes == "file":
             path.write_text("ANSWER = 42\n")
-        with anyio.fail_after(5), pytest.raises(Edited, match=r"flows\.py"):
+        with anyio.fail_after(30), pytest.raises(Edited, match=r"flows\.py"):
             await to_thread.run_sync(Contents(project).digests, files)
 
     async def test_a_directory_that_is_never_quiet_is_not_taken(

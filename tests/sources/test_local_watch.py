@@ -71,7 +71,7 @@ async def watching(directory: Path, *, modules_only: bool = False) -> AsyncItera
 
 async def told_of(told: MemoryObjectReceiveStream[str], directory: Path, *, modules_only: bool = False) -> int:
     """Wait until the state that `directory` is in was told; how many were told on the way, this one included."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         count = 1
         while await told.receive() != scan(directory, modules_only=modules_only).digest:
             count += 1
@@ -185,13 +185,13 @@ async def test_without_notices_it_looks_by_itself(project: Path, monkeypatch: py
 
 
 async def test_it_ends_when_it_is_told_to_stop(project: Path) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with watching(project):
             pass
 
 
 async def test_it_can_be_cancelled(project: Path) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:

@@ -248,15 +248,15 @@ async def test_one_that_hangs_is_not_waited_for_for_ever(
     over = threading.Event()
 
     def hang() -> None:
-        over.wait(20)
+        over.wait(60)
 
     one = source()
     revision = await one.resolve()
     monkeypatch.setattr(file_systems, "LISTING", 0.1)
     monkeypatch.setattr(file_systems, "REQUEST", 0.1)
     try:
-        with anyio.fail_after(10):
-            odd.on_read = lambda name: b"late" if over.wait(20) else None
+        with anyio.fail_after(30):
+            odd.on_read = lambda name: b"late" if over.wait(60) else None
             with pytest.raises(SourceUnavailable, match="did not answer in time"):
                 await cache.ensure(one, revision)
             odd.on_find = hang

@@ -18,7 +18,7 @@ from tests.support.descriptors import few_descriptors
 
 pytestmark = pytest.mark.anyio
 
-GENEROUS = timedelta(seconds=20)
+GENEROUS = timedelta(seconds=40)
 AT_ONCE = timedelta(milliseconds=1)
 
 

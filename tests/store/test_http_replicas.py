@@ -19,7 +19,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-SOON, GENEROUS = timedelta(milliseconds=300), timedelta(seconds=20)
+SOON, GENEROUS = timedelta(milliseconds=300), timedelta(seconds=40)
 
 
 class Turns:

@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 # How long a test waits for what is to happen at once.
-GENEROUS = timedelta(seconds=20)
+GENEROUS = timedelta(seconds=40)
 HOURLY = Interval(HOUR, NOW)
 FIRST = Revision(id="1" * 40, ref="refs/heads/main")
 SECOND_REVISION = Revision(id="2" * 40, ref="refs/heads/main")

@@ -17,14 +17,14 @@ def until_so(condition: Callable[[], bool], *, within: float = 40.0) -> None:
         sleep(0.05)
 
 
-async def until(condition: Callable[[], bool], *, within: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], *, within: float = 40.0) -> None:
     """Return once `condition` holds; raises TimeoutError when it does not `within` that many seconds."""
     with anyio.fail_after(within):
         while not condition():  # noqa: ASYNC110 - the condition is not ours to set an event on
             await anyio.sleep(0.005)
 
 
-async def until_true(condition: Callable[[], Awaitable[bool]], *, within: float = 10.0) -> None:
+async def until_true(condition: Callable[[], Awaitable[bool]], *, within: float = 40.0) -> None:
     """As `until`, for what is asked of a store."""
     with anyio.fail_after(within):
         while not await condition():  # noqa: ASYNC110 - the condition is not ours to set an event on

@@ -37,7 +37,7 @@ async def kept(store: Store, *watched: Watched) -> AsyncIterator[None]:
 
 async def until_known(store: Store, key: str, at: Revision = revision(1), **facts: object) -> KnownSource:
     """Wait until the store knows the source of that key at that revision, with these facts of its report's status."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while True:
             for known in await store.sources(now=NOW):
                 report, status = known.report, known.report.status
@@ -48,7 +48,7 @@ async def until_known(store: Store, key: str, at: Revision = revision(1), **fact
 
 
 async def until_answered(store: Store, wish: SourceWish) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while (await store.source_wishes([wish.key]))[0].answered < wish.hints:  # noqa: ASYNC110 - seen in the store
             await anyio.sleep(0.01)
 

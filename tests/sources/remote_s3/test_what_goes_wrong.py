@@ -93,11 +93,11 @@ class TestWhatGoesWrong:
 
         def hang(request: Request) -> None:
             if request.action == action:
-                over.wait(20)
+                over.wait(60)
 
         server.script = hang
         try:
-            with anyio.fail_after(10), pytest.raises(SourceUnavailable, match="did not answer in time"):
+            with anyio.fail_after(30), pytest.raises(SourceUnavailable, match="did not answer in time"):
                 await newest(cache, bucket(server))
         finally:
             over.set()
@@ -115,14 +115,14 @@ class TestWhatGoesWrong:
         def hang(request: Request) -> None:
             if request.action == "get":
                 asked.set()
-                over.wait(20)
+                over.wait(60)
 
         server.script = hang
         try:
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(cache.ensure, source, revision)
-                    await anyio.to_thread.run_sync(asked.wait, 10)
+                    await anyio.to_thread.run_sync(asked.wait, 30)
                     tasks.cancel_scope.cancel()
         finally:
             over.set()

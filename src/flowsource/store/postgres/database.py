@@ -31,8 +31,6 @@ _CUT_AFTER = PATIENCE + timedelta(seconds=10)
 # Could not be put in an order with others, or waited in a circle with them.
 _AGAIN = frozenset({"40001", "40P01"})
 _TRIES = 8
-# The server ended the connection before it was asked for anything more, a commit too.
-_STOOD_STILL = "25P03"
 # Held by each change: shared, or alone by one that decides by what many rows say.
 LOCK = 0x666C6F77
 _TIME = "clock_timestamp()"
@@ -48,7 +46,7 @@ _TAKE_TIME = text(
 
 
 class _NothingDone(Exception):
-    """The connection turned out to be none, or ended before a commit came to the server."""
+    """The connection turned out to be none, or ended before a commit was asked for."""
 
 
 class _Unanswered(Exception):
@@ -140,8 +138,6 @@ class PostgresDatabase:
                 try:
                     connection.commit()
                 except DBAPIError as error:
-                    if state_of(error) == _STOOD_STILL:
-                        raise _NothingDone from error
                     if error.connection_invalidated and mark is not None:
                         raise _Unanswered(mark, answer) from error
                     raise

@@ -76,6 +76,12 @@ def test_a_missing_file_names_those_that_are_there(tmp_path: Path) -> None:
         load(parse("flow.py:main"), tmp_path)
 
 
+def test_a_missing_file_is_looked_for_in_no_environment_that_lies_there(tmp_path: Path) -> None:
+    write(tmp_path, {"etl.py": "", "env/pyvenv.cfg": "", "env/lib/flows.py": ""})
+    with pytest.raises(EntrypointFileMissing, match=r"no file 'flow\.py'; files there: etl\.py\."):
+        load(parse("flow.py:main"), tmp_path)
+
+
 def test_a_missing_flow_names_those_that_are_there(tmp_path: Path) -> None:
     write(
         tmp_path, {"here_are.py": "from flowsource import flow\n@flow\ndef one(): ...\n@flow\ndef two(): ...\nx = 1\n"}

@@ -71,12 +71,18 @@ def check_file(entrypoint: Entrypoint, root: Path) -> None:
     """
     if entrypoint.file is None or (root / entrypoint.file).is_file():
         return
-    files = [path.relative_to(root).as_posix() for path in root.rglob("*.py")]
+    files = _python_files(root)
     near = get_close_matches(entrypoint.file, files, n=3) or sorted(files)[:3]
     hint = f"; files there: {', '.join(near)}" if near else "; there are no Python files"
     raise EntrypointFileMissing(
         f"entrypoint: the source has no file {entrypoint.file!r}{hint}. Correct the entrypoint, or add the file."
     )
+
+
+def _python_files(root: Path) -> list[str]:
+    """Those under `root`, without what is installed in an environment that lies there."""
+    environments = {path.parent for path in root.rglob("pyvenv.cfg")} - {root}
+    return [path.relative_to(root).as_posix() for path in root.rglob("*.py") if environments.isdisjoint(path.parents)]
 
 
 def load(entrypoint: Entrypoint, root: Path) -> Flow[..., Any]:

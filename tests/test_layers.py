@@ -65,6 +65,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "configuration",
             "text",
             "json_values",
+            "importing",
         }
     ),
 }

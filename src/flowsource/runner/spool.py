@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio
 import anyio.to_thread
 
 from flowsource.errors import FlowsourceError, NotAllowed, StoreUnavailable
-from flowsource.store.http.calls import CALLS
 from flowsource.store.protocol import Store
 from flowsource.store.values import LogLine
+
+if TYPE_CHECKING:
+    from flowsource.store.http.calls import Call
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Spool:
 
     async def keep_end(self, key: UUID, call: str, arguments: Mapping[str, Any]) -> bool:
         """Keep a call by which a run ends, on the disk when this returns; whether there was room for it."""
-        said = {"key": str(key), "call": call, "arguments": CALLS[call].encode_arguments(**arguments)}
+        said = {"key": str(key), "call": call, "arguments": _calls()[call].encode_arguments(**arguments)}
         if await self._add(said, room=self._most, is_durable=True) is None:
             return False
         self._ends.add(key)
@@ -68,7 +70,7 @@ class Spool:
 
     async def keep_lines(self, run_id: UUID, lines: Sequence[LogLine]) -> bool:
         """Keep lines of a log; whether there was room for them."""
-        arguments = CALLS["append_lines"].encode_arguments(run_id=run_id, lines=lines)
+        arguments = _calls()["append_lines"].encode_arguments(run_id=run_id, lines=lines)
         place = await self._add(
             {"call": "append_lines", "arguments": arguments}, room=self._most - self._for_ends, is_durable=False
         )
@@ -172,7 +174,7 @@ async def deliver_left(store: Store, path: Path) -> None:
 async def _make(store: Store, entry: bytes) -> None:
     """Make one call; one that the store refuses is over."""
     said = _parsed(entry)
-    if (call := CALLS.get(said.get("call", ""))) is None:
+    if (call := _calls().get(said.get("call", ""))) is None:
         return
     try:
         await getattr(store, call.name)(**call.decode_arguments(said.get("arguments")))
@@ -180,6 +182,13 @@ async def _make(store: Store, entry: bytes) -> None:
         raise
     except (FlowsourceError, ValueError) as error:
         logger.warning("what was kept for the store is not taken any more: %s", error)
+
+
+def _calls() -> Mapping[str, Call]:
+    # Derived from the whole protocol of the store, which takes a while, and needed only while a store is away.
+    from flowsource.store.http.calls import CALLS
+
+    return CALLS
 
 
 def _parsed(entry: bytes) -> dict[str, Any]:

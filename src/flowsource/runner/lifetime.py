@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -139,8 +140,11 @@ async def _serve(
             [entry.deployment for entry in served],
             dashboard=await _link(dashboard, shop) if dashboard is not None else None,
         )
+        # What is here by now stays: to look through all of it for garbage takes 30 ms, which runs would wait for.
+        gc.freeze()
         await runner.run()
     finally:
+        gc.unfreeze()
         with anyio.CancelScope(shield=True):
             paused = await _take_leave(runner_id, served, shop)
         if served:

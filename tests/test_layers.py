@@ -65,7 +65,6 @@ PARTS: Mapping[str, frozenset[str]] = {
             "configuration",
             "text",
             "json_values",
-            "importing",
         }
     ),
 }

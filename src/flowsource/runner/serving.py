@@ -26,7 +26,6 @@ from flowsource.deployments import GRACE, Declaration, DeploymentOptions, check_
 from flowsource.entrypoints import parse
 from flowsource.errors import FlowsourceError, InvalidDeployment
 from flowsource.flows import Flow
-from flowsource.importing import without_collections
 
 if TYPE_CHECKING:
     from flowsource.runner.origin import Origin
@@ -168,11 +167,10 @@ async def aserve(
     """As `serve`, for use in a running event loop; cancelling it ends the runs that are going on, and it, at once."""
     _refuse_in_a_run()
 
-    with without_collections():
-        from flowsource.runner.lifetime import serve_until_stopped
-        from flowsource.runner.output.terminal import Terminal, telling_records
-        from flowsource.runner.startup import first_error
-        from flowsource.settings import Settings
+    from flowsource.runner.lifetime import serve_until_stopped
+    from flowsource.runner.output.terminal import Terminal, telling_records
+    from flowsource.runner.startup import first_error
+    from flowsource.settings import Settings
 
     _check_deployments(deployments)
     if limit != "cpus":

@@ -16,6 +16,7 @@ from dulwich.ignore import IgnoreFilterManager
 from dulwich.index import get_unstaged_changes
 from dulwich.object_store import tree_lookup_path
 from dulwich.objects import Blob, Commit
+from dulwich.patch import write_blob_diff
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
@@ -96,8 +97,6 @@ def difference(directory: Path, tree: Path) -> bytes | None:
 
 
 def _difference(repo: Repo, commit: Commit, directory: Path, tree: Path) -> bytes:
-    from dulwich.patch import write_blob_diff
-
     prefix = _prefix(repo, directory)
     copied = (path for path in tree.rglob("*") if path.is_symlink() or path.is_file())
     paths = [str(path.relative_to(tree)) for path in copied]

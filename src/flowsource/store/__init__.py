@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from flowsource.addresses import kind_of, postgres_address, server_url, store_file
 from flowsource.errors import InvalidSettings
-from flowsource.importing import without_collections
 from flowsource.server_access import ServerAccess
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 # What each kind takes is imported where it is opened: SQLAlchemy takes some hundred milliseconds, and httpx too.
 
 
-@without_collections()
 def open_store(address: str) -> Store:
     """The store at `address`, to be opened with `async with`; raises InvalidSettings for what is no address of a store.
 
@@ -42,7 +40,6 @@ def open_store(address: str) -> Store:
     return SqlStore(partial(open_database, address), PostgresDoorbell(for_driver))
 
 
-@without_collections()
 def open_database(address: str) -> Database:
     """The database of the store at `address`, with its tables up to date. It blocks; whoever opens it closes it.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +16,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from flowsource.runner.processes import guard as guarding
 from flowsource.runner.processes import starter as starting
 from flowsource.runner.processes.descent import is_alive
+from flowsource.runner.processes.guard import Guard
 from flowsource.runner.processes.process import GuardianFailed, RunProcess
 from flowsource.runner.processes.starter import Starter, open_starter
 from flowsource.settings import START_METHODS
@@ -100,6 +104,28 @@ async def test_runs_that_are_asked_for_while_a_guardian_hears_nothing_wait_for_t
         await anyio.wait_all_tasks_blocked()
         os.kill(guardian, signal.SIGCONT)
     assert sorted(told) == list(range(12))
+
+
+async def test_a_machine_that_stands_still_for_a_while_costs_no_guardian(
+    starter: Starter, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(flows="import os\ndef main(): return os.getppid()\n")
+    guardian = (await execute(starter, root)).outcome["result"]
+    monkeypatch.setattr(guarding, "_TURN_SECONDS", 0.2)
+    send = Guard._send
+
+    def stand_still() -> None:
+        time.sleep(guarding._ANSWER_TURNS * guarding._TURN_SECONDS)
+        os.kill(guardian, signal.SIGCONT)
+
+    async def send_and_stand_still(guard: Guard, message: bytes, descriptors: list[int]) -> None:
+        await send(guard, message, descriptors)
+        # As soon as the answer is waited for.
+        asyncio.get_running_loop().call_soon(stand_still)
+
+    monkeypatch.setattr(Guard, "_send", send_and_stand_still)
+    os.kill(guardian, signal.SIGSTOP)
+    assert (await execute(starter, root)).outcome["result"] == guardian
 
 
 @pytest.mark.timeout(3600 if length.FULL else 60)

@@ -28,7 +28,7 @@ from flowsource.runner.processes.process import Exit, GuardianFailed, RunProcess
 PYTHON = (sys.executable, "-P", "-X", "utf8", "-m")
 
 _READY_SECONDS = 60.0
-_ANSWER_SECONDS = 10.0
+_ANSWER_TURNS, _TURN_SECONDS = 20, 0.5
 _END_SECONDS = 5.0
 _KILLED_SECONDS = 1
 
@@ -56,6 +56,14 @@ class _Request:
         self.answered = anyio.Event()
         self.process: RunProcess | None = None
         self.refusal: str | None = None
+
+    async def wait(self) -> None:
+        """Wait for the answer, but not for ever."""
+        # In turns: where a machine stands still for a while, and we with it, the answer may be here already.
+        for _ in range(_ANSWER_TURNS):
+            with anyio.move_on_after(_TURN_SECONDS):
+                await self.answered.wait()
+                return
 
 
 class Guard:
@@ -138,8 +146,7 @@ class Guard:
             await self._send(json.dumps({"id": name}).encode(), [output, channel.fileno()])
             # The process may exist from now on: whoever asked for it must get it, to see it end.
             with anyio.CancelScope(shield=True):
-                with anyio.move_on_after(_ANSWER_SECONDS):
-                    await request.answered.wait()
+                await request.wait()
                 if not request.answered.is_set():
                     self._server.kill()
                     await request.answered.wait()

@@ -59,7 +59,7 @@ class _Request:
 
     async def wait(self) -> None:
         """Wait for the answer, but not for ever."""
-        # In turns: where a machine stands still for a while, and we with it, the answer may be here already.
+        # In turns: where a machine stands still for a while, and all that is on it, it takes one of them and not all.
         for _ in range(_ANSWER_TURNS):
             with anyio.move_on_after(_TURN_SECONDS):
                 await self.answered.wait()

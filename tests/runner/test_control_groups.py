@@ -125,7 +125,7 @@ class TestInAGroup(StarterContract):
         async with anyio.create_task_group() as tasks:
 
             async def kill_guardian() -> None:
-                await until(lambda: len(written_pids(note)) == 1)
+                await until(lambda: bool(started) and len(written_pids(note)) == 1)
                 os.kill(parent_of(started[0].pid), signal.SIGKILL)
 
             tasks.start_soon(kill_guardian)

@@ -50,7 +50,7 @@ async def test_a_guardian_that_is_killed_takes_its_runs_along_and_is_replaced(
     async with anyio.create_task_group() as tasks:
 
         async def kill_when_up() -> None:
-            await until(lambda: len(written_pids(note)) == 1)
+            await until(lambda: bool(started) and len(written_pids(note)) == 1)
             os.kill(parent_of(started[0].pid), signal.SIGKILL)
 
         tasks.start_soon(kill_when_up)

@@ -49,7 +49,7 @@ async def test_a_signal_reaches_the_group(starter: Starter, write: Write, tmp_pa
     async with anyio.create_task_group() as tasks:
 
         async def stop_when_up() -> None:
-            await until(lambda: note.exists() and note.read_text().endswith("\n"))
+            await until(lambda: bool(started) and note.exists() and note.read_text().endswith("\n"))
             started[0].signal_group(signal.SIGTERM)
 
         tasks.start_soon(stop_when_up)
@@ -66,7 +66,7 @@ async def test_cancelling_the_one_who_waits_ends_the_run(starter: Starter, write
     async with anyio.create_task_group() as tasks:
 
         async def cancel_when_up() -> None:
-            await until(lambda: note.exists() and note.read_text().endswith("\n"))
+            await until(lambda: bool(started) and note.exists() and note.read_text().endswith("\n"))
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(cancel_when_up)

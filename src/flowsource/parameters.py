@@ -172,6 +172,7 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
         hints: dict[str, Any] = {}
         for name, hint in inspect.get_annotations(target).items():
             one = SimpleNamespace(__annotations__={name: hint})
+            # One that names what is not there is left out, as if it were not said; the others count.
             with contextlib.suppress(NameError, AttributeError, TypeError):
                 hints |= typing.get_type_hints(one, getattr(target, "__globals__", {}), include_extras=True)
         return hints

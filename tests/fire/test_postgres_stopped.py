@@ -69,7 +69,7 @@ async def ask_for(store: Store, count: int, asked: list[Run]) -> None:
     for number in range(count):
         for name in DEPLOYMENTS:
             while True:
-                with suppress(StoreUnavailable):
+                with suppress(StoreUnavailable):  # It is stopped again and again.
                     asked.append(await request_run(store, name, {}, idempotency_key=str(number)))
                     break
                 await anyio.sleep(0.1)
@@ -96,7 +96,7 @@ async def interrupt(postgres: PostgresServer, number: int, chance: random.Random
 async def until_final(store: Store, run: Run) -> None:
     with anyio.fail_after(120):
         while True:
-            with suppress(StoreUnavailable):
+            with suppress(StoreUnavailable):  # It is stopped again and again.
                 if (await store.run(str(run.id))).state.is_final:
                     return
             await anyio.sleep(0.05)

@@ -35,7 +35,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the standard library's
         """Say nothing: whoever started this has the terminal for other things."""
 
     def get_stderr(self) -> TextIO:

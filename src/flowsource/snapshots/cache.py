@@ -224,6 +224,7 @@ async def _fetch(shelf: Shelf, source: Source, revision: Revision, report: Repor
         finally:
             tree.close()
     except BaseException:
+        # What went wrong counts, and not what is left of it: the next one to publish deletes that.
         with anyio.CancelScope(shield=True), suppress(OSError):
             await to_thread.run_sync(publishing.clear_staging, shelf)
         raise

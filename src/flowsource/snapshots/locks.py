@@ -54,6 +54,7 @@ async def locked(path: Path, *, prepare: Callable[[], None]) -> AsyncIterator[No
         prepare()
         with ExitStack() as held:
             is_held = False
+            # Its directory was taken away, as is told above.
             with suppress(FileNotFoundError):
                 is_held = held.enter_context(try_lock(path))
             if is_held:

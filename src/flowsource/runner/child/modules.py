@@ -43,6 +43,7 @@ class DigestLoader(SourceFileLoader):
             return self._compile(source, path)
         digest = sha256(b"\0".join((MAGIC_NUMBER, os.fsencode(path), source))).hexdigest()
         kept = self._store / f"{digest}.{sys.implementation.cache_tag}.pyc"
+        # Not there yet, or damaged.
         with contextlib.suppress(OSError, EOFError, ValueError, TypeError):
             code = marshal.loads(kept.read_bytes())
             if isinstance(code, CodeType):

@@ -12,7 +12,7 @@ from flowsource.errors import AuthenticationFailed
 _KNOWN = "~/.ssh/known_hosts"
 
 
-class KnownServerSftp(SFTPFileSystem):  # type: ignore[misc]
+class KnownServerSftp(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Who is known, `~/.ssh/known_hosts` says."""
 
     def __init__(self, host: str, **settings: Any) -> None:
@@ -33,7 +33,7 @@ class KnownServerSftp(SFTPFileSystem):  # type: ignore[misc]
         self.ftp = self.client.open_sftp()
 
 
-class _OnlyKnown(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+class _OnlyKnown(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko has no types
     def missing_host_key(self, client: object, hostname: str, key: object) -> NoReturn:
         """Refuse it. `hostname` is as `known_hosts` has it, with the port if that is not the usual one."""
         raise AuthenticationFailed(

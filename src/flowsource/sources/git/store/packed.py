@@ -36,7 +36,7 @@ class Packed:
         with suppress(FileNotFoundError):
             return _loose_size(_read_at(os.path.join(self._directory, name[:2], name[2:]), 0))
         for alternate in self._alternates:
-            with suppress(KeyError):
+            with suppress(KeyError):  # It is in another one, if anywhere.
                 return alternate.size(object_id)
         raise KeyError(object_id)
 
@@ -53,7 +53,7 @@ class Packed:
 
     def _place(self, object_id: ObjectID) -> tuple[_Path, int] | None:
         for pack in self._packs:
-            with suppress(KeyError):
+            with suppress(KeyError):  # It is in another one, if anywhere.
                 return pack.data.path, pack.index.object_offset(object_id)
         return None
 

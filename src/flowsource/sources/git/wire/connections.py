@@ -105,4 +105,4 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # pyright: ignore[reportAssignmentType]
+    ConnectionCls = _TlsConnection  # pyright: ignore[reportAssignmentType]  # as in urllib3 itself

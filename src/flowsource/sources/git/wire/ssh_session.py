@@ -131,7 +131,7 @@ class SshSession:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
-                with suppress(subprocess.TimeoutExpired):
+                with suppress(subprocess.TimeoutExpired):  # Then by the next signal.
                     process.wait(_GRACE)
                     break
             process.wait()

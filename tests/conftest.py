@@ -15,6 +15,8 @@ from flowsource.runner.processes.control_groups import join, made, place_for
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 
+pytest_plugins = ["tests.support.limits"]
+
 # The suite judges what is computed, never how fast this machine was.
 settings.register_profile("suite", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

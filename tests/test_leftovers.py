@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
+from tests.support.waiting import PATIENCE
+
 _TESTS = """
 import subprocess, sys, time
 from tests.support.leftovers import end_with_us
@@ -26,7 +28,7 @@ def test_what_they_started_ends_when_they_are_killed() -> None:
         started = int(tests.stdout.readline())
         assert is_alive(started)
         tests.send_signal(signal.SIGKILL)
-    deadline = monotonic() + 20
+    deadline = monotonic() + PATIENCE
     while is_alive(started):
         assert monotonic() < deadline, "it goes on"
         sleep(0.01)

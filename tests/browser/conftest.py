@@ -25,7 +25,7 @@ from tests.support.parts import lacks
 from tests.support.serving import ServingScript, serving
 
 # In milliseconds, for what never comes.
-PATIENCE = 30_000
+PATIENCE = 120_000
 SCRIPT = '''
 import time
 from pydantic import BaseModel, Field, SecretStr

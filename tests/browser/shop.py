@@ -63,7 +63,7 @@ def month_end(month: str = "2026-11"):
     """Load all that a month needs, one after the other."""
     for kind in ("orders", "stock"):
         print("asking for", kind)
-        run_deployment("etl/nightly", {"kind": kind}, timeout=60)
+        run_deployment("etl/nightly", {"kind": kind}, timeout=120)
     return month
 
 

@@ -8,14 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from flowsource.cli import exits
 from tests.browser.conftest import Dashboard
 from tests.support.serving import serving
-
-pytestmark = pytest.mark.timeout(110)
 
 
 def test_a_run_is_done_again_with_other_parameters(page: Page, dashboard: Dashboard) -> None:

@@ -13,8 +13,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from flowsource.cli import exits
 from tests.browser.conftest import NARROW, Dashboard
 
-pytestmark = pytest.mark.timeout(110)
-
 PAGES = (
     "/",
     "/runs",

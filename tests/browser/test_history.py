@@ -14,8 +14,6 @@ from tests.browser.conftest import Dashboard, came_in
 from tests.support.serving import serving
 from tests.support.waiting import until_so
 
-pytestmark = pytest.mark.timeout(110)
-
 FLOWS = """
 from flowsource import flow
 

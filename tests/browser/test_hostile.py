@@ -15,8 +15,6 @@ from tests.browser.conftest import Dashboard, came_in
 from tests.support.serving import serving
 from tests.support.waiting import until_so
 
-pytestmark = pytest.mark.timeout(110)
-
 SUBJECT = "<img src=x onerror=alert(1)></script><script>alert(2)</script> {{ 7 * 191 }} \"'"
 # No branch may have a space in its name.
 BRANCH = "<img/src=x/onerror=alert(3)>"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard
 from tests.end_to_end.test_dashboard import web_processes
-
-pytestmark = pytest.mark.timeout(110)
+from tests.support.waiting import PATIENCE
 
 
 def test_a_server_that_does_nothing_is_found_out_and_waited_for(page: Page, dashboard: Dashboard) -> None:
@@ -21,10 +19,10 @@ def test_a_server_that_does_nothing_is_found_out_and_waited_for(page: Page, dash
     [server] = web_processes(dashboard.served.home)
     os.kill(server, signal.SIGSTOP)
     try:
-        expect(live).to_have_text("○ not live", timeout=30_000)
+        expect(live).to_have_text("○ not live")
     finally:
         os.kill(server, signal.SIGCONT)
-    expect(live).to_have_text("● live", timeout=30_000)
+    expect(live).to_have_text("● live")
 
 
 def test_a_server_that_is_there_and_has_nothing_to_tell_goes_on_being_live(page: Page) -> None:
@@ -49,5 +47,5 @@ def test_a_server_that_is_gone_is_found_out(page: Page, dashboard: Dashboard) ->
     live = page.locator("#live")
     expect(live).to_have_text("● live")
     dashboard.served.process.kill()
-    dashboard.served.process.wait(20)
+    dashboard.served.process.wait(PATIENCE)
     expect(live).to_have_text("○ not live")

@@ -7,8 +7,6 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.timeout(110)
-
 
 @pytest.fixture
 def form(page: Page) -> Page:

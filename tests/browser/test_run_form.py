@@ -14,8 +14,6 @@ from hypothesis import strategies as some
 from playwright.sync_api import JSHandle, Page, expect
 from pydantic import BaseModel, create_model
 
-pytestmark = pytest.mark.timeout(110)
-
 # A form of its own in the page, put to all that a person does with one; what is told of each is the JSON that it holds.
 TURN = """([RunForm, schema, usual, last]) => {
     const form = document.createElement("form");

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 import httpx
-import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from flowsource.tokens import is_secret
 from tests.browser.conftest import Dashboard
-
-pytestmark = pytest.mark.timeout(110)
+from tests.support.waiting import PATIENCE
 
 
 def make(page: Page, name: str, *scopes: str, counts_for: str = "") -> str:
@@ -35,7 +33,7 @@ def test_a_token_is_made_and_lets_in_with_what_was_chosen(page: Page, dashboard:
 
     assert is_secret(secret)
     shown = {"authorization": f"Bearer {secret}"}
-    me = httpx.get(f"{dashboard.address}/api/v1/me", headers=shown, timeout=20).json()
+    me = httpx.get(f"{dashboard.address}/api/v1/me", headers=shown, timeout=PATIENCE).json()
     assert (me["name"], me["scopes"]) == ("ci", ["viewer", "runner"])
     row = page.get_by_role("row", name="ci viewer, runner")
     expect(row).to_contain_text("good")
@@ -98,13 +96,13 @@ def test_a_token_is_revoked_once_a_person_is_sure(page: Page, dashboard: Dashboa
     expect(row).to_contain_text("revoked")
     expect(row.get_by_role("button", name="Revoke")).to_have_count(0)
     shown = {"authorization": f"Bearer {secret}"}
-    assert httpx.get(f"{dashboard.address}/api/v1/me", headers=shown, timeout=20).status_code == 401
+    assert httpx.get(f"{dashboard.address}/api/v1/me", headers=shown, timeout=PATIENCE).status_code == 401
 
 
 def test_whoever_revokes_his_own_token_is_out(page: Page, dashboard: Dashboard) -> None:
     secret = make(page, "mine", "admin")
     shown = {"authorization": f"Bearer {secret}"}
-    link = httpx.post(f"{dashboard.address}/session/links", headers=shown, timeout=20).json()["path"]
+    link = httpx.post(f"{dashboard.address}/session/links", headers=shown, timeout=PATIENCE).json()["path"]
     browser = page.context.browser
     assert browser is not None
     other = browser.new_page(base_url=dashboard.address)

@@ -59,7 +59,7 @@ class CommandLine:
     def run(self, *words: str, given: str = "", environ: Mapping[str, str] | None = None) -> Done:
         """Do it in a process of its own, with `given` on standard input."""
         with self.start(*words, environ=environ) as process:
-            out, err = process.communicate(given, timeout=30)
+            out, err = process.communicate(given)
             return _held(words, Done(out, err, process.returncode))
 
     def environ(self) -> dict[str, str]:

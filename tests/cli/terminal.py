@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from fcntl import ioctl
 
 from tests.cli.calling import CommandLine
+from tests.support.waiting import PATIENCE
 
 
 def on_a_terminal(command_line: CommandLine, *words: str, columns: int = 80, **environ: str) -> str:
@@ -28,7 +29,7 @@ def shown_by(program: Sequence[str], environ: Mapping[str, str], *, columns: int
     with subprocess.Popen(program, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b"".join(iter(lambda: _read(ours), b""))
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     os.close(ours)
     return shown.decode().replace("\r\n", "\n")
 

@@ -13,6 +13,7 @@ import pytest
 from flowsource.cli import exits
 from tests.cli.calling import CommandLine
 from tests.support.serving import serving
+from tests.support.waiting import PATIENCE
 
 SCRIPT = """
     from flowsource import EventTrigger, flow
@@ -41,7 +42,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
         command = CommandLine(place / "home")
         assert command("events", "emit", "order.created", "--payload", '{"id": 17}').code == exits.OK
         assert command("events", "emit", "order.created").code == exits.OK
-        deadline = monotonic() + 30
+        deadline = monotonic() + PATIENCE
         while len(command("triggers", "show", "each", "--json").json["firings"]) < 2:
             assert monotonic() < deadline
             sleep(0.05)

@@ -91,7 +91,7 @@ def test_whoever_follows_from_a_tail_sees_what_is_wanted_of_what_comes(alone: Co
                 await store.ask_cancel(run.id, ANNA, now=NOW)
 
         anyio.run(go_on)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate()
     assert [text.rpartition("  ")[2] for text in (first + rest).splitlines()] == ["── attempt 2 ──", "bad 2", "bad 3"]
 
 

@@ -32,6 +32,7 @@ from tests.store.words import registration, reject, serve
 from tests.support.git_server import Refuse, git_server
 from tests.support.parts import requires
 from tests.support.serving import ServingScript, serving
+from tests.support.waiting import PATIENCE
 
 GOOD = Revision(id="a" * 40, ref="refs/heads/main", subject="Load the data")
 BAD = Revision(id="b" * 40, subject="Break it")
@@ -274,7 +275,7 @@ def served_repository(place: Path, *, every: float = 3600) -> Iterator[tuple[Fix
 def test_a_person_pauses_resumes_and_syncs_a_source_of_a_server_that_runs(tmp_path: Path) -> None:
     with served_repository(tmp_path) as (repository, server):
         line = CommandLine(server.home)
-        deadline = monotonic() + 10
+        deadline = monotonic() + PATIENCE
         while not (listed := line("source", "ls", "--json").json):
             assert monotonic() < deadline, "the server did not tell of its source"
         [before] = listed

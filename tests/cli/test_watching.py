@@ -29,7 +29,7 @@ def test_runs_are_told_as_they_change_and_only_those_that_are_asked_for(served: 
             has_heard.set()
             asking.join()
             process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate()
         hold(("runs", "watch"), line)
         told = json.loads(line)
         assert (told["name"], told["deployment"], process.returncode) == ("watched-otter", "greet/daily", 130)

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
 
-import pytest
-
 from flowsource.demo.trees import commit_trees
 from tests.support.repositories import FIXTURES
 
@@ -41,9 +39,7 @@ def start(tmp_path: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
 def flowsource(words: str, environ: Mapping[str, str]) -> str:
     """What the command of these words prints, beside a demo."""
     command = [sys.executable, "-m", "flowsource", *words.split()]
-    return subprocess.run(
-        command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True, check=True, timeout=60
-    ).stdout
+    return subprocess.run(command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def processes_with(marker: str) -> Mapping[int, str]:
@@ -62,10 +58,9 @@ def test_the_trees_are_those_of_the_fixtures() -> None:
     assert [tree.name for tree in commit_trees()] == [tree.name for tree in sorted((FIXTURES / "demo").iterdir())]
 
 
-@pytest.mark.timeout(120)
 def test_it_shows_pushes_taken_over_a_bad_one_rejected_and_its_repair(tmp_path: Path) -> None:
     with start(tmp_path) as process:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate()
 
     assert process.returncode == 0, err
     header, *rows = [line.split("  ") for line in out.splitlines()]
@@ -85,7 +80,6 @@ def test_it_shows_pushes_taken_over_a_bad_one_rejected_and_its_repair(tmp_path: 
     assert processes_with(str(tmp_path)) == {}
 
 
-@pytest.mark.timeout(120)
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         assert process.stderr is not None
@@ -93,7 +87,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
         process.stderr.readline()
         assert len(processes_with(str(tmp_path))) >= 2
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
 
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
@@ -101,21 +95,19 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
     assert processes_with(str(tmp_path)) == {}
 
 
-@pytest.mark.timeout(120)
 def test_when_the_server_dies_the_reason_is_said(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         assert process.stderr is not None
         process.stderr.readline()
         [server] = [pid for pid, line in processes_with(str(tmp_path)).items() if "flowsource.demo.served" in line]
         os.kill(server, signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
 
     assert process.returncode == 1
     assert "error: the serving process ended with exit code -9. The last that the serving process said:" in err
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.timeout(120)
 def test_kept_it_serves_until_ctrl_c(tmp_path: Path) -> None:
     with start(tmp_path, "--keep") as process:
         assert process.stderr is not None
@@ -134,7 +126,7 @@ def test_kept_it_serves_until_ctrl_c(tmp_path: Path) -> None:
         [long] = [run for run in json.loads(flowsource("runs ls --json", home)) if run["name"] == "long"]
         assert (long["parameters"]["seconds"], long["state"]) == (600, "cancelled")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
 
     assert process.returncode == 0, err
     assert len(listed.splitlines()) == len(out.splitlines()) == 5

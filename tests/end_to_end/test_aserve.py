@@ -32,19 +32,18 @@ async def test_cancelling_it_ends_what_goes_on_and_leaves_nothing(
     napping = await flow.afrom_source(tmp_path / "code", "naps.py:nap")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(napping.aserve, "here")
-        with anyio.fail_after(40):
-            while True:
-                try:
-                    short = await arun_deployment("nap/here", {"seconds": 0})
-                    break
-                except LookupError:
-                    await anyio.sleep(0.02)
-            while True:
-                # The same run each time, by its key.
-                long = await arun_deployment("nap/here", {"seconds": 600}, timeout=0, idempotency_key="long")
-                if long.state is RunState.RUNNING:
-                    break
+        while True:
+            try:
+                short = await arun_deployment("nap/here", {"seconds": 0})
+                break
+            except LookupError:
                 await anyio.sleep(0.02)
+        while True:
+            # The same run each time, by its key.
+            long = await arun_deployment("nap/here", {"seconds": 600}, timeout=0, idempotency_key="long")
+            if long.state is RunState.RUNNING:
+                break
+            await anyio.sleep(0.02)
         left_alone = gc.get_freeze_count()
         tasks.cancel_scope.cancel()
     # Collections take no time from runs, and afterwards see all that they saw before.

@@ -22,7 +22,7 @@ from tests.support.live import Serving, serving
 from tests.support.postgres import postgres_server
 from tests.support.servers import server_process
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(115)]
+pytestmark = pytest.mark.anyio
 
 APART = timedelta(minutes=10)
 SOON = timedelta(seconds=3)

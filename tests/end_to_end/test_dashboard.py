@@ -22,6 +22,7 @@ from tests.cli.calling import CommandLine
 from tests.support.live import processes_below
 from tests.support.servers import server_process
 from tests.support.serving import ServingScript, serving
+from tests.support.waiting import PATIENCE
 
 SCRIPT = """
 import sys
@@ -50,7 +51,7 @@ def script(tmp_path: Path) -> Path:
 @pytest.fixture
 def anybody() -> Iterator[httpx.Client]:
     # The first answer is that of a process that has yet to start.
-    with httpx.Client(timeout=50) as client:
+    with httpx.Client(timeout=PATIENCE) as client:
         yield client
 
 
@@ -80,7 +81,7 @@ def web_processes(home: Path) -> list[int]:
     return found
 
 
-def until_gone(pids: list[int], *, within: float = 20) -> None:
+def until_gone(pids: list[int], *, within: float = PATIENCE) -> None:
     """Wait until none of them is there."""
     deadline = monotonic() + within
     while any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids):
@@ -88,7 +89,6 @@ def until_gone(pids: list[int], *, within: float = 20) -> None:
         sleep(0.02)
 
 
-@pytest.mark.timeout(110)
 def test_a_process_serves_it_once_somebody_comes_and_sessions_outlive_it(
     script: Path, tmp_path: Path, anybody: httpx.Client
 ) -> None:
@@ -120,11 +120,10 @@ def test_a_process_serves_it_once_somebody_comes_and_sessions_outlive_it(
         assert anybody.get(f"{address}/api/v1/me").json()["name"] == "local"
         left = web_processes(home)
         again.process.kill()
-        again.process.wait(20)
+        again.process.wait(PATIENCE)
         until_gone(left)
 
 
-@pytest.mark.timeout(110)
 def test_on_a_screen_the_link_lets_a_person_in_at_once(script: Path, tmp_path: Path, anybody: httpx.Client) -> None:
     ours, theirs = pty.openpty()
     home = tmp_path / "home"
@@ -141,11 +140,10 @@ def test_on_a_screen_the_link_lets_a_person_in_at_once(script: Path, tmp_path: P
         assert link, told
         assert anybody.get(link[0]).status_code == 303
         process.terminate()
-        assert process.wait(50) == 0
+        assert process.wait(PATIENCE) == 0
     os.close(ours)
 
 
-@pytest.mark.timeout(110)
 def test_where_its_port_is_taken_it_has_another(script: Path, tmp_path: Path, anybody: httpx.Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -155,7 +153,6 @@ def test_where_its_port_is_taken_it_has_another(script: Path, tmp_path: Path, an
             assert anybody.get(f"{address}/healthz/live").json() == {"live": True}
 
 
-@pytest.mark.timeout(110)
 def test_it_can_be_left_out_and_then_there_is_no_link(script: Path, tmp_path: Path) -> None:
     script.write_text(SCRIPT.replace('"--without" not in sys.argv', "False"))
     home = tmp_path / "home"
@@ -166,7 +163,6 @@ def test_it_can_be_left_out_and_then_there_is_no_link(script: Path, tmp_path: Pa
     assert "there is no dashboard on this machine now" in done.err
 
 
-@pytest.mark.timeout(110)
 def test_a_server_makes_links_here_and_for_those_with_a_token(tmp_path: Path, anybody: httpx.Client) -> None:
     with server_process(tmp_path / "server-home") as server:
         assert anybody.get(link_to(tmp_path / "server-home")).status_code == 303
@@ -175,7 +171,7 @@ def test_a_server_makes_links_here_and_for_those_with_a_token(tmp_path: Path, an
         token = server.token("anna", "viewer")
         elsewhere = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN_FILE": str(token)}
         done = CommandLine(tmp_path / "person-home").run("dashboard", "--json", environ=elsewhere)
-        with httpx.Client(timeout=50) as another:
+        with httpx.Client(timeout=PATIENCE) as another:
             assert another.get(done.json["url"]).status_code == 303
             assert another.get(f"{server.url}/api/v1/me").json()["name"] == "anna"
         token.write_text("fs_" + "x" * 43)

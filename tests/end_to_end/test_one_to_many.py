@@ -25,7 +25,7 @@ from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.serving import READY, ServingScript
 from tests.support.waiting import until_true
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(115)]
+pytestmark = pytest.mark.anyio
 
 RUNNERS = 3
 FLOW = """
@@ -74,7 +74,7 @@ def runners(
             for number, place in enumerate(places)
         ]
         for runner in started:
-            runner.wait_until_said(READY, within=60)
+            runner.wait_until_said(READY)
         yield started
 
 
@@ -122,7 +122,7 @@ async def until_active(store: Store, revision: str) -> None:
     async def is_active() -> bool:
         return (await store.deployment("everywhere")).active.id == revision
 
-    await until_true(is_active, within=40)
+    await until_true(is_active)
 
 
 async def one_for_each(store: Store, place: Path) -> list[Run]:
@@ -132,7 +132,7 @@ async def one_for_each(store: Store, place: Path) -> list[Run]:
     said: dict[str, Any] = {"place": str(meeting), "guests": RUNNERS}
     asked = [await request_run(store, "everywhere", said) for _ in range(RUNNERS)]
     for run in asked:
-        await until_true(partial(has_ended, store, run), within=60)
+        await until_true(partial(has_ended, store, run))
     ended = [await store.run(str(run.id)) for run in asked]
     assert [run.state for run in ended] == [RunState.COMPLETED] * RUNNERS, [run.failure for run in ended]
     return ended

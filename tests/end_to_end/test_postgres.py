@@ -18,7 +18,7 @@ from flowsource.runs import Run, RunState
 from tests.support.live import Serving, serving
 from tests.support.postgres import PASSWORD, PostgresServer, postgres_server
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 SCRIPT = """
 import os, time

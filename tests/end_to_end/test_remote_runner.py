@@ -18,6 +18,7 @@ from tests.cli.calling import CommandLine, Done
 from tests.fire.checking import untrue
 from tests.support.servers import ServerProcess, server_process
 from tests.support.serving import ServingScript, started
+from tests.support.waiting import PATIENCE
 
 SCRIPT = """
 import os
@@ -62,7 +63,7 @@ class Fleet:
         done = self("runs", "show", name, "--json")
         return done.json if done.code == 0 else None
 
-    def until(self, name: str, state: str, within: float = 50) -> Any:
+    def until(self, name: str, state: str, within: float = PATIENCE) -> Any:
         """Wait until a run is in that state."""
         deadline = monotonic() + within
         while (run := self.run(name)) is None or run["state"] != state:
@@ -87,11 +88,10 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         runner_token, person = server.token("fleet", "runner"), server.token("anna", "operator")
         said = {"FLOWSOURCE_STORE": server.url, "FLOWSOURCE_TOKEN": runner_token.read_text().strip()}
         with started(script, tmp_path / "runner-home", environ=said) as runner:
-            runner.wait_until_said("Ask for a run:", within=50)
+            runner.wait_until_said("Ask for a run:")
             yield Fleet(server, runner, person, tmp_path / "person-home")
 
 
-@pytest.mark.timeout(180)
 def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet, tmp_path: Path) -> None:
     done = fleet("run", "work/remote", "--watch")
     assert done.code == 0, done.err
@@ -110,7 +110,6 @@ def test_a_run_is_asked_for_here_executed_there_and_seen_everywhere(fleet: Fleet
     assert fleet.server.end() == 0
 
 
-@pytest.mark.timeout(180)
 def test_a_run_goes_on_while_the_server_is_away_and_is_told_when_it_is_back(fleet: Fleet, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     name = fleet.ask(gate=str(gate))

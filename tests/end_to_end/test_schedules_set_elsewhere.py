@@ -44,7 +44,6 @@ async def until_there_are(server: Serving, count: int) -> list[Run]:
     return await scheduled(server)
 
 
-@pytest.mark.timeout(110)
 async def test_a_schedule_that_is_added_while_two_servers_run_makes_one_run_of_each_instant(tmp_path: Path) -> None:
     script, home = tmp_path / "flows.py", tmp_path / "home"
     script.write_text(dedent(SCRIPT).format(schedule=""))
@@ -60,7 +59,6 @@ async def test_a_schedule_that_is_added_while_two_servers_run_makes_one_run_of_e
         assert (await one.stop(), await other.stop()) == (0, 0)
 
 
-@pytest.mark.timeout(110)
 async def test_an_hourly_interval_fires_although_its_server_starts_again_every_50_minutes(tmp_path: Path) -> None:
     script, home = tmp_path / "flows.py", tmp_path / "home"
     script.write_text(dedent(SCRIPT).format(schedule="interval=3600, pause_on_shutdown=False, "))

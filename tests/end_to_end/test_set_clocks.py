@@ -17,7 +17,7 @@ from flowsource.store.tables import runners
 from tests.support.clocks import Clock, clock
 from tests.support.live import Serving, processes_below, serving
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.anyio
 
 SCRIPT = """
     import os, select, time
@@ -70,7 +70,6 @@ LATEST = {-1: RUN, 1: SKIPPED, 2: SKIPPED, 3: RUN, 4: RUN, 5: SKIPPED, 6: RUN}
 BECAME = {"latest": LATEST, "none": LATEST, "all": dict.fromkeys((-1, 1, 2, 3, 4, 5, 6), RUN)}
 
 
-@pytest.mark.timeout(110)
 async def test_a_clock_that_is_set_doubles_no_run_and_loses_none_and_no_lease_ends(tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text(dedent(SCRIPT))
     with clock(tmp_path / "clock") as set_clock:
@@ -123,7 +122,7 @@ async def until_pulse(server: Serving, clock: Clock) -> None:
         runs = await server.store.runs(deployment_id=pulse.id, states=[RunState.COMPLETED], limit=1000)
         return any(set_to < run.scheduled_at <= clock.now() for run in runs)
 
-    await server.until(has_beaten, f"a run at {set_to}", within=30)
+    await server.until(has_beaten, f"a run at {set_to}")
 
 
 async def until_done(server: Serving, name: str) -> None:

@@ -13,8 +13,7 @@ import pytest
 from tests.support.postgres import postgres_server
 from tests.support.servers import server_process
 from tests.support.serving import READY, started
-
-pytestmark = pytest.mark.timeout(110)
+from tests.support.waiting import PATIENCE
 
 SCRIPT = """
 from flowsource import flow
@@ -53,10 +52,10 @@ def test_a_server_that_is_stopped_while_its_store_is_away_ends_and_says_what_is_
     script.parent.mkdir()
     script.write_text(SCRIPT)
     with store(tmp_path) as (environ, take_away), started(script, tmp_path / "home", environ=environ) as server:
-        server.wait_until_said(READY, within=50)
+        server.wait_until_said(READY)
         take_away()
         server.process.send_signal(signal.SIGTERM)
-        deadline = monotonic() + 40
+        deadline = monotonic() + PATIENCE
         while server.process.poll() is None:
             assert monotonic() < deadline, server.output
             sleep(0.02)

@@ -38,8 +38,8 @@ def write(name: str = "out.csv"):
 @flow
 def ask():
     with tags("asked for"):
-        run = run_deployment("greet/greet", timeout=20, tags=["by hand"], idempotency_key="one")
-        again = run_deployment("greet/greet", timeout=20, idempotency_key="one")
+        run = run_deployment("greet/greet", timeout=120, tags=["by hand"], idempotency_key="one")
+        again = run_deployment("greet/greet", timeout=120, idempotency_key="one")
     assert again.id == run.id
     apart = run_deployment("greet/greet", timeout=0, as_subflow=False)
     return [str(run.parent_id), run.state, sorted(run.tags), apart.parent_id, str(current_run().id)]

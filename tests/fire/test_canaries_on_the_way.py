@@ -34,10 +34,11 @@ from tests.support.git_server import Refuse
 from tests.support.http_way import Answer, Ask, Request, http_way
 from tests.support.live import serving
 from tests.support.servers import ServerProcess, server_process
+from tests.support.waiting import PATIENCE
 
 __all__ = ("here", "secret")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(115)]
+pytestmark = pytest.mark.anyio
 
 SCRIPT = """
 from flowsource import GitCredentials, GitRepository, flow, serve
@@ -129,7 +130,7 @@ def answer_of(server: ServerProcess, path: str) -> bytes:
     """What the server answers to a person who may see everything."""
     request = urllib.request.Request(f"{server.url}{path}", headers={"Authorization": f"Bearer {os.environ[TOKEN]}"})
     try:
-        answer = urllib.request.urlopen(request, timeout=30)
+        answer = urllib.request.urlopen(request, timeout=PATIENCE)
     except HTTPError as refusal:
         answer = refusal  # It may say more than it should as well.
     with answer:

@@ -24,7 +24,7 @@ from tests.support.live import processes_below, serving
 from tests.support.postgres import PASSWORD, USER, postgres_server, standby_of
 from tests.support.servers import server_process
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 115)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
 PATIENCE = 3600 if FULL else 80
 

@@ -16,7 +16,7 @@ from tests.support.http_way import http_way
 from tests.support.live import processes_below, serving
 from tests.support.servers import server_process
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 110)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
 # In the short form there are so few requests that there must be a fault more often.
 RATE = 0.05 if FULL else 0.1

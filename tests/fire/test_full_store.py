@@ -21,7 +21,7 @@ from tests.support.disks import SmallDisk, small_disk
 from tests.support.live import Serving, processes_below, serving
 from tests.support.servers import server_process
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(115)]
+pytestmark = pytest.mark.anyio
 
 SCRIPT = f"""
 import time

@@ -31,7 +31,7 @@ from tests.support.waiting import until, until_true
 CUTS = rounds("seeded cuts between hosts", short=0, full=60)
 FINAL = [state for state in RunState if state.is_final]
 RUNNERS = 5 if FULL else 2
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 115)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
 # Every attempt holds a lock for as long as its process is there, which those on all hosts see.
 FLOWS = f"""
@@ -104,7 +104,7 @@ class Stage:
             return (await self.store.run(str(run.id))).state in states
 
         try:
-            await until_true(is_in, within=60)
+            await until_true(is_in)
         except TimeoutError:
             steps = [(step.state, step.at, step.reason) for step in await self.store.transitions(run.id)]
             said = {runner.home.name: runner.output[-3000:] for runner in self.serving}
@@ -117,7 +117,7 @@ class Stage:
             found = gate.parent.glob(f"{gate.name}.{attempts}")
             return [text for note in found if (text := note.read_text())]
 
-        await until(lambda: notes() != [], within=40)
+        await until(lambda: notes() != [])
         return next(host for host in self.runners if str(host.network) in notes())
 
 
@@ -137,7 +137,7 @@ async def test_hosts_that_are_cut_off_do_nothing_twice_and_lose_nothing(tmp_path
             token = await fleet.token("fleet", "runner")
             started = [stack.enter_context(fleet.runner(host, script, hosted, token)) for host in runners]
             for runner in started:
-                runner.wait_until_said(READY, within=60)
+                runner.wait_until_said(READY)
             store = await stack.enter_async_context(open_store(address))
             stage = Stage(tmp_path, store, server, git, runners, started, [])
             async with anyio.create_task_group() as tasks:

@@ -18,6 +18,7 @@ from flowsource.store.protocol import Store
 from tests.fire.checking import SIGN, untrue
 from tests.fire.length import rounds
 from tests.support.live import Serving, processes_below, serving
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +108,7 @@ def children_of(pid: int) -> list[int]:
 
 
 async def until_all_is_gone(home: Path) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while processes_below(home):  # noqa: ASYNC110 - other processes set no event for us
             await anyio.sleep(0.01)
 

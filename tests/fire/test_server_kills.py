@@ -32,7 +32,7 @@ from tests.support.servers import ServerProcess, server_process
 T = TypeVar("T")
 P = ParamSpec("P")
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(14400 if FULL else 115)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(14400 if FULL else 300)]
 
 # A server is killed so long at most after it acknowledged a write, of those that it acknowledges so many at most.
 LONGEST = 0.05

@@ -23,7 +23,7 @@ from tests.fire.length import FULL, rounds
 from tests.support.live import serving
 
 SECONDS = rounds("seconds on one file", short=15, full=4 * 3600)
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(SECONDS + 240 if FULL else 240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(SECONDS + 240 if FULL else 300)]
 
 SCRIPT = """
 from flowsource import flow, serve

@@ -109,7 +109,7 @@ async def until_at_rest(server: Serving) -> None:
     async def is_at_rest() -> bool:
         return not (await server.store.runs(states=UNFINISHED, limit=1) or children_of(guardian_of(server)))
 
-    await server.until(is_at_rest, "all runs to end", within=60)
+    await server.until(is_at_rest, "all runs to end")
 
 
 def guardian_of(server: Serving) -> int:

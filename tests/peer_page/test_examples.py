@@ -19,6 +19,7 @@ from tests.support.git_server import git_server
 from tests.support.parts import requires
 from tests.support.repositories import FIXTURES
 from tests.support.serving import ServingScript, serving
+from tests.support.waiting import PATIENCE
 
 EXAMPLES = FIXTURES.parent / "peer_page"
 ADDRESS = "https://example.org/org/repo.git"
@@ -69,7 +70,7 @@ def _json(line: str) -> dict[str, Any]:
 
 def stop_with_ctrl_c(served: ServingScript) -> None:
     served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(20) == 0, served.output
+    assert served.process.wait(PATIENCE) == 0, served.output
 
 
 def test_a_flow_is_served_on_an_interval_until_ctrl_c_pauses_its_schedule(tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_two_flows_are_served_and_each_is_paused_run_and_cancelled_on_its_own(tm
 
 
 def until_running(flowsource: CommandLine, run: str) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + PATIENCE
     while (state := flowsource("runs", "show", run, "--json").json["state"]) != "running":
         assert monotonic() < deadline, state
         sleep(0.05)
@@ -173,7 +174,6 @@ def test_a_flow_from_a_repository_is_called_and_says_what_it_does(tmp_path: Path
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=30,
             check=True,
         )
 

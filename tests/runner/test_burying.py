@@ -14,6 +14,7 @@ from flowsource.runner.lifesigns import bury_the_dead
 from flowsource.store import open_store
 from tests.store.words import registration, runner_ids
 from tests.support.control_groups import control_group
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +31,7 @@ async def test_what_a_dead_server_left_is_ended_before_it_is_buried(tmp_path: Pa
             await store.register(server, [registration()], lease_until=NOW + timedelta(hours=1), now=NOW)
             await bury_the_dead(store, signs)
             assert await runner_ids(store) == []
-        assert left.wait(10) == -signal.SIGKILL
+        assert left.wait(PATIENCE) == -signal.SIGKILL
         assert not group.exists()
     assert list(signs.iterdir()) == []
 

@@ -15,7 +15,7 @@ from flowsource.runner.child.terminating import RunCancelled, Termination
 from flowsource.runner.processes.process import RunProcess
 from flowsource.runner.processes.starter import Starter
 from tests.support.orders import Heard, execute
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
@@ -162,11 +162,11 @@ def test_a_message_of_another_thread_does_not_put_it_off() -> None:
     def holds() -> None:
         with termination.shield():
             is_open.set()
-            may_close.wait(10)
+            may_close.wait(PATIENCE)
 
     def is_asked_to_end() -> None:
         with termination.listening():
-            assert is_open.wait(10)
+            assert is_open.wait(PATIENCE)
             signal.raise_signal(signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)

@@ -18,7 +18,7 @@ from flowsource.settings import START_METHODS
 from tests.support.control_groups import control_group
 from tests.support.orders import execute
 from tests.support.processes import alive, below_us, parent_of, written_pids
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 Write = Callable[..., Path]
@@ -156,7 +156,7 @@ def test_all_that_is_in_a_group_or_in_those_below_is_killed_and_they_are_removed
     with sleeper_in(group) as one, sleeper_in(inner) as other:
         try:
             assert end(group)
-            assert [one.wait(10), other.wait(10)] == [-signal.SIGKILL] * 2
+            assert [one.wait(PATIENCE), other.wait(PATIENCE)] == [-signal.SIGKILL] * 2
         finally:
             one.kill()
             other.kill()

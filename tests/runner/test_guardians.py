@@ -128,7 +128,7 @@ async def test_a_machine_that_stands_still_for_a_while_costs_no_guardian(
     assert (await execute(starter, root)).outcome["result"] == guardian
 
 
-@pytest.mark.timeout(3600 if length.FULL else 60)
+@pytest.mark.timeout(3600 if length.FULL else 300)
 @pytest.mark.parametrize("method", START_METHODS)
 async def test_guardians_are_killed_at_random_moments_and_no_run_is_lost_or_begun_twice(
     write: Write, tmp_path: Path, method: str

@@ -92,8 +92,7 @@ async def test_a_server_that_was_given_up_is_told_and_goes_on(store: Store, tmp_
         told.set()
 
     async with staying(store, uuid4(), tmp_path / "signs", on_lost=on_lost):
-        with anyio.fail_after(30):
-            await told.wait()
+        await told.wait()
 
 
 async def test_the_pulse_beats_only_when_the_store_has_answered(
@@ -118,9 +117,8 @@ async def test_the_pulse_beats_only_when_the_store_has_answered(
 
 
 async def until_state(store: Store, run: Run, state: RunState) -> None:
-    with anyio.fail_after(30):
-        while (await store.run(str(run.id))).state is not state:  # noqa: ASYNC110 - seen in the store
-            await anyio.sleep(0.005)
+    while (await store.run(str(run.id))).state is not state:  # noqa: ASYNC110 - seen in the store
+        await anyio.sleep(0.005)
 
 
 @asynccontextmanager

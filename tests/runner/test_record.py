@@ -163,8 +163,7 @@ async def test_a_record_that_is_abandoned_waits_for_no_store(
     monkeypatch.setattr(store, "finish", away)
     told = record_of(run, store, Refusals())
     told.abandon()
-    with anyio.fail_after(30):
-        assert not await told.finish(Outcome(state=RunState.COMPLETED))
+    assert not await told.finish(Outcome(state=RunState.COMPLETED))
 
 
 async def test_what_was_not_begun_goes_back(store: Store, run: Run) -> None:

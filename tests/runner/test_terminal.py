@@ -27,7 +27,7 @@ from flowsource.runs import Cancellation, Failure, Run, RunState
 from flowsource.source_status import SourceStatus
 from flowsource.store.values import LogLine
 from flowsource.watch.status import after_failure
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -183,7 +183,7 @@ def talking(lines: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_process_ends_although_nobody_reads_what_it_said() -> None:
     with talking(5000) as process:
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_process_that_ends_has_said_all() -> None:

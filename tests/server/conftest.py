@@ -18,6 +18,7 @@ from flowsource.store.protocol import Store
 from tests.server.serving import Served, served
 from tests.store.source_contract import REPORT
 from tests.store.words import HOUR, Server, registration
+from tests.support.waiting import PATIENCE
 from tests.watch.told import Remote
 
 SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}, "additionalProperties": False}
@@ -56,5 +57,5 @@ async def server(store: Store) -> AsyncIterator[Served]:
 async def client(server: Served) -> AsyncIterator[httpx.AsyncClient]:
     """A person with the token of an operator."""
     shown = {"authorization": f"Bearer {await server.token('anna', 'operator')}"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=PATIENCE) as client:
         yield client

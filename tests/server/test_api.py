@@ -23,6 +23,7 @@ from tests.server.serving import Served
 from tests.server.shapes import events_of, is_as
 from tests.store.source_contract import REPORT
 from tests.store.words import FIRST, HOUR, SECOND_REVISION, Server, end, lines, promote
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -34,10 +35,9 @@ NOW = datetime.now(UTC)
     "path", ["/api/v1/../api/v1/runs", "//api/v1/runs", "/api/v1/%2e%2e/v1/runs", "/healthz/live/../../api/v1/runs"]
 )
 async def test_no_spelling_of_a_path_gets_past_the_token(server: Served, path: str) -> None:
-    with anyio.fail_after(20):
-        async with await anyio.connect_tcp("127.0.0.1", int(server.url.rpartition(":")[2])) as raw:
-            await raw.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-            answer = await raw.receive()
+    async with await anyio.connect_tcp("127.0.0.1", int(server.url.rpartition(":")[2])) as raw:
+        await raw.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        answer = await raw.receive()
     assert answer.split(b" ")[1] in (b"401", b"404")
 
 
@@ -217,16 +217,15 @@ async def test_a_stream_ends_when_its_token_is_revoked(
 ) -> None:
     monkeypatch.setattr(streaming, "ALIVE_EVERY", timedelta(milliseconds=50))
     run = await runner.ask(NOW)
-    with anyio.fail_after(20):
-        async with client.stream("GET", f"/streams/runs/{run.id}/logs") as stream:
-            await store.revoke_token("anna", now=NOW)
-            said = [line async for line in stream.aiter_lines()]
+    async with client.stream("GET", f"/streams/runs/{run.id}/logs") as stream:
+        await store.revoke_token("anna", now=NOW)
+        said = [line async for line in stream.aiter_lines()]
     assert ": NotAuthenticated" in said
 
 
 async def test_health_is_three_answers(client: httpx.AsyncClient, server: Served, store: Store, runner: Server) -> None:
     root = server.url
-    async with httpx.AsyncClient(timeout=20) as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE) as stranger:
         assert (await stranger.get(f"{root}/healthz/live")).json() == {"live": True}
         assert (await stranger.get(f"{root}/healthz/ready")).json() == {"ready": True}
         assert (await stranger.get(f"{root}/healthz/fresh")).status_code == 401
@@ -255,7 +254,7 @@ def test_every_state_of_a_run_is_in_the_document() -> None:
 
 async def test_a_browser_comes_in_by_a_link_that_works_once(server: Served, runner: Server) -> None:
     shown = {"authorization": f"Bearer {await server.token('anna', 'operator')}"}
-    async with httpx.AsyncClient(base_url=server.url, timeout=20) as browser:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as browser:
         link = (await browser.post("/session/links", headers=shown)).json()["path"]
         came = await browser.get(link)
         assert (came.status_code, came.headers["location"]) == (303, "/")
@@ -276,11 +275,11 @@ async def test_a_browser_comes_in_by_a_link_that_works_once(server: Served, runn
 
 async def test_a_session_can_be_ended(server: Served) -> None:
     shown = {"authorization": f"Bearer {await server.token('anna', 'viewer')}"}
-    async with httpx.AsyncClient(base_url=server.url, timeout=20) as browser:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as browser:
         await browser.get((await browser.post("/session/links", headers=shown)).json()["path"])
         name = cookie_at(server.url)
         cookie = {"cookie": f"{name}={browser.cookies[name]}"}
         csrf = (await browser.get("/api/v1/me")).json()["csrf"]
         assert (await browser.post("/session/end", headers={"x-csrf-token": csrf})).status_code == 204
-    async with httpx.AsyncClient(base_url=server.url, timeout=20) as stranger:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as stranger:
         assert (await stranger.get("/api/v1/me", headers=cookie)).status_code == 401

@@ -16,6 +16,7 @@ from flowsource.server.app import API, document_of
 from flowsource.tokens import SCOPES, Scope
 from tests.server.routes import app, cookie_at, routes
 from tests.server.serving import Served
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +77,7 @@ async def test_no_route_answers_without_a_token(server: Served) -> None:
         {"authorization": f"Bearer fs_{'x' * 43}"},
         {"cookie": f"{cookie_at(server.url)}=x"},
     ]
-    async with httpx.AsyncClient(base_url=server.url, timeout=20) as stranger:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as stranger:
         for headers, (method, path) in product(nothing, all_routes()):
             if path not in FOR_ANYBODY:
                 answer = await stranger.request(method, at(path), headers=headers, json={})
@@ -87,7 +88,7 @@ async def test_no_route_answers_without_a_token(server: Served) -> None:
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_a_route_lets_in_those_scopes_alone_that_it_is_for(server: Served, scope: Scope) -> None:
     shown = {"authorization": f"Bearer {await server.token('eve', scope)}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=20) as eve:
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=PATIENCE) as eve:
         for method, path in all_routes():
             if path in FOR_ANYBODY:
                 continue

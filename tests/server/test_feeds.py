@@ -18,6 +18,7 @@ from flowsource.store.values import NewRun
 from tests.server.serving import Served, served
 from tests.server.shapes import events_of, is_as
 from tests.store.words import HOUR, Server, end, start
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -32,17 +33,16 @@ async def test_events_come_as_they_happen_and_again_from_where_it_was_cut_off(
     client: httpx.AsyncClient, store: Store
 ) -> None:
     await emit(store, "order.before")
-    with anyio.fail_after(30):
-        async with client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream:
-            [begin] = await events_of(stream, 1)
-        await emit(store, "order.created", "other.thing", "order.paid")
-        resumed = {"last-event-id": begin["id"]}
-        async with (
-            client.stream("GET", "/streams/events", params={"names": "order.*"}, headers=resumed) as stream,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(emit, store, "order.sent")
-            found = await events_of(stream, 3)
+    async with client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream:
+        [begin] = await events_of(stream, 1)
+    await emit(store, "order.created", "other.thing", "order.paid")
+    resumed = {"last-event-id": begin["id"]}
+    async with (
+        client.stream("GET", "/streams/events", params={"names": "order.*"}, headers=resumed) as stream,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(emit, store, "order.sent")
+        found = await events_of(stream, 3)
 
     assert begin["event"] == "begin"
     told = [json.loads(event["data"]) for event in found]
@@ -55,25 +55,24 @@ async def test_a_run_of_a_query_comes_each_time_it_changes_and_when_it_leaves(
     client: httpx.AsyncClient, store: Store, runner: Server
 ) -> None:
     asked = {"query": "tag:etl -state:completed"}
-    with anyio.fail_after(30):
-        async with client.stream("GET", "/streams/runs", params=asked) as stream:
-            [begin] = await events_of(stream, 1)
-            place = begin["id"]
-        found = []
-        for step in ("ask", "start", "end"):
-            if step == "ask":
-                await runner.ask(NOW)
-                run = await runner.ask(NOW - HOUR, tags=("etl",))
-            elif step == "start":
-                [first, second] = await runner.claim(now=NOW)
-                run = first if first.id == run.id else second
-            else:
-                await end(store, await start(store, run, now=NOW), now=NOW)
-            headers = {"last-event-id": place}
-            async with client.stream("GET", "/streams/runs", params=asked, headers=headers) as stream:
-                [event] = await events_of(stream, 1)
-            found.append((event["event"], json.loads(event["data"])))
-            place = event["id"]
+    async with client.stream("GET", "/streams/runs", params=asked) as stream:
+        [begin] = await events_of(stream, 1)
+        place = begin["id"]
+    found = []
+    for step in ("ask", "start", "end"):
+        if step == "ask":
+            await runner.ask(NOW)
+            run = await runner.ask(NOW - HOUR, tags=("etl",))
+        elif step == "start":
+            [first, second] = await runner.claim(now=NOW)
+            run = first if first.id == run.id else second
+        else:
+            await end(store, await start(store, run, now=NOW), now=NOW)
+        headers = {"last-event-id": place}
+        async with client.stream("GET", "/streams/runs", params=asked, headers=headers) as stream:
+            [event] = await events_of(stream, 1)
+        found.append((event["event"], json.loads(event["data"])))
+        place = event["id"]
 
     assert [(name, told["id"], told.get("state")) for name, told in found] == [
         ("run", str(run.id), "scheduled"),
@@ -99,15 +98,14 @@ async def test_a_stream_whose_place_is_not_kept_any_more_says_so_and_goes_on(
     assert await store.event(place) is None
     await emit(store, "order.created")
     newest = (await store.newest_events(limit=1))[0].seq
-    with anyio.fail_after(30):
-        for last, after in ((place, "order.created"), (newest + 1000, None)):
-            async with client.stream(
-                "GET", "/streams/events", params={"names": "order.*"}, headers={"last-event-id": str(last)}
-            ) as stream:
-                gap, *rest = await events_of(stream, 2 if after else 1)
-            assert gap["event"] == "gap"
-            assert [json.loads(event["data"])["name"] for event in rest] == ([after] if after else [])
-            assert int(gap["id"]) <= newest
+    for last, after in ((place, "order.created"), (newest + 1000, None)):
+        async with client.stream(
+            "GET", "/streams/events", params={"names": "order.*"}, headers={"last-event-id": str(last)}
+        ) as stream:
+            gap, *rest = await events_of(stream, 2 if after else 1)
+        assert gap["event"] == "gap"
+        assert [json.loads(event["data"])["name"] for event in rest] == ([after] if after else [])
+        assert int(gap["id"]) <= newest
 
 
 @pytest.mark.parametrize("path", ["/streams/runs", "/streams/events"])
@@ -123,14 +121,13 @@ async def test_who_hears_nothing_for_long_is_told_how_far_was_looked_and_loses_i
 ) -> None:
     monkeypatch.setattr(streaming, "ALIVE_EVERY", timedelta(milliseconds=50))
     said: list[str] = []
-    with anyio.fail_after(30):
-        async with client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream:
-            await emit(store, "other.thing")
-            newest = (await store.newest_events(limit=1))[0].seq
-            async for line in stream.aiter_lines():
-                said.append(line)
-                if line == f"id: {newest}" and said.count(line) == 1:
-                    await store.revoke_token("anna", now=NOW)
+    async with client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream:
+        await emit(store, "other.thing")
+        newest = (await store.newest_events(limit=1))[0].seq
+        async for line in stream.aiter_lines():
+            said.append(line)
+            if line == f"id: {newest}" and said.count(line) == 1:
+                await store.revoke_token("anna", now=NOW)
     assert f"id: {newest}" in said
     assert ": NotAuthenticated" in said
 
@@ -145,30 +142,28 @@ async def test_however_much_happens_that_is_not_told_a_stream_says_that_it_goes_
             await emit(store, "other.thing")
             await anyio.sleep(0.02)
 
-    with anyio.fail_after(30):
-        async with (
-            client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(be_busy)
-            alive = 0
-            async for line in stream.aiter_lines():
-                alive += line == "event: alive"
-                if alive == 2:
-                    break
-            tasks.cancel_scope.cancel()
+    async with (
+        client.stream("GET", "/streams/events", params={"names": "order.*"}) as stream,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(be_busy)
+        alive = 0
+        async for line in stream.aiter_lines():
+            alive += line == "event: alive"
+            if alive == 2:
+                break
+        tasks.cancel_scope.cancel()
 
 
 async def test_streams_end_by_themselves_when_the_server_does(store: Store) -> None:
-    with anyio.fail_after(30):
-        async with httpx.AsyncClient(timeout=20) as client:
-            async with served(store) as server:
-                shown = {"authorization": f"Bearer {server.secret}"}
-                asked = client.build_request("GET", f"{server.url}/api/v1/streams/events", headers=shown)
-                lines = (await client.send(asked, stream=True)).aiter_lines()
-                begin = [await anext(lines) for _ in range(3)]
-            # One that is cut off is not whole, and would raise.
-            rest = [line async for line in lines]
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with served(store) as server:
+            shown = {"authorization": f"Bearer {server.secret}"}
+            asked = client.build_request("GET", f"{server.url}/api/v1/streams/events", headers=shown)
+            lines = (await client.send(asked, stream=True)).aiter_lines()
+            begin = [await anext(lines) for _ in range(3)]
+        # One that is cut off is not whole, and would raise.
+        rest = [line async for line in lines]
     assert begin[1] == "event: begin"
     assert not [line for line in rest if line]
 
@@ -177,10 +172,9 @@ async def test_there_are_only_so_many_streams_of_one_token(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(open_streams, "MOST_OF_ONE", 1)
-    with anyio.fail_after(30):
-        async with client.stream("GET", "/streams/events") as stream:
-            # Kept, or the stream would be closed with it.
-            lines = stream.aiter_lines()
-            await anext(lines)
-            for path in ("/streams/events", "/streams/runs"):
-                assert (await client.get(path)).status_code == 403
+    async with client.stream("GET", "/streams/events") as stream:
+        # Kept, or the stream would be closed with it.
+        lines = stream.aiter_lines()
+        await anext(lines)
+        for path in ("/streams/events", "/streams/runs"):
+            assert (await client.get(path)).status_code == 403

@@ -18,6 +18,7 @@ from flowsource.store.protocol import Store
 from flowsource.store.values import EVENTS, WORK, about
 from tests.server.serving import Served, served
 from tests.support.descriptors import few_descriptors
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def listen(server: Served, **asked: Any) -> httpx.Response:
     shown = {"authorization": f"Bearer {await server.token(str(uuid4()), 'viewer')}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=PATIENCE) as client:
         return await client.post("/api/store/changes", content=json.dumps(asked))
 
 

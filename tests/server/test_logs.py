@@ -17,6 +17,7 @@ from flowsource.store.protocol import Store
 from flowsource.store.values import LogLine
 from tests.server.serving import Served, served
 from tests.store.words import NOW, end, lines, registration, serve
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ def store(server: Served) -> Store:
 @pytest.fixture
 async def client(server: Served) -> AsyncIterator[httpx.AsyncClient]:
     shown = {"authorization": f"Bearer {await server.token('anna', 'viewer')}"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=PATIENCE) as client:
         yield client
 
 

@@ -35,6 +35,7 @@ from flowsource.triggers import EventTrigger
 from tests.server.serving import Served, served
 from tests.store.source_contract import REPORT
 from tests.store.words import HOUR, Server, end, registration, reject
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +63,7 @@ async def server(store: Store) -> AsyncIterator[Served]:
 async def visitor(server: Served) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of an operator."""
     shown = {"authorization": f"Bearer {await server.token('anna', 'operator')}", **BROWSER}
-    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=PATIENCE) as client:
         yield client
 
 
@@ -254,7 +255,7 @@ async def test_a_deployment_may_be_called_as_a_twin_ends(store: Store, visitor: 
 
 
 async def test_whoever_is_not_in_is_told_how_to_come_in(server: Served) -> None:
-    async with httpx.AsyncClient(base_url=server.url, headers=BROWSER, timeout=30) as stranger:
+    async with httpx.AsyncClient(base_url=server.url, headers=BROWSER, timeout=PATIENCE) as stranger:
         for path in (*PAGES, f"/runs/{uuid4()}"):
             answer = await stranger.get(path)
             assert answer.status_code == 401, path
@@ -337,7 +338,7 @@ async def test_pages_run_no_script_or_style_of_their_text_and_ask_nobody_else(
 async def test_a_viewer_is_offered_nothing_that_he_may_not_do(store: Store, server: Served) -> None:
     await runner_of(store)
     shown = {"authorization": f"Bearer {await server.token('eve', 'viewer')}", **BROWSER}
-    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=30) as viewer:
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=PATIENCE) as viewer:
         for path in PAGES:
             page = Elements((await viewer.get(path)).text)
             assert not [button for button in page.of("button") if "data-post" in button], path

@@ -12,6 +12,7 @@ from flowsource.server.api import models
 from tests.server.serving import Served
 from tests.server.shapes import is_as
 from tests.server.test_lists import all_of
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def admin(server: Served) -> AsyncIterator[httpx.AsyncClient]:
     shown = {"authorization": f"Bearer {server.secret}"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=shown, timeout=PATIENCE) as client:
         yield client
 
 

@@ -13,6 +13,7 @@ from flowsource.tokens import Scope
 from tests.server.routes import cookie_at
 from tests.server.serving import Served
 from tests.server.test_pages import HOSTILE, Elements
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ SHOWN = ("/tokens", "/tokens.txt", "/tokens.json")
 async def admin(server: Served) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of an administrator, who came in by a link."""
     shown = {"authorization": f"Bearer {server.secret}"}
-    async with httpx.AsyncClient(base_url=server.url, headers={"accept": "text/html"}, timeout=30) as browser:
+    async with httpx.AsyncClient(base_url=server.url, headers={"accept": "text/html"}, timeout=PATIENCE) as browser:
         link = await browser.post("/session/links", headers=shown)
         await browser.get(link.json()["path"])
         assert cookie_at(server.url) in browser.cookies
@@ -70,7 +71,7 @@ async def test_the_page_is_offered_to_administrators_alone(
     server: Served, scope: Scope, admin: httpx.AsyncClient
 ) -> None:
     shown = {"authorization": f"Bearer {await server.token('eve', scope)}", "accept": "text/html"}
-    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=30) as eve:
+    async with httpx.AsyncClient(base_url=server.url, headers=shown, timeout=PATIENCE) as eve:
         assert "/tokens" not in [link["href"] for link in Elements((await eve.get("/")).text).of("a")]
         for path in SHOWN:
             refused = await eve.get(path)

@@ -28,7 +28,7 @@ from flowsource.store.values import KnownSource
 from flowsource.watch.keeping import keep_fresh
 from tests.server.signing import SECRET, SIGNERS, STANDARD, Signer, bitbucket, github, gitlab, standard
 from tests.store.source_contract import REPORT
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.watch.told import Remote, ToldSource, revision, watch
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ class Door:
     def post_many(self, bodies: Sequence[bytes]) -> list[int]:
         """The statuses of many deliveries by one connection, one after the other; blocking."""
         statuses = []
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
             for body in bodies:
                 connection.request("POST", "/webhooks", body, {**JSON, **bitbucket(body)})
                 with connection.getresponse() as answer:
@@ -70,9 +70,8 @@ class Door:
 
     async def until_hinted(self, times: int) -> None:
         """Wait for that many hints."""
-        with anyio.fail_after(30):
-            while await self.hints() < times:  # noqa: ASYNC110 - seen in the store
-                await anyio.sleep(0.01)
+        while await self.hints() < times:  # noqa: ASYNC110 - seen in the store
+            await anyio.sleep(0.01)
 
     def give_secret(self) -> bytes:
         """The secret as it is now."""
@@ -102,7 +101,7 @@ async def door(store: Store) -> AsyncIterator[Door]:
 
         tasks.start_soon(serve)
         await until(lambda: bool(addresses))
-        async with httpx.AsyncClient(base_url=addresses[0], timeout=20) as client:
+        async with httpx.AsyncClient(base_url=addresses[0], timeout=PATIENCE) as client:
             door = Door(client, store, int(addresses[0].rpartition(":")[2]))
             secrets.append(door)
             yield door
@@ -218,7 +217,7 @@ async def test_a_body_of_the_largest_size_is_taken_and_one_byte_more_is_not(door
 
 
 async def test_a_body_that_never_ends_is_cut_off_without_being_held(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as sender:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE) as sender:
         head = (
             "POST /webhooks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
@@ -240,7 +239,7 @@ async def test_a_body_that_never_ends_is_cut_off_without_being_held(door: Door) 
 
 
 async def test_a_length_that_is_told_to_be_too_much_is_refused_before_anything_is_sent(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as sender:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE) as sender:
         head = (
             "POST /webhooks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n"
         )
@@ -251,7 +250,7 @@ async def test_a_length_that_is_told_to_be_too_much_is_refused_before_anything_i
 
 async def test_a_sender_that_stops_in_the_middle_is_not_waited_for(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks_door, "PATIENCE", webhooks_door.PATIENCE / 100)
-    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as sender:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE) as sender:
         sender.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
         answer = await anyio.to_thread.run_sync(sender.recv, 1000)
     assert answer.startswith(b"HTTP/1.1 408")
@@ -325,9 +324,8 @@ async def test_a_hint_that_the_store_does_not_take_is_passed_on_later(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hints.run)
         hints.take(["example.org/org/repo"])
-        with anyio.fail_after(30):
-            while (await store.source_wishes(["key"]))[0].hints == 0:  # noqa: ASYNC110 - seen in the store
-                await anyio.sleep(0.01)
+        while (await store.source_wishes(["key"]))[0].hints == 0:  # noqa: ASYNC110 - seen in the store
+            await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
 
 

@@ -83,7 +83,7 @@ async def test_it_is_not_used_where_it_cannot_be_fetched_again(root: Path) -> No
 
 async def test_what_is_intact_needs_no_lock_and_no_fetch(root: Path) -> None:
     snapshot = await SnapshotCache(root).ensure(WrittenSource(), ONE)
-    with try_lock(root / "sources" / "written" / "lock"), anyio.fail_after(30):
+    with try_lock(root / "sources" / "written" / "lock"):
         assert await SnapshotCache(root).ensure(WrittenSource(), ONE) == snapshot
     assert len(fetches(root)) == 1
 

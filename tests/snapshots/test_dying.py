@@ -22,7 +22,6 @@ def rounds(how: str, directory: Path) -> list[dict[str, Any]]:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=50,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -117,7 +117,7 @@ async def test_a_lease_that_a_child_was_given_ends_with_the_child(cache: Snapsho
         lease.release()
         assert await collect(cache) == []
         child.kill()
-        child.wait(timeout=10)
+        child.wait()
     assert await collect(cache) == [("written", ONE)]
 
 

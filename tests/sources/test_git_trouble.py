@@ -186,7 +186,7 @@ class TestTrouble:
             await GitRepository(server.url("flows.git")).resolve()
         assert scope.cancelled_caught
         # Without that it would be 30 seconds, or for ever.
-        await until(ended.is_set, within=20)
+        await until(ended.is_set)
 
     @pytest.mark.parametrize("leave", [True, False])
     async def test_a_task_that_asyncio_cancels_leaves_no_thread_at_work(self, leave: bool) -> None:

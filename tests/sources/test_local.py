@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import anyio
 import pytest
 from dulwich import porcelain
 
@@ -149,8 +148,7 @@ async def test_where_a_link_leads_is_part_of_the_revision_but_not_what_is_there(
 async def test_a_loop_of_links_has_an_end(project: Path) -> None:
     (project / "lib" / "up").symlink_to("..")
     (project / "self").symlink_to("self")
-    with anyio.fail_after(30):
-        await resolve(project)
+    await resolve(project)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +183,7 @@ async def test_a_fifo_and_a_socket_are_passed_over(project: Path, monkeypatch: p
     before = await resolve(project)
     os.mkfifo(project / "pipe")
     monkeypatch.chdir(project)
-    with socket.socket(socket.AF_UNIX) as listening, anyio.fail_after(30):
+    with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         assert await resolve(project) == before
 

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import anyio
 import pytest
 from anyio import to_thread
 
@@ -179,7 +178,7 @@ class TestWhatIsCopied:
             path.mkdir()
         elif becomes == "file":
             path.write_text("ANSWER = 42\n")
-        with anyio.fail_after(30), pytest.raises(Edited, match=r"flows\.py"):
+        with pytest.raises(Edited, match=r"flows\.py"):
             await to_thread.run_sync(Contents(project).digests, files)
 
     async def test_a_directory_that_is_never_quiet_is_not_taken(

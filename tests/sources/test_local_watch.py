@@ -71,11 +71,10 @@ async def watching(directory: Path, *, modules_only: bool = False) -> AsyncItera
 
 async def told_of(told: MemoryObjectReceiveStream[str], directory: Path, *, modules_only: bool = False) -> int:
     """Wait until the state that `directory` is in was told; how many were told on the way, this one included."""
-    with anyio.fail_after(30):
-        count = 1
-        while await told.receive() != scan(directory, modules_only=modules_only).digest:
-            count += 1
-        return count
+    count = 1
+    while await told.receive() != scan(directory, modules_only=modules_only).digest:
+        count += 1
+    return count
 
 
 async def test_a_write_is_told(project: Path) -> None:
@@ -185,21 +184,19 @@ async def test_without_notices_it_looks_by_itself(project: Path, monkeypatch: py
 
 
 async def test_it_ends_when_it_is_told_to_stop(project: Path) -> None:
-    with anyio.fail_after(30):
-        async with watching(project):
-            pass
+    async with watching(project):
+        pass
 
 
 async def test_it_can_be_cancelled(project: Path) -> None:
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as tasks:
 
-            async def watch() -> None:
-                async with aclosing(watch_directory(project, stop=anyio.Event())) as digests:
-                    async for _ in digests:
-                        tasks.cancel_scope.cancel()
+        async def watch() -> None:
+            async with aclosing(watch_directory(project, stop=anyio.Event())) as digests:
+                async for _ in digests:
+                    tasks.cancel_scope.cancel()
 
-            tasks.start_soon(watch)
+        tasks.start_soon(watch)
 
 
 async def test_a_checkout_of_five_thousand_files_is_told_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from flowsource.store.doorbell import Doorbell
 from flowsource.store.ears import Bell, Deaf
+from tests.store.words import GENEROUS
 from tests.support.descriptors import few_descriptors
 
 pytestmark = pytest.mark.anyio
 
-GENEROUS = timedelta(seconds=40)
 AT_ONCE = timedelta(milliseconds=1)
 
 

@@ -111,7 +111,6 @@ def about_one_of(draw: st.DrawFn, kept: list[Run]) -> Query:
     return Query((Term(key, (pattern,), draw(st.booleans())),))
 
 
-@pytest.mark.timeout(110)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_database_finds_what_matches(database: SqliteDatabase, kept: list[Run], data: st.DataObject) -> None:

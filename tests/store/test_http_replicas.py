@@ -14,12 +14,12 @@ from flowsource.server.switchboard import Switchboard
 from flowsource.store.http.listening import Heard, Listening
 from flowsource.store.protocol import Store
 from flowsource.store.values import DEPLOYMENTS, WORK
-from tests.store.words import registration, serve
+from tests.store.words import GENEROUS, registration, serve
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-SOON, GENEROUS = timedelta(milliseconds=300), timedelta(seconds=40)
+SOON = timedelta(milliseconds=300)
 
 
 class Turns:

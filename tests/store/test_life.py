@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -262,6 +261,5 @@ class LifeMachine(RuleBasedStateMachine):
                 assert all(one.state.is_final for one in nested)
 
 
-@pytest.mark.timeout(110)
 def test_no_order_of_things_breaks_a_promise() -> None:
     run_state_machine_as_test(LifeMachine, settings=settings(max_examples=15, stateful_step_count=50, deadline=None))

@@ -10,6 +10,7 @@ import pytest
 
 from flowsource.errors import StoreUnavailable
 from flowsource.store.lock import WriteLock
+from tests.support.waiting import PATIENCE
 
 BRIEF = timedelta(milliseconds=20)
 LONG = timedelta(seconds=20)
@@ -57,7 +58,7 @@ def test_whoever_waits_has_it_once_it_is_free(tmp_path: Path) -> None:
     thread = threading.Thread(target=wait_for_it)
     with ours.held():
         thread.start()
-        assert trying.wait(20)
+        assert trying.wait(PATIENCE)
         order.append("ours")
     thread.join()
     assert order == ["ours", "theirs"]

@@ -14,8 +14,8 @@ from flowsource.store.postgres.database import PostgresDatabase
 from flowsource.store.postgres.doorbell import PostgresDoorbell
 from flowsource.store.protocol import Store
 from tests.store.contract import StoreContract
-from tests.store.test_doorbell import GENEROUS, open_as_many_as_may_be
-from tests.store.words import HOUR, NOW, end, lines, registration, serve, start
+from tests.store.test_doorbell import open_as_many_as_may_be
+from tests.store.words import GENEROUS, HOUR, NOW, end, lines, registration, serve, start
 
 pytestmark = pytest.mark.anyio
 

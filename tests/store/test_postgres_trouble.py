@@ -27,7 +27,7 @@ from flowsource.store.values import WORK, NewRun, about
 from tests.store.words import GENEROUS, NOW, end, lines, registration, serve, start
 from tests.support.postgres import PASSWORD, PostgresServer, postgres_server
 from tests.support.postgres_proxy import LossyWay, lossy_way
-from tests.support.waiting import until_so
+from tests.support.waiting import PATIENCE, until_so
 
 pytestmark = pytest.mark.anyio
 
@@ -115,13 +115,12 @@ async def test_a_server_that_is_stopped_is_told_at_once_and_used_when_it_is_back
         server = await serve(store, registration())
         await anyio.to_thread.run_sync(ours.stop)
         try:
-            with anyio.fail_after(20):
-                with pytest.raises(StoreUnavailable, match=r"postgresql://127\.0\.0\.1:\d+/\w+: .*PostgreSQL runs"):
-                    await server.ask()
-                with pytest.raises(StoreUnavailable):
-                    await store.deployments()
-                with pytest.raises(StoreUnavailable):
-                    await open_store(our_address).__aenter__()
+            with pytest.raises(StoreUnavailable, match=r"postgresql://127\.0\.0\.1:\d+/\w+: .*PostgreSQL runs"):
+                await server.ask()
+            with pytest.raises(StoreUnavailable):
+                await store.deployments()
+            with pytest.raises(StoreUnavailable):
+                await open_store(our_address).__aenter__()
         finally:
             await anyio.to_thread.run_sync(ours.start)
         await server.ask()
@@ -140,7 +139,7 @@ async def test_a_server_that_says_nothing_any_more_is_not_waited_for_for_ever(
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         try:
-            with anyio.fail_after(30), pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailable):
                 await store.deployments()
         finally:
             for pid in frozen:
@@ -157,8 +156,7 @@ async def test_a_change_that_is_stopped_half_way_holds_up_the_others_for_seconds
         foreign.execute("SET idle_in_transaction_session_timeout = 500")
         foreign.commit()
         foreign.execute(f"SELECT pg_advisory_xact_lock_shared({database.LOCK})".encode())
-        with anyio.fail_after(20):
-            await store.set_paused(server.deployment.id, True, now=NOW)
+        await store.set_paused(server.deployment.id, True, now=NOW)
     finally:
         foreign.close()
     assert int(connecting.SESSION["idle_in_transaction_session_timeout"]) <= 10_000
@@ -252,7 +250,7 @@ async def test_what_is_awaited_in_a_circle_is_tried_again(store: Store, postgres
                 connection.execute(touch, {"which": which})
                 if which == first and is_first_try:
                     is_first_try = False
-                    met.wait(20)
+                    met.wait(PATIENCE)
 
         databases[mine].write(change, durable=True)
 

@@ -17,13 +17,14 @@ from flowsource.runs import TRANSITIONS, Failure, Run, RunState
 from flowsource.schedules import Interval
 from flowsource.store.protocol import Store
 from flowsource.store.values import LogLine, NewRun, Outcome, Registration
+from tests.support.waiting import PATIENCE
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 # How long a test waits for what is to happen at once.
-GENEROUS = timedelta(seconds=40)
+GENEROUS = timedelta(seconds=PATIENCE)
 HOURLY = Interval(HOUR, NOW)
 FIRST = Revision(id="1" * 40, ref="refs/heads/main")
 SECOND_REVISION = Revision(id="2" * 40, ref="refs/heads/main")

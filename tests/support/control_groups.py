@@ -12,8 +12,7 @@ from flowsource.runner.processes.control_groups import made, place_for
 from flowsource.runner.processes.membership import memberships
 from flowsource.runner.processes.scarcity import counter_file
 from tests.support.parts import forbids
-
-_GONE_WITHIN = 10.0
+from tests.support.waiting import PATIENCE
 
 
 @contextmanager
@@ -55,7 +54,7 @@ def small_group(*, limit: int) -> Iterator[Path]:
 
 def _remove(group: Path) -> None:
     """Remove a group, once the last of its processes is out of it: that is some moments after it was waited for."""
-    deadline = time.monotonic() + _GONE_WITHIN
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return group.rmdir()

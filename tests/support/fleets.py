@@ -18,6 +18,7 @@ from tests.server.serving import make_token
 from tests.support.hosts import Host
 from tests.support.servers import environ
 from tests.support.serving import ServingScript, started
+from tests.support.waiting import PATIENCE
 
 _PORT = 8787
 _READY = "Serving the store at "
@@ -41,7 +42,7 @@ class HostedServer:
         """All that it wrote."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_until_ready(self, *, within: float = 50) -> None:
+    def wait_until_ready(self, *, within: float = PATIENCE) -> None:
         """Return once it serves; raises AssertionError if it ends or time passes before."""
         deadline = monotonic() + within
         while _READY not in self.said:
@@ -97,7 +98,7 @@ class Fleet:
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(PATIENCE)
             finally:
                 process.kill()
                 process.wait()
@@ -137,7 +138,6 @@ class Fleet:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
             check=False,
         )
 
@@ -146,7 +146,7 @@ def stop(serving: Sequence[ServingScript]) -> list[int]:
     """End them all at once, as a service manager would; their exit codes."""
     for one in serving:
         one.process.terminate()
-    return [one.process.wait(40) for one in serving]
+    return [one.process.wait(PATIENCE) for one in serving]
 
 
 def written(file: Path, text: str) -> Path:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.support.waiting import PATIENCE
+
 
 class HttpProxy:
     """A proxy for `hosts`, by the port of this machine each is at. `asked` has what it was asked for, oldest first."""
@@ -49,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._is_stranger():
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        upstream = http.client.HTTPConnection("127.0.0.1", proxy.hosts[target.netloc], timeout=20)
+        upstream = http.client.HTTPConnection("127.0.0.1", proxy.hosts[target.netloc], timeout=PATIENCE)
         headers = {name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")}
         upstream.request(self.command, f"{target.path}?{target.query}", body=body, headers=headers)
         answer = upstream.getresponse()

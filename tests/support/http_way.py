@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Longer than a server keeps a poll open.
-_PATIENCE_SECONDS = 60
+from tests.support.waiting import PATIENCE
+
 _OF_THE_WAY = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
 
 
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _asked(upstream: int, request: Request) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", upstream, timeout=_PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", upstream, timeout=PATIENCE)
     try:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_WAY}
         connection.request(request.method, request.path, body=request.body, headers=headers)

@@ -17,6 +17,7 @@ from flowsource.runs import Run
 from flowsource.store import open_store
 from flowsource.store.protocol import Store
 from tests.support.serving import READY, ServingScript, started
+from tests.support.waiting import PATIENCE
 
 
 @dataclass
@@ -36,11 +37,11 @@ class Serving:
         """All that it wrote to standard error and output."""
         return self.script.output
 
-    async def until_said(self, text: str, *, within: float = 40) -> None:
+    async def until_said(self, text: str, *, within: float = PATIENCE) -> None:
         """Wait until it said `text`; raises AssertionError, with all it said, when it ends or takes too long."""
         await self.until(lambda: text in self.said, f"it to say {text!r}", within=within)
 
-    async def until(self, condition: Any, what: str, *, within: float = 40) -> None:
+    async def until(self, condition: Any, what: str, *, within: float = PATIENCE) -> None:
         """Wait for a plain or an async condition."""
         try:
             with anyio.fail_after(within):
@@ -68,7 +69,7 @@ class Serving:
         async def has_ended() -> bool:
             return (await self.store.run(str(run.id))).state.is_final
 
-        await self.until(has_ended, f"{run.name} to end", within=30)
+        await self.until(has_ended, f"{run.name} to end")
         return await self.store.run(str(run.id))
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -76,7 +77,7 @@ class Serving:
         self.process.send_signal(number)
         return await self.ended()
 
-    async def ended(self, *, within: float = 30) -> int:
+    async def ended(self, *, within: float = PATIENCE) -> int:
         """Wait until the process is gone; its exit code."""
         try:
             with anyio.fail_after(within):
@@ -103,7 +104,7 @@ async def serving(
             server = Serving(running, store)
             if until_started:
                 # On a machine with much else to do a start takes long, and that is not what is tested.
-                await server.until_said(READY, within=50)
+                await server.until_said(READY)
             yield server
 
 

@@ -20,9 +20,9 @@ from uuid import uuid4
 
 from tests.support.leftovers import end_with_us
 from tests.support.parts import lacks
+from tests.support.waiting import PATIENCE
 
 USER, PASSWORD = "flowsource", "s3cr3t-canary-7b1d"
-_WITHIN = 40.0
 # What makes it quick, where nothing needs to survive the machine.
 _QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=200", "autovacuum_naptime=5s")
 
@@ -62,7 +62,7 @@ class PostgresServer:
                 **_as_user(),
             )
         end_with_us(self._process)
-        deadline = monotonic() + _WITHIN
+        deadline = monotonic() + PATIENCE
         while subprocess.run(
             [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
         ).returncode:
@@ -75,7 +75,7 @@ class PostgresServer:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(number)
-            self._process.wait(_WITHIN)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def ask(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
@@ -164,7 +164,7 @@ def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
             # From now on nothing is acknowledged that is not there as well.
             primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
             primary.ask("SELECT pg_reload_conf()")
-            deadline = monotonic() + _WITHIN
+            deadline = monotonic() + PATIENCE
             while primary.ask("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
                 assert monotonic() < deadline, (directory / "log").read_text()
                 sleep(0.02)

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from tests.support.leftovers import end_with_us
+from tests.support.waiting import PATIENCE
 
 _READY = "Serving the store at "
 
@@ -38,7 +39,7 @@ class ServerProcess:
         """All that it wrote."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
-    def start(self, *options: str, within: float = 50) -> None:
+    def start(self, *options: str, within: float = PATIENCE) -> None:
         """Start it, and wait until it answers."""
         before = len(self.said)
         with self.log.open("ab") as output:
@@ -59,7 +60,7 @@ class ServerProcess:
         address = self.said[before:].partition(_READY)[2].split(";")[0]
         self.port = int(address.rpartition(":")[2])
 
-    def end(self, number: signal.Signals = signal.SIGTERM, within: float = 20) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, within: float = PATIENCE) -> int:
         """End it by a signal, and return its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
@@ -78,7 +79,7 @@ class ServerProcess:
         """A file with the secret of a new token, made where the server is."""
         words = [word for scope in scopes for word in ("--scope", scope)]
         command = [sys.executable, "-m", "flowsource", "server", "token", "create", name, *words]
-        done = subprocess.run(command, env=self._environ, capture_output=True, text=True, timeout=50, check=True)
+        done = subprocess.run(command, env=self._environ, capture_output=True, text=True, check=True)
         file = self.home.parent / f"{name}.token"
         file.write_text(done.stdout)
         return file

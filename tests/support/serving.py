@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from tests.support.leftovers import end_with_us
+from tests.support.waiting import PATIENCE
 
 READY = "Ask for a run:"
 
@@ -30,7 +31,7 @@ class ServingScript:
         """What the process wrote so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_until_said(self, text: str, *, within: float = 40.0) -> None:
+    def wait_until_said(self, text: str, *, within: float = PATIENCE) -> None:
         """Return once the process has written `text`; raises AssertionError if it ends or time passes before."""
         deadline = monotonic() + within
         while text not in self.output:
@@ -38,7 +39,7 @@ class ServingScript:
             assert monotonic() < deadline, f"it did not say {text!r} within {within} s:\n{self.output}"
             sleep(0.01)
 
-    def stop(self, *, within: float = 40.0) -> int:
+    def stop(self, *, within: float = PATIENCE) -> int:
         """End the process as a service manager would, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.support.parts import requires
+from tests.support.waiting import PATIENCE
 
 KeyType = Literal["ed25519", "rsa", "ecdsa"]
 
@@ -68,7 +69,7 @@ class SshServer:
         with log.open("ab") as output:
             command = [_SSHD, "-D", "-e", "-f", str(config)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not _answers(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()

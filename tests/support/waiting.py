@@ -7,8 +7,11 @@ from time import monotonic, sleep
 
 import anyio
 
+# In seconds, for what never comes: a machine may stand still for a minute, and nothing here says how fast it is.
+PATIENCE = 120.0
 
-def until_so(condition: Callable[[], bool], *, within: float = 40.0) -> None:
+
+def until_so(condition: Callable[[], bool], *, within: float = PATIENCE) -> None:
     """As `until`, where there is no event loop."""
     deadline = monotonic() + within
     while not condition():
@@ -17,14 +20,14 @@ def until_so(condition: Callable[[], bool], *, within: float = 40.0) -> None:
         sleep(0.05)
 
 
-async def until(condition: Callable[[], bool], *, within: float = 40.0) -> None:
+async def until(condition: Callable[[], bool], *, within: float = PATIENCE) -> None:
     """Return once `condition` holds; raises TimeoutError when it does not `within` that many seconds."""
     with anyio.fail_after(within):
         while not condition():  # noqa: ASYNC110 - the condition is not ours to set an event on
             await anyio.sleep(0.005)
 
 
-async def until_true(condition: Callable[[], Awaitable[bool]], *, within: float = 40.0) -> None:
+async def until_true(condition: Callable[[], Awaitable[bool]], *, within: float = PATIENCE) -> None:
     """As `until`, for what is asked of a store."""
     with anyio.fail_after(within):
         while not await condition():  # noqa: ASYNC110 - the condition is not ours to set an event on

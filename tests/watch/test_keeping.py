@@ -37,20 +37,18 @@ async def kept(store: Store, *watched: Watched) -> AsyncIterator[None]:
 
 async def until_known(store: Store, key: str, at: Revision = revision(1), **facts: object) -> KnownSource:
     """Wait until the store knows the source of that key at that revision, with these facts of its report's status."""
-    with anyio.fail_after(30):
-        while True:
-            for known in await store.sources(now=NOW):
-                report, status = known.report, known.report.status
-                is_told = all(getattr(status, name) == fact for name, fact in facts.items())
-                if (report.key, report.revision) == (key, at) and is_told:
-                    return known
-            await anyio.sleep(0.01)
+    while True:
+        for known in await store.sources(now=NOW):
+            report, status = known.report, known.report.status
+            is_told = all(getattr(status, name) == fact for name, fact in facts.items())
+            if (report.key, report.revision) == (key, at) and is_told:
+                return known
+        await anyio.sleep(0.01)
 
 
 async def until_answered(store: Store, wish: SourceWish) -> None:
-    with anyio.fail_after(30):
-        while (await store.source_wishes([wish.key]))[0].answered < wish.hints:  # noqa: ASYNC110 - seen in the store
-            await anyio.sleep(0.01)
+    while (await store.source_wishes([wish.key]))[0].answered < wish.hints:  # noqa: ASYNC110 - seen in the store
+        await anyio.sleep(0.01)
 
 
 async def test_the_store_knows_a_source_from_the_start_and_whatever_becomes_of_it(

@@ -23,7 +23,7 @@ from tests.sources.contract import fetched
 from tests.sources.git_ssh.reached import source
 from tests.support.parts import requires
 from tests.support.ssh_server import SshServer, ssh_server
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ class TestTrouble:
             wire = GitWire(parse_url(f"ssh://git@127.0.0.1:{port}/r.git")[0], Patience(head=0.3, connect=20))
             with pytest.raises(SourceUnavailable, match=r"did not begin to answer within 0\.3 s"):
                 wire.refs(["HEAD"], login=None, checkpoint=lambda: None)
-            assert left.wait(10)
+            assert left.wait(PATIENCE)
 
     async def test_nobody_has_to_wait_for_it(self) -> None:
         come, left = threading.Event(), threading.Event()

@@ -93,11 +93,11 @@ class TestWhatGoesWrong:
 
         def hang(request: Request) -> None:
             if request.action == action:
-                over.wait(60)
+                over.wait()
 
         server.script = hang
         try:
-            with anyio.fail_after(30), pytest.raises(SourceUnavailable, match="did not answer in time"):
+            with pytest.raises(SourceUnavailable, match="did not answer in time"):
                 await newest(cache, bucket(server))
         finally:
             over.set()
@@ -115,15 +115,14 @@ class TestWhatGoesWrong:
         def hang(request: Request) -> None:
             if request.action == "get":
                 asked.set()
-                over.wait(60)
+                over.wait()
 
         server.script = hang
         try:
-            with anyio.fail_after(30):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(cache.ensure, source, revision)
-                    await anyio.to_thread.run_sync(asked.wait, 30)
-                    tasks.cancel_scope.cancel()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cache.ensure, source, revision)
+                await anyio.to_thread.run_sync(asked.wait)
+                tasks.cancel_scope.cancel()
         finally:
             over.set()
         assert published(cache) == []

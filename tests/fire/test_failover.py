@@ -26,7 +26,7 @@ from tests.support.servers import server_process
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
-PATIENCE = 3600 if FULL else 80
+PATIENCE = 3600 if FULL else 120
 
 
 async def test_a_runner_behind_a_server_comes_through_every_stop_of_its_database(

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
 # In the short form there are so few requests that there must be a fault more often.
 RATE = 0.05 if FULL else 0.1
-PATIENCE = 3600 if FULL else 70
+PATIENCE = 3600 if FULL else 120
 
 
 async def test_whatever_the_way_does_to_requests_each_attempt_is_made_and_told_once(

@@ -40,7 +40,7 @@ MOST_WRITES = 12
 # And between the times at which one run of each flow is asked for.
 BETWEEN = 20.0
 LINES = 5
-PATIENCE = 600 if FULL else 60
+PATIENCE = 600 if FULL else 120
 
 
 @dataclass

@@ -18,11 +18,11 @@ from flowsource.schedules import Interval
 from flowsource.store import open_store
 from flowsource.store.values import NewRun
 from tests.store.words import COMPLETED, HOUR, NOW, SECOND, lines, registration, serve
+from tests.support.waiting import PATIENCE
 
 # The server process forks before it runs anything, and so has no thread that a child could miss.
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["flowsource.store.sql", "tests.store.racing"])
-DEADLINE = 30.0
 
 
 class Racer:
@@ -42,7 +42,7 @@ class Racer:
 
     def told(self) -> Any:
         """The next thing it tells; raises EOFError when it has ended."""
-        assert self._ours.poll(DEADLINE), "a racing process tells nothing"
+        assert self._ours.poll(PATIENCE), "a racing process tells nothing"
         return self._ours.recv()
 
     def is_telling(self) -> bool:
@@ -51,7 +51,7 @@ class Racer:
 
     def end(self) -> int | None:
         """Wait for its end, and return its exit code."""
-        self.process.join(DEADLINE)
+        self.process.join(PATIENCE)
         self._ours.close()
         return self.process.exitcode
 
@@ -173,5 +173,5 @@ def listen_for_ever(pipe: Connection, url: str, topic: str) -> None:
 def wait_for_the_start(pipe: Connection) -> None:
     """Tell that all is set up, and return when the others are as well."""
     pipe.send("ready")
-    assert pipe.poll(DEADLINE)
+    assert pipe.poll(PATIENCE)
     pipe.recv()

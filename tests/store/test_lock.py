@@ -13,7 +13,7 @@ from flowsource.store.lock import WriteLock
 from tests.support.waiting import PATIENCE
 
 BRIEF = timedelta(milliseconds=20)
-LONG = timedelta(seconds=20)
+LONG = timedelta(seconds=PATIENCE)
 
 
 def test_it_cannot_be_had_while_another_holds_it(tmp_path: Path) -> None:

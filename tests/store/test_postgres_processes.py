@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import anyio.to_thread
 import pytest
@@ -23,7 +22,7 @@ from tests.store.postgres_racing import (
     register_and_leave,
 )
 from tests.store.racing import Racer, claim_until_none_is_left, create_one, race, schedule_all, write_many
-from tests.store.words import NOW, SECOND, lines, registration, runner_ids, serve
+from tests.store.words import GENEROUS, NOW, SECOND, lines, registration, runner_ids, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +114,6 @@ async def test_a_write_of_another_process_wakes_at_once(store: Store, postgres_a
     writer = Racer(create_one, postgres_address, server.deployment.id)
     async with store.changes(WORK) as changes:
         writer.begin()
-        assert await changes.wait(timedelta(seconds=20))
+        assert await changes.wait(GENEROUS)
     assert (await store.run(str(writer.told()))).state is RunState.SCHEDULED
     assert writer.end() == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,7 +27,7 @@ from tests.store.racing import (
     schedule_all,
     write_many,
 )
-from tests.store.words import NOW, SECOND, lines, registration, serve
+from tests.store.words import GENEROUS, NOW, SECOND, lines, registration, serve
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -116,7 +115,7 @@ async def test_a_write_of_another_process_wakes_at_once(store: Store, file: Path
     writer = Racer(create_one, file, server.deployment.id)
     async with store.changes(WORK) as changes:
         writer.begin()
-        assert await changes.wait(timedelta(seconds=20))
+        assert await changes.wait(GENEROUS)
     assert (await store.run(str(writer.told()))).state is RunState.SCHEDULED
     assert writer.end() == 0
 

@@ -5,6 +5,9 @@
 #   make bench BENCHMARKS=run_cost  one of them alone
 #   make compare PARTS='import latency --quick'
 
+# Hundreds of processes start from this checkout, of which each would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 APART = timedelta(minutes=10)
 SOON = timedelta(seconds=3)
 # Two processes that ask each other for the time on a machine with much else to do.
-ABOUT = timedelta(minutes=1)
+ABOUT = timedelta(minutes=3)
 SCRIPT = """
 import os, select, time
 from flowsource import flow

@@ -111,11 +111,11 @@ async def test_a_machine_that_stands_still_for_a_while_costs_no_guardian(
 ) -> None:
     root = write(flows="import os\ndef main(): return os.getppid()\n")
     guardian = (await execute(starter, root)).outcome["result"]
-    monkeypatch.setattr(guarding, "_TURN_SECONDS", 0.2)
+    monkeypatch.setattr(guarding, "_ANSWER_SECONDS", 4)
     send = Guard._send
 
     def stand_still() -> None:
-        time.sleep(guarding._ANSWER_TURNS * guarding._TURN_SECONDS)
+        time.sleep(guarding._ANSWER_SECONDS)
         os.kill(guardian, signal.SIGCONT)
 
     async def send_and_stand_still(guard: Guard, message: bytes, descriptors: list[int]) -> None:

@@ -22,7 +22,7 @@ from flowsource.store.protocol import Store
 from flowsource.store.values import DEPLOYMENTS
 
 DEPLOYMENT = "hello/demo"
-_DEADLINE = 20  # seconds, for each thing that is waited for; on an idle machine each takes one or two
+_DEADLINE = 120  # seconds, for each thing that is waited for; on an idle machine each takes one or two
 # Promotions ring; rejections, and the end of the serving process, do not.
 _LOOK_EVERY = timedelta(seconds=0.1)
 

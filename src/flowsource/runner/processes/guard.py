@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -27,8 +28,9 @@ from flowsource.runner.processes.process import Exit, GuardianFailed, RunProcess
 # Nothing beside what is installed can be imported: not what lies in the working directory (-P).
 PYTHON = (sys.executable, "-P", "-X", "utf8", "-m")
 
-_READY_SECONDS = 60.0
-_ANSWER_TURNS, _TURN_SECONDS = 20, 0.5
+_READY_SECONDS = 60
+_ANSWER_SECONDS = 10
+_TURN_SECONDS = 0.5
 _END_SECONDS = 5.0
 _KILLED_SECONDS = 1
 
@@ -59,11 +61,7 @@ class _Request:
 
     async def wait(self) -> None:
         """Wait for the answer, but not for ever."""
-        # In turns: where a machine stands still for a while, and all that is on it, it takes one of them and not all.
-        for _ in range(_ANSWER_TURNS):
-            with anyio.move_on_after(_TURN_SECONDS):
-                await self.answered.wait()
-                return
+        await _in_turns(self.answered.wait, _ANSWER_SECONDS)
 
 
 class Guard:
@@ -170,10 +168,8 @@ class Guard:
 
     async def _hello(self) -> dict[str, Any]:
         """What it says of itself when it is ready."""
-        with anyio.move_on_after(_READY_SECONDS) as patience:
-            await anyio.wait_readable(self._socket)
-        if patience.cancelled_caught:
-            raise GuardianNotReady(f"the process that starts runs was not ready after {_READY_SECONDS:g} s")
+        if not await _in_turns(partial(anyio.wait_readable, self._socket), _READY_SECONDS):
+            raise GuardianNotReady(f"the process that starts runs was not ready after {_READY_SECONDS} s")
         hello = self._socket.recv(65536)
         if not hello:
             code = await _end_of(self._server)
@@ -309,6 +305,18 @@ def _kill(pid: int) -> None:
         poller.poll(_KILLED_SECONDS * 1000)
     finally:
         os.close(pidfd)
+
+
+async def _in_turns(wait: Callable[[], Awaitable[None]], seconds: float) -> bool:
+    """Whether `wait` ended, before as many turns of waiting were over as there are in `seconds`.
+
+    Where a machine stands still for a while, with all that is on it, it takes one turn and not all.
+    """
+    for _ in range(round(seconds / _TURN_SECONDS)):
+        with anyio.move_on_after(_TURN_SECONDS):
+            await wait()
+            return True
+    return False
 
 
 async def _end_of(server: subprocess.Popen[bytes]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,12 +24,4 @@ def cookie_at(url: str) -> str:
 def routes() -> list[APIRoute]:
     """All of its routes, also those that its document leaves out."""
 
-    def below(found: Any) -> Iterator[APIRoute]:
-        for route in found:
-            if isinstance(route, APIRoute):
-                yield route
-            else:
-                # What was included is behind a router of its own.
-                yield from below(route.original_router.routes)
-
-    return list(below(app().routes))
+    return [route for route in app().routes if isinstance(route, APIRoute)]

@@ -9,10 +9,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from flowsource.server.access import Anybody, Shown
-from flowsource.server.app import API, document_of
+from flowsource.server.app import document_of
 from flowsource.tokens import SCOPES, Scope
 from tests.server.routes import app, cookie_at, routes
 from tests.server.serving import Served
@@ -28,12 +27,8 @@ FOR_ANY_TOKEN = {"/api/v1/me", "/api/v1/openapi.json", "/session/links", "/sessi
 @cache
 def all_routes() -> list[tuple[str, str]]:
     """Every method and path."""
-    return [(method, _whole(route)) for route in routes() for method in sorted(route.methods or ())]
-
-
-def _whole(route: APIRoute) -> str:
-    """The path of a route as the document has it: one that is part of the API does not know that it is."""
-    return (API if route.include_in_schema else "") + route.path.replace(":path}", "}")
+    # As the document has them.
+    return [(method, one.path.replace(":path}", "}")) for one in routes() for method in sorted(one.methods or ())]
 
 
 def at(path: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi import Depends, FastAPI, Request
 from starlette.responses import Response
 
 from flowsource.server import doormat, feeds, health, metrics, pages, streams
 from flowsource.server.access import Shown
 from flowsource.server.api import deployments, events, logs, others, runs, schedules, sources, tokens, triggers
 from flowsource.server.api.answers import answer
+from flowsource.server.api.routing import API
 from flowsource.server.metrics import Metrics
 from flowsource.server.open_streams import Streams
 from flowsource.server.problems import MEDIA_TYPE, tell_problems
@@ -23,7 +23,8 @@ from flowsource.store.http.wire import OUR_VERSION, TIME_HEADER
 from flowsource.store.protocol import Store
 from flowsource.tokens import Token
 
-API = "/api/v1"
+_API = (deployments, schedules, triggers, runs, logs, events, sources, others, tokens, feeds, streams)
+_ALL = (*_API, doormat, health, metrics, *pages.ALL)
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["type", "status", "detail"],
@@ -60,18 +61,12 @@ def make_app(store: Store, switchboard: Switchboard, *, prefix: str = "") -> Fas
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        generate_unique_id_function=_name_of,
         redirect_slashes=False,
+        routes=[route for module in _ALL for route in module.router.routes],
     )
     app.state.store = store
     app.state.streams, app.state.metrics = Streams(), Metrics()
     tell_problems(app)
-    api = APIRouter(prefix=API)
-    for module in (deployments, schedules, triggers, runs, logs, events, sources, others, tokens, feeds, streams):
-        api.include_router(module.router)
-    app.include_router(api)
-    for beside in (doormat, health, metrics, *pages.ALL):
-        app.include_router(beside.router)
     _add_document(app)
     _add_store_door(app, store, StoreDoor(store, switchboard))
     return app
@@ -114,7 +109,3 @@ def _add_store_door(app: FastAPI, store: Store, door: StoreDoor) -> None:
         return Response(json.dumps(told), media_type="application/json", headers=time)
 
     app.add_api_route(f"{DOOR}/{{name}}", ask, methods=["POST"], include_in_schema=False)
-
-
-def _name_of(route: APIRoute) -> str:
-    return route.name

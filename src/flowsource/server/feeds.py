@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response, StreamingResponse
 
 from flowsource.cli.json_shapes import event_json, run_json
@@ -18,12 +18,13 @@ from flowsource.queries.terms import Query
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api.asking import QueryText
 from flowsource.server.api.events import Names, names_of
+from flowsource.server.api.routing import api_router
 from flowsource.server.streaming import STREAM, LastId, Seen, stream
 from flowsource.store.protocol import Store
 from flowsource.store.values import EVENTS
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/streams", tags=["streams"])
+router = api_router("/streams", tags=["streams"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 _AT_ONCE = 100

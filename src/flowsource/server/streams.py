@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response, StreamingResponse
 
 from flowsource.cli.json_shapes import line_json, step_json
@@ -13,11 +13,12 @@ from flowsource.errors import InvalidInput
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api.logs import Wanted
 from flowsource.server.api.places import line_place, place_text
+from flowsource.server.api.routing import api_router
 from flowsource.server.streaming import STREAM, LastId, Seen, stream
 from flowsource.store.values import about
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/streams", tags=["streams"])
+router = api_router("/streams", tags=["streams"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 _AT_ONCE = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
 from flowsource.bulk import delete_whole, pause_deployments, to_be_paused
@@ -18,11 +18,12 @@ from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, found, newest_first, page, told
 from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed_for_act
+from flowsource.server.api.routing import api_router
 from flowsource.store.protocol import Store
 from flowsource.store.values import COUNTED, HISTORY_KEPT
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/deployments", tags=["deployments"])
+router = api_router("/deployments", tags=["deployments"])
 
 Flow = Annotated[str, Path(max_length=300, description="The name of the flow.")]
 Name = Annotated[str, Path(max_length=300, description="The name of the deployment, without its flow's.")]

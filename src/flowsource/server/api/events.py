@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
 from flowsource.cli.json_shapes import event_json
@@ -14,9 +14,10 @@ from flowsource.events import new_event
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, after, answer, page, told
+from flowsource.server.api.routing import api_router
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = api_router("/events", tags=["events"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from flowsource.cli.json_shapes import instant_json, line_json
@@ -15,13 +15,14 @@ from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, after, part, told
 from flowsource.server.api.places import line_place, place_text
+from flowsource.server.api.routing import api_router
 from flowsource.server.open_streams import counted
 from flowsource.store.protocol import Store
 from flowsource.store.values import AFTER_ALL, BEFORE_ALL, LineFilter, LogLine
 from flowsource.text import printable
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = api_router("/runs", tags=["runs"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 LevelName = Literal["debug", "info", "warning", "error", "critical"]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 from flowsource.cli.json_shapes import runner_json
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
+from flowsource.server.api.routing import api_router
 from flowsource.store.values import KnownRunner
 from flowsource.tokens import Token
 
-router = APIRouter()
+router = api_router()
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Anybody = Annotated[Token, Depends(Shown())]

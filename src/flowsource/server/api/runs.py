@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from starlette.responses import Response
 
 from flowsource.bulk import cancel_runs, ended, rerun_runs, unfinished
@@ -17,10 +17,11 @@ from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, found, told
 from flowsource.server.api.asking import IdempotencyKey, QueryText, parsed_for_act
+from flowsource.server.api.routing import api_router
 from flowsource.store.values import COUNTED
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = api_router("/runs", tags=["runs"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]

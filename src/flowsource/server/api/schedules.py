@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
 from flowsource.cli.json_shapes import coming_json, instant_json, schedule_json
@@ -22,11 +22,12 @@ from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
 from flowsource.server.api.deployments import Flow, Name
+from flowsource.server.api.routing import api_router
 from flowsource.store.protocol import Store
 from flowsource.store.values import ScheduleState
 from flowsource.tokens import Token
 
-router = APIRouter(tags=["schedules"])
+router = api_router(tags=["schedules"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]

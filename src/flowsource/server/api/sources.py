@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from starlette.responses import Response
 
 from flowsource.cli.source_names import follows
@@ -14,11 +14,12 @@ from flowsource.errors import SourceNotFound
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
+from flowsource.server.api.routing import api_router
 from flowsource.store.protocol import Store
 from flowsource.store.values import KnownSource
 from flowsource.tokens import Token
 
-router = APIRouter(prefix="/sources", tags=["sources"])
+router = api_router("/sources", tags=["sources"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]

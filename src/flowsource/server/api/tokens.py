@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from starlette.responses import Response
 
 from flowsource.cli.json_shapes import token_json
@@ -13,9 +13,10 @@ from flowsource.errors import InvalidInput
 from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, page, told
+from flowsource.server.api.routing import api_router
 from flowsource.tokens import Token, check_scopes, check_token_name, digest_of, new_secret
 
-router = APIRouter(prefix="/tokens", tags=["tokens"])
+router = api_router("/tokens", tags=["tokens"])
 
 Admin = Annotated[Token, Depends(Shown("admin"))]
 

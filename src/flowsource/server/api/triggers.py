@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
 from flowsource.cli.json_shapes import firing_json, trigger_json
@@ -13,13 +13,14 @@ from flowsource.server.access import Shown, TheStore
 from flowsource.server.api import inputs, models
 from flowsource.server.api.answers import Cursor, Limit, answer, behind, newest_first, page, told
 from flowsource.server.api.deployments import Flow, Name
+from flowsource.server.api.routing import api_router
 from flowsource.store.protocol import Store
 from flowsource.store.values import FIRINGS_KEPT
 from flowsource.tokens import Token
 from flowsource.triggers.arguments import check_not_of_itself
 from flowsource.triggers.reading import trigger_from_said
 
-router = APIRouter(prefix="/deployments/{flow}/{name}", tags=["triggers"])
+router = api_router("/deployments/{flow}/{name}", tags=["triggers"])
 
 Viewer = Annotated[Token, Depends(Shown("viewer"))]
 Operator = Annotated[Token, Depends(Shown("operator"))]

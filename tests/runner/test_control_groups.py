@@ -105,7 +105,7 @@ class TestInAGroup(StarterContract):
         before = below_us()
         async with open_starter(request.param, group=group) as starter:
             yield starter
-        assert below_us() - before == frozenset()
+        assert below_us(beside=before) == frozenset()
         assert groups_in(group) == []
 
     async def test_runs_are_in_the_group_of_their_guardian_from_the_start(

@@ -158,7 +158,7 @@ async def test_guardians_are_killed_at_random_moments_and_no_run_is_lost_or_begu
                 for place in range(3):
                     tasks.start_soon(one, number * 3 + place)
                 await anyio.sleep(chance.uniform(0, 0.02))
-                for guardian in below_us() - before:
+                for guardian in below_us(beside=before):
                     # What is below us may be gone by now.
                     with suppress(FileNotFoundError, ProcessLookupError):
                         is_guardian = b"server" in Path(f"/proc/{guardian}/cmdline").read_bytes()
@@ -171,7 +171,7 @@ async def test_guardians_are_killed_at_random_moments_and_no_run_is_lost_or_begu
     assert sorted(ended + lost) == list(range(rounds * 3 + 1))
     assert set(ended) <= set(begun)
     assert rounds * 3 in ended, "the next run after all of that ends as any other"
-    assert below_us() - before == frozenset()
+    assert below_us(beside=before) == frozenset()
 
 
 LIBRARY = "NUMBER = 0\nPARENT = __import__('os').getpid()\n"

@@ -13,11 +13,18 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def below_us() -> frozenset[int]:
-    """Every process that descends from this one, dead and unreaped ones among them."""
+def below_us(*, beside: frozenset[int] = frozenset()) -> frozenset[int]:
+    """Every process that descends from this one, dead and unreaped ones among them, but for those `beside` and theirs.
+
+    A server that was started for other tests, as a PostgreSQL is, has processes that come and go as it likes.
+    """
+
+    def look() -> set[int]:
+        return descendants_of(os.getpid()).difference(beside, *map(descendants_of, beside))
+
     # While one of its children is reaped, the list of a process may leave out another: two looks must agree.
     found: set[int] | None = None
-    while (seen := descendants_of(os.getpid())) != found:
+    while (seen := look()) != found:
         found = seen
     return frozenset(seen)
 

@@ -8,10 +8,12 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -126,6 +128,30 @@ async def test_a_machine_that_stands_still_for_a_while_costs_no_guardian(
     monkeypatch.setattr(Guard, "_send", send_and_stand_still)
     os.kill(guardian, signal.SIGSTOP)
     assert (await execute(starter, root)).outcome["result"] == guardian
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+async def test_a_machine_that_stands_still_while_a_guardian_starts_is_waited_for(
+    write: Write, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarding, "_READY_SECONDS", 4)
+    launched = guarding._launched
+
+    async def launch_and_stand_still(*arguments: Any) -> subprocess.Popen[bytes]:
+        server = await launched(*arguments)
+        server.send_signal(signal.SIGSTOP)
+
+        def stand_still() -> None:
+            time.sleep(guarding._READY_SECONDS)
+            server.send_signal(signal.SIGCONT)
+
+        # As soon as it is waited for.
+        asyncio.get_running_loop().call_soon(stand_still)
+        return server
+
+    monkeypatch.setattr(guarding, "_launched", launch_and_stand_still)
+    async with open_starter(method) as starter:
+        assert (await execute(starter, write(flows="def main(): return 5"))).outcome["result"] == 5
 
 
 @pytest.mark.timeout(3600 if length.FULL else 300)

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-LIMITS = "[pytest]\ntimeout = 2\nfaulthandler_timeout = 4\nfaulthandler_exit_on_timeout = true\n"
+LIMITS = "[pytest]\ntimeout = 300\nfaulthandler_timeout = {cleaning_up}\nfaulthandler_exit_on_timeout = true\n"
 COMMAND = [sys.executable, "-m", "pytest", "-p", "tests.support.limits", "-p", "no:cacheprovider"]
 
 
-def judged(directory: Path, tests: str) -> subprocess.CompletedProcess[str]:
+def judged(directory: Path, tests: str, *, cleaning_up: int = 400) -> subprocess.CompletedProcess[str]:
     """What pytest makes of a module of these tests, with our limits."""
-    (directory / "pytest.ini").write_text(LIMITS)
+    (directory / "pytest.ini").write_text(LIMITS.format(cleaning_up=cleaning_up))
     (directory / "test_it.py").write_text("import anyio, pytest, threading\n" + dedent(tests))
     root = Path(__file__).parents[1]
     return subprocess.run(
@@ -40,6 +40,7 @@ def test_a_test_in_an_event_loop_fails_where_it_hangs_and_is_cleaned_up_after(tm
             yield
             print("cleaned up")
 
+        @pytest.mark.timeout(2)
         async def test_hangs(part):
             await anyio.sleep_forever()
 
@@ -66,6 +67,7 @@ def test_what_hangs_while_it_is_cleaned_up_ends_the_process_and_is_told_where(tm
         def test_fails(part):
             assert not "good"
         """,
+        cleaning_up=15,
     )
 
     assert done.returncode == 1

@@ -23,9 +23,8 @@ from playwright.sync_api import (
 from tests.cli.calling import CommandLine, Done
 from tests.support.parts import lacks
 from tests.support.serving import ServingScript, serving
+from tests.support.waiting import PATIENCE
 
-# In milliseconds, for what never comes.
-PATIENCE = 120_000
 SCRIPT = '''
 import time
 from pydantic import BaseModel, Field, SecretStr
@@ -111,7 +110,7 @@ def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         lacks("Chromium is not installed: the dashboard cannot be looked at")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         # Root has no sandbox of Chromium's.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
@@ -132,7 +131,7 @@ def dashboard(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def context(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
     context = browser.new_context(storage_state=dashboard.cookies, viewport=WIDE, base_url=dashboard.address)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(1000 * PATIENCE)
     yield context
     context.close()
 

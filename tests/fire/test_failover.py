@@ -23,10 +23,11 @@ from tests.fire.test_postgres_stopped import interrupt
 from tests.support.live import processes_below, serving
 from tests.support.postgres import PASSWORD, USER, postgres_server, standby_of
 from tests.support.servers import server_process
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
-PATIENCE = 3600 if FULL else 120
+WITHIN = 3600 if FULL else PATIENCE
 
 
 async def test_a_runner_behind_a_server_comes_through_every_stop_of_its_database(
@@ -81,7 +82,7 @@ async def through(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ask)
                 tasks.start_soon(trouble)
-            await until_all_have_ended(runner, len(asked), within=PATIENCE)
+            await until_all_have_ended(runner, len(asked), within=WITHIN)
             assert await runner.stop() == 0, runner.said[-4000:]
         async with open_store(address) as store:
             wrong = await untrue(store, home, acknowledged=[run.id for run in asked], ledger=ledger)

@@ -15,12 +15,13 @@ from tests.support.http_faults import FAULTS, Faults
 from tests.support.http_way import http_way
 from tests.support.live import processes_below, serving
 from tests.support.servers import server_process
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(7200 if FULL else 300)]
 
 # In the short form there are so few requests that there must be a fault more often.
 RATE = 0.05 if FULL else 0.1
-PATIENCE = 3600 if FULL else 120
+WITHIN = 3600 if FULL else PATIENCE
 
 
 async def test_whatever_the_way_does_to_requests_each_attempt_is_made_and_told_once(
@@ -36,7 +37,7 @@ async def test_whatever_the_way_does_to_requests_each_attempt_is_made_and_told_o
         async with serving(script, home, address=url, environ=environ) as runner:
             way.rate = RATE
             asked = await ask_for_all(runner, count)
-            await until_all_have_ended(runner, len(asked), within=PATIENCE)
+            await until_all_have_ended(runner, len(asked), within=WITHIN)
             way.rate = 0
             assert await runner.stop() == 0, runner.said[-4000:]
         assert way.happened.keys() >= (set(FAULTS) if FULL else set()), way.happened

@@ -28,6 +28,7 @@ from tests.fire.mixture import SCRIPT, ask_for_all, insist, is_exact, token_file
 from tests.store.words import lines, registration
 from tests.support.live import Serving, processes_below, serving
 from tests.support.servers import ServerProcess, server_process
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -40,7 +41,7 @@ MOST_WRITES = 12
 # And between the times at which one run of each flow is asked for.
 BETWEEN = 20.0
 LINES = 5
-PATIENCE = 600 if FULL else 120
+WITHIN = 600 if FULL else PATIENCE
 
 
 @dataclass
@@ -139,7 +140,7 @@ async def write_while_it_is_killed(
             await anyio.to_thread.run_sync(server.end, signal.SIGKILL)
             await anyio.to_thread.run_sync(server.start)
         is_over.set()
-    await until_all_have_ended(runner, len(asked), within=PATIENCE)
+    await until_all_have_ended(runner, len(asked), within=WITHIN)
     return asked
 
 

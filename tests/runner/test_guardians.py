@@ -113,7 +113,7 @@ async def test_a_machine_that_stands_still_for_a_while_costs_no_guardian(
 ) -> None:
     root = write(flows="import os\ndef main(): return os.getppid()\n")
     guardian = (await execute(starter, root)).outcome["result"]
-    monkeypatch.setattr(guarding, "_ANSWER_SECONDS", 4)
+    monkeypatch.setattr(guarding, "_ANSWER_SECONDS", 10)
     send = Guard._send
 
     def stand_still() -> None:
@@ -134,7 +134,7 @@ async def test_a_machine_that_stands_still_for_a_while_costs_no_guardian(
 async def test_a_machine_that_stands_still_while_a_guardian_starts_is_waited_for(
     write: Write, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guarding, "_READY_SECONDS", 4)
+    monkeypatch.setattr(guarding, "_READY_SECONDS", 10)
     launched = guarding._launched
 
     async def launch_and_stand_still(*arguments: Any) -> subprocess.Popen[bytes]:

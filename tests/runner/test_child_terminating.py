@@ -33,6 +33,7 @@ async def ended_by(server: Starter, root: Path, entrypoint: str, *, signals: int
             await until(lambda: bool(processes) and ready.exists())
             ready.unlink()
             processes[0].signal_group(signal.SIGTERM)
+            tasks.start_soon(processes[0].remind)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stop)
@@ -73,6 +74,26 @@ def unheard():
     try:
         last = Last()
         del last
+        time.sleep(600)
+    finally:
+        print("put in order")
+
+def unheard_for_long():
+    start = threading.Thread.start
+
+    def start_slowly(thread):
+        start(thread)
+        time.sleep(0.3)  # In here nothing that is raised is heard of either.
+
+    threading.Thread.start = start_slowly
+    unheard()
+
+def heard_in_passing():
+    # As where the signal comes right before the kernel begins to wait: the wait itself is not interrupted by it.
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        ready.touch()
         time.sleep(600)
     finally:
         print("put in order")
@@ -142,7 +163,20 @@ def logs_without_end():
 """
 
 
-@pytest.mark.parametrize("name", ["plain", "asynchronous", "own_loop", "generator", "wraps_it", "unheard", "unclosed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "asynchronous",
+        "own_loop",
+        "generator",
+        "wraps_it",
+        "unheard",
+        "unheard_for_long",
+        "heard_in_passing",
+        "unclosed",
+    ],
+)
 async def test_a_flow_that_ends_when_it_is_asked_to_was_cancelled(server: Starter, write: Write, name: str) -> None:
     heard = await ended_by(server, write(flows=FLOWS), f"flows.py:{name}")
     assert (heard.outcome["state"], heard.said, heard.status) == ("cancelled", ["put in order"], 0)

@@ -51,6 +51,7 @@ async def test_a_signal_reaches_the_group(starter: Starter, write: Write, tmp_pa
         async def stop_when_up() -> None:
             await until(lambda: bool(started) and note.exists() and note.read_text().endswith("\n"))
             started[0].signal_group(signal.SIGTERM)
+            tasks.start_soon(started[0].remind)
 
         tasks.start_soon(stop_when_up)
         parameters = {"note": str(note)}

@@ -9,8 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import sleep
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+# A signal that comes right before Python begins to wait in the kernel is heard only when that wait is over. Another one
+# ends the wait: this one, which says nothing by itself, and is ignored by whoever does not listen to it.
+REMINDER: Final = signal.SIGURG
 
 _A_MOMENT = 0.01  # s
 
@@ -49,11 +54,12 @@ class Termination:
         self._shields = 0
         self._is_due = False
         self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        self._again: threading.Timer | None = None
+        self._again: threading.Thread | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """While open, heed the signal; afterwards, when how the flow ended is still to be told, pay no attention."""
+        signal.signal(REMINDER, _is_reminded)
         signal.signal(signal.SIGTERM, self._on_signal)
         tell_otherwise = sys.unraisablehook
 
@@ -69,7 +75,7 @@ class Termination:
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if self._again is not None:
-                self._again.cancel()
+                self._again.join()
 
     def over(self) -> None:
         """All is told: from now on the signal ends the process."""
@@ -102,9 +108,17 @@ class Termination:
     def _raise_in_a_moment(self) -> None:
         """Raise once more, for where we were, in a destructor for example, Python lets nobody hear of it."""
         signal.signal(signal.SIGTERM, self._on_signal)
-        self._again = threading.Timer(_A_MOMENT, signal.pthread_kill, (self._thread, signal.SIGTERM))
-        self._again.daemon = True
+        self._again = threading.Thread(target=self._ask_again, daemon=True)
         self._again.start()
+
+    def _ask_again(self) -> None:
+        """Signal the main thread as soon as it is past what is done in here, and until it hears of it."""
+        number = signal.SIGTERM
+        while signal.getsignal(signal.SIGTERM) == self._on_signal:
+            if not _is_in_here(self._thread):
+                signal.pthread_kill(self._thread, number)
+                number = REMINDER
+            sleep(_A_MOMENT)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -122,3 +136,15 @@ class Termination:
             raise RunCancelled("this run was asked to end", self._raise_in_a_moment)
         loop, task = self._task
         loop.call_soon_threadsafe(task.cancel, "this run was asked to end")
+
+
+def _is_reminded(number: int, frame: FrameType | None) -> None:
+    """Do nothing: what came before is heard before this is."""
+
+
+def _is_in_here(thread: int) -> bool:
+    """Whether `thread` is doing something of this module, where what is raised is heard by nobody."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None and frame.f_code.co_filename != __file__:
+        frame = frame.f_back
+    return frame is not None

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from flowsource.errors import FlowsourceError
+from flowsource.runner.child.terminating import REMINDER
+
+_FIRST_REMINDER_AFTER = 0.1  # s
 
 
 class GuardianFailed(FlowsourceError):
@@ -60,6 +63,18 @@ class RunProcess:
             # Through the pidfd first: it tells whether the pid still means this process, before the group is named.
             signal.pidfd_send_signal(self.pidfd, 0)
             os.killpg(self.pid, number)
+
+    async def remind(self) -> None:
+        """Have it hear the signal that it was sent, whatever it waits for; until it is gone, and less and less often.
+
+        See `REMINDER`. On a machine that is busy one signal in a thousand is not heard by itself.
+        """
+        delay = _FIRST_REMINDER_AFTER
+        while not self.is_gone:
+            with anyio.move_on_after(delay):
+                await self._ended.wait()
+            self.signal_group(REMINDER)
+            delay *= 2
 
     def end(self, how: Exit | None) -> None:
         """Note that it is gone; None when its guardian is."""

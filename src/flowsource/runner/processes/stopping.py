@@ -46,8 +46,9 @@ class Stopper:
             self._kill_in_time()
 
     def _signal(self) -> None:
-        assert self._process is not None, "there is a process to end"
+        assert self._process is not None and self._tasks is not None, "there is a process to end"
         self._process.signal_group(SIGTERM)
+        self._tasks.start_soon(self._process.remind)
         self._on_phase(CancelPhase.SIGNALLED)
         self._kill_in_time()
 

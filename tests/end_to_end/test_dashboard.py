@@ -20,6 +20,7 @@ import pytest
 from flowsource.cli import exits
 from tests.cli.calling import CommandLine
 from tests.support.live import processes_below
+from tests.support.ports import free_port
 from tests.support.servers import server_process
 from tests.support.serving import ServingScript, serving
 from tests.support.waiting import PATIENCE
@@ -92,8 +93,8 @@ def until_gone(pids: list[int], *, within: float = PATIENCE) -> None:
 def test_a_process_serves_it_once_somebody_comes_and_sessions_outlive_it(
     script: Path, tmp_path: Path, anybody: httpx.Client
 ) -> None:
-    home = tmp_path / "home"
-    with serving(script, home) as served:
+    home, port = tmp_path / "home", str(free_port())
+    with serving(script, home, environ={"FLOWSOURCE_DASHBOARD": port}) as served:
         address = dashboard_of(served)
         assert web_processes(home) == []
         assert "code=" not in served.output
@@ -114,7 +115,6 @@ def test_a_process_serves_it_once_somebody_comes_and_sessions_outlive_it(
         assert second != first
 
     until_gone([second])
-    port = address.rpartition(":")[2]
     with serving(script, home, environ={"FLOWSOURCE_DASHBOARD": port}) as again:
         assert dashboard_of(again) == address
         assert anybody.get(f"{address}/api/v1/me").json()["name"] == "local"

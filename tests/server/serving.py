@@ -40,7 +40,7 @@ async def make_token(store: Store, name: str, *scopes: Scope, expires_in: timede
 
 
 @asynccontextmanager
-async def served(store: Store, *, port: int = 0) -> AsyncIterator[Served]:
+async def served(store: Store) -> AsyncIterator[Served]:
     """Serve `store` while the context is open."""
     secret = await make_token(store, f"test-{uuid4()}", "admin")
     addresses: list[str] = []
@@ -48,7 +48,7 @@ async def served(store: Store, *, port: int = 0) -> AsyncIterator[Served]:
     async with anyio.create_task_group() as tasks:
 
         async def serve() -> None:
-            options = ServerOptions(host="127.0.0.1", port=port)
+            options = ServerOptions(host="127.0.0.1", port=0)
             await serve_store(store, options, on_ready=addresses.append, stopping=stopping)
 
         tasks.start_soon(serve)

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from uuid import uuid4
 
 from tests.support.leftovers import end_with_us
 from tests.support.parts import lacks
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
 
 USER, PASSWORD = "flowsource", "s3cr3t-canary-7b1d"
@@ -132,7 +132,7 @@ def postgres_server(*options: str, place: Path | None = None) -> Iterator[Postgr
             **_as_user(),
         )
         assert made.returncode == 0, made.stderr.decode()
-        server = PostgresServer(directory, _free_port(), (*_QUICK, *options))
+        server = PostgresServer(directory, free_port(), (*_QUICK, *options))
         server.start()
         try:
             yield server
@@ -158,7 +158,7 @@ def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
             **_as_user(),
         )
         assert copied.returncode == 0, copied.stderr.decode()
-        standby = PostgresServer(directory, _free_port(), primary.options)
+        standby = PostgresServer(directory, free_port(), primary.options)
         standby.start()
         try:
             # From now on nothing is acknowledged that is not there as well.
@@ -200,10 +200,3 @@ def _somebody() -> pwd.struct_passwd:
         return pwd.getpwnam("postgres")
     except KeyError:
         return pwd.getpwnam("nobody")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
 from tests.support.leftovers import end_with_us
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
 
 _READY = "Serving the store at "
@@ -25,7 +26,7 @@ class ServerProcess:
     home: Path
     log: Path
     address: str | None = None
-    port: int = 0
+    port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     program: tuple[str, ...] = ("-m", "flowsource")
 
@@ -57,8 +58,6 @@ class ServerProcess:
             assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.said}"
             assert monotonic() < deadline, f"it did not start:\n{self.said}"
             sleep(0.02)
-        address = self.said[before:].partition(_READY)[2].split(";")[0]
-        self.port = int(address.rpartition(":")[2])
 
     def end(self, number: signal.Signals = signal.SIGTERM, within: float = PATIENCE) -> int:
         """End it by a signal, and return its exit code."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.support.parts import requires
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
 
 KeyType = Literal["ed25519", "rsa", "ecdsa"]
@@ -109,9 +110,7 @@ def ssh_server(directory: Path, *, host_key: KeyType = "ed25519") -> Iterator[Ss
     requires("ssh")
     requires("git")
     directory.mkdir(exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = SshServer(directory, port=port, host_key=host_key)
+    server = SshServer(directory, port=free_port(), host_key=host_key)
     try:
         server.start()
         yield server

@@ -200,7 +200,9 @@ async def test_a_run_holds_no_descriptor_but_its_own(server: Starter, write: Wri
 
 
 async def test_a_flood_is_heard_whole_and_leaves_others_their_turn(server: Starter, write: Write) -> None:
-    root = write(flows="import sys\ndef main():\n    for _ in range(20): sys.stdout.buffer.write(b'hello\\n' * 20_000)\n")
+    root = write(
+        flows="import sys\ndef main():\n    for _ in range(20): sys.stdout.buffer.write(b'hello\\n' * 20_000)\n"
+    )
     turns = 0
 
     async def take_turns() -> None:

@@ -78,15 +78,13 @@ async def test_a_change_wakes_whichever_server_is_asked_next(store: Store) -> No
 
 
 async def test_a_server_that_was_started_anew_wakes_once(store: Store) -> None:
-    async with listening(store, 1) as (client, turns), client.ear(WORK) as ear:
-        await until(lambda: turns.polls > 2)
-        assert not await ear.wait(timedelta(0))
-        async with anyio.create_task_group() as tasks:
-            again = Switchboard(store)
-            tasks.start_soon(again.run)
-            await anyio.wait_all_tasks_blocked()
+    again = Switchboard(store)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(again.run)
+        async with listening(store, 1) as (client, turns), client.ear(WORK) as ear:
+            await until(lambda: turns.polls > 2)
+            assert not await ear.wait(timedelta(0))
             turns._next = cycle([again])
             assert await ear.wait(GENEROUS)
             assert not await ear.wait(SOON)
-            turns._next = cycle([])
-            tasks.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()

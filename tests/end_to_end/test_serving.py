@@ -78,9 +78,10 @@ async def test_a_schedule_creates_runs_and_a_save_is_used_by_the_next(tmp_path: 
         deployment = await server.store.deployment("tick/every-second")
         assert (deployment.description, deployment.version) == ("Say something.", "v1")
         runs = await runs_of(server, "tick/every-second")
-        instants = [run.scheduled_at for run in runs]
+        # Those that were created at once are in no order; a slow machine makes up for the last that it missed alone.
+        instants = sorted(run.scheduled_at for run in runs)
         assert len(set(instants)) == len(instants)
-        assert {later - earlier for later, earlier in pairwise(instants)} == {timedelta(seconds=1)}
+        assert {(later - earlier) % timedelta(seconds=1) for earlier, later in pairwise(instants)} == {timedelta(0)}
         assert all(run.tags == ("ticking",) and run.schedule for run in runs)
 
 
